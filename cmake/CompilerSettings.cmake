@@ -1,0 +1,34 @@
+# C++20 without extensions, warnings as the project wants them, ccache where it is.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+if(HARMOFL_CCACHE)
+  find_program(CCACHE ccache)
+  if(CCACHE)
+    # Precompiled headers hold time stamps; without this ccache would never hit.
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+        ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+        ${CCACHE})
+  endif()
+endif()
+
+add_library(harmofl_settings INTERFACE)
+target_compile_options(harmofl_settings INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor
+                                                  -Wno-unknown-pragmas)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND HARMOFL_CCACHE AND CCACHE)
+  target_compile_options(harmofl_settings INTERFACE -fpch-preprocess)
+endif()
+if(HARMOFL_CHECKS)
+  target_compile_definitions(harmofl_settings INTERFACE HARMOFL_CHECKS)
+endif()
+if(HARMOFL_SANITIZE)
+  target_compile_options(harmofl_settings INTERFACE -fsanitize=${HARMOFL_SANITIZE}
+                                                    -fno-omit-frame-pointer)
+  target_link_options(harmofl_settings INTERFACE -fsanitize=${HARMOFL_SANITIZE})
+endif()

@@ -1,0 +1,36 @@
+/// From a configuration to the objects' own options.
+#pragma once
+
+#include <filesystem>
+
+#include "harmofl/app/config.hpp"
+#include "harmofl/fl/simulation.hpp"
+#include "harmofl/model/device.hpp"
+
+namespace harmofl {
+
+/// Everything that `harmofl train` needs, validated.
+struct RunOptions {
+  std::string name;
+  std::filesystem::path output;
+  std::filesystem::path shards;
+  bool resume = false;
+  DeviceType device = DeviceType::cpu;
+  std::int64_t threads = 0;
+  SimulationOptions simulation;
+};
+
+/// Replaces every "auto" of `config` that the method or the task decides by what it stands for,
+/// so that a stored configuration says what was run. Throws UsageError for contradictions.
+void resolve(Config& config, Task task);
+
+/// Options of a resolved configuration. Throws UsageError or UserError naming key and value.
+RunOptions run_options(const Config& config);
+
+/// The model part alone, for evaluating a checkpoint.
+ModelOptions model_options(const Config& config);
+
+/// The loss of a resolved configuration.
+LossKind loss_kind(const Config& config);
+
+}  // namespace harmofl

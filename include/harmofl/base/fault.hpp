@@ -1,0 +1,13 @@
+/// Injected failures: how the tests see that a real one ends the job cleanly.
+#pragma once
+
+#include <string_view>
+
+namespace harmofl {
+
+/// Throws std::runtime_error, exits or hangs where environment variable HARMOFL_FAULT asks for it,
+/// as `<throw|exit|hang>@<place>:<rank>:<round>`, for example `throw@train:1:2`. Does nothing
+/// otherwise.
+void fault_point(std::string_view place, long rank, long round);
+
+}  // namespace harmofl

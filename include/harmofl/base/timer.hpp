@@ -1,0 +1,45 @@
+/// Wall-clock time, in seconds.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+
+namespace harmofl {
+
+/// Measures the time since its construction or last reset.
+class Stopwatch {
+ public:
+  void reset() { start_ = Clock::now(); }
+  double elapsed_s() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+
+/// Adds up the time that named phases take.
+class PhaseTimes {
+ public:
+  /// Adds the lifetime of the returned object to phase `name`.
+  class Scope {
+   public:
+    Scope(PhaseTimes& times, std::string name) : times_(times), name_(std::move(name)) {}
+    ~Scope() { times_.seconds_[name_] += watch_.elapsed_s(); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    PhaseTimes& times_;
+    std::string name_;
+    Stopwatch watch_;
+  };
+
+  Scope measure(std::string name) { return {*this, std::move(name)}; }
+  const std::map<std::string, double>& seconds() const { return seconds_; }
+
+ private:
+  std::map<std::string, double> seconds_;
+};
+
+}  // namespace harmofl

@@ -1,0 +1,53 @@
+/// Cuts a client's samples into batches.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "harmofl/base/rng.hpp"
+#include "harmofl/data/client_data.hpp"
+
+namespace harmofl {
+
+/// One batch as the network sees it.
+struct Batch {
+  torch::Tensor images;   ///< float32 [B, C, H, W], divided by the intensity scale.
+  torch::Tensor targets;  ///< int64 [B] or [B, H, W].
+};
+
+struct BatchOptions {
+  std::int64_t batch_size = 16;
+  std::int64_t most_samples = -1;  ///< Uses that many samples at most (all when negative).
+  bool augment = false;
+};
+
+/// One pass over samples in a given order; the last batch may be smaller.
+class BatchStream {
+ public:
+  /// In stored order, not augmented: evaluation.
+  BatchStream(const Samples& samples, BatchOptions options);
+
+  /// In an order drawn from `shuffle` (a truncated pass takes other samples every time), augmented
+  /// by draws from `augmentation` if the options say so: training.
+  BatchStream(const Samples& samples, BatchOptions options, RngStream shuffle,
+              RngStream augmentation);
+
+  /// Number of batches of the whole pass.
+  std::int64_t batches() const;
+
+  /// The next batch, or nothing at the end.
+  std::optional<Batch> next();
+
+ private:
+  const Samples& samples_;
+  BatchOptions options_;
+  std::vector<std::int64_t> order_;  ///< Empty: stored order.
+  std::optional<RngStream> augmentation_;
+  std::int64_t count_ = 0;
+  std::int64_t position_ = 0;
+};
+
+}  // namespace harmofl

@@ -1,0 +1,41 @@
+/// Synthetic sites: one world of cell-like images seen through different scanners.
+///
+/// Every site draws its scenes from the same distribution and then differs, as hospitals do, by
+/// gain, contrast (gamma), colour cast, blur and a frequency-dependent transfer function.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "harmofl/io/shard.hpp"
+
+namespace harmofl {
+
+struct SyntheticOptions {
+  Task task = Task::segmentation;
+  std::int64_t sites = 4;
+  std::int64_t train = 48;  ///< Samples a site; likewise below.
+  std::int64_t val = 12;
+  std::int64_t test = 12;
+  std::int64_t height = 64;
+  std::int64_t width = 64;
+  double shift = 1.0;  ///< Strength of the differences between sites; 0 makes them alike.
+  std::uint64_t seed = 0;
+  bool unequal = false;  ///< Site k holds 1/(k+1) of the training samples, at least 4.
+};
+
+/// Makes the shard of site `site` in memory. Deterministic in (options, site), whatever else is
+/// made. Segmentation: background and nucleus. Classification: two classes that differ by the
+/// shape of the nuclei, not by their brightness.
+struct SyntheticShard {
+  ShardInfo info;
+  std::array<SplitData, 3> splits;  ///< Indexed by Split.
+};
+SyntheticShard synthesize_site(const SyntheticOptions& options, std::int64_t site);
+
+/// Writes `site_<k>.h5` for every site into `folder` (made when missing) and returns the paths.
+std::vector<std::filesystem::path> synthesize(const SyntheticOptions& options,
+                                              const std::filesystem::path& folder);
+
+}  // namespace harmofl

@@ -1,0 +1,49 @@
+/// Weighted sums of the clients' models, over all clients of all ranks.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+
+#include "harmofl/comm/transport.hpp"
+
+namespace harmofl {
+
+enum class Reduction {
+  fast,   ///< float32 sums: the same bits for the same layout of clients over ranks.
+  exact,  ///< 64-bit fixed-point sums: the same bits for any layout.
+};
+
+/// Adds up p_i w_i of this rank's clients, then of all ranks by one all-reduce in place.
+///
+/// `exact` rounds every p_i w_i to a multiple of 2^-44 (parameters; |sum| < 2^18) or 2^-30
+/// (buffers; |sum| < 2^32) before the sum. Integer addition is associative, so the order in which
+/// clients are added does not matter.
+class Aggregator {
+ public:
+  Aggregator(Transport& transport, Reduction reduction);
+
+  /// Starts a round whose states are `length` elements long, the first `parameters` of them
+  /// trained, on `device`.
+  void begin(std::int64_t length, std::int64_t parameters, torch::Device device);
+
+  /// Adds `weight` times `state`, float32 [length]. Throws RankFailure, naming `client`, when a
+  /// value is not finite or too large for `exact`.
+  void add(const torch::Tensor& state, double weight, const std::string& client);
+
+  /// Returns the sum over all ranks, float32 [length]; valid until the next `begin`. Collective.
+  const torch::Tensor& reduce();
+
+ private:
+  void add_exact(const torch::Tensor& state, double weight, const std::string& client);
+  void reduce_where_transport_wants(torch::Tensor& buffer);
+
+  Transport& transport_;
+  Reduction reduction_;
+  torch::Tensor sum_;        ///< float32: what `reduce` returns.
+  torch::Tensor fixed_sum_;  ///< int64, `exact` only.
+  torch::Tensor units_;      ///< float64: units of the fixed point by element, `exact` only.
+  std::int64_t parameters_ = -1;
+};
+
+}  // namespace harmofl

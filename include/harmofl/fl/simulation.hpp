@@ -1,0 +1,106 @@
+/// The federated run: choose, train, aggregate, evaluate, save.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harmofl/base/timer.hpp"
+#include "harmofl/comm/communicator.hpp"
+#include "harmofl/comm/transport.hpp"
+#include "harmofl/comm/watchdog.hpp"
+#include "harmofl/fl/aggregator.hpp"
+#include "harmofl/fl/algorithm.hpp"
+#include "harmofl/fl/evaluation.hpp"
+#include "harmofl/fl/federation.hpp"
+#include "harmofl/fl/local_trainer.hpp"
+#include "harmofl/fl/run_log.hpp"
+
+namespace harmofl {
+
+struct SimulationOptions {
+  std::string algorithm = "harmofl";
+  std::uint64_t seed = 0;
+  std::int64_t rounds = 1;
+  std::int64_t evaluate_every = 1;  ///< Rounds; the last round is always evaluated.
+  std::int64_t save_every = 10;     ///< Rounds; the last round is always saved.
+  Weighting weights = Weighting::uniform;
+  bool truncate = false;  ///< Every client uses as many samples as the smallest has.
+  LocalOptions local;
+  ModelOptions model;
+  Reduction reduction = Reduction::fast;
+  TransportKind transport = TransportKind::automatic;
+  double timeout_s = 0.0;  ///< Of the watchdog; 0 is off.
+  std::string config;      ///< Resolved configuration, kept in every checkpoint.
+};
+
+/// How a run ended.
+enum class Outcome { finished, interrupted };
+
+/// One federated run on all ranks of a communicator. Construction, `resume` and `run` are
+/// collective.
+class Simulation {
+ public:
+  /// Gives a client's samples; called on the client's rank, once.
+  using ClientLoader = std::function<ClientData(const Member&)>;
+
+  /// `folder` is null on all ranks but the root, and on the root too if nothing is to be written.
+  Simulation(const Communicator& comm, const SimulationOptions& options, Federation federation,
+             const ClientLoader& load, torch::Device device, const RunFolder* folder);
+
+  /// Continues from a checkpoint of the same configuration, to the same bits as if never stopped.
+  void resume(const std::filesystem::path& checkpoint);
+
+  /// Runs the rounds that are left; leaves after a round, saved, when any rank is interrupted.
+  Outcome run();
+
+  /// Runs one round.
+  void run_round();
+
+  Model& model() { return model_; }
+  RoundId next_round() const { return round_; }
+  /// Scores of the last round: train losses, and val and test where it was evaluated. Root only.
+  const std::vector<Score>& scores() const { return scores_; }
+  /// The owner of every client.
+  const std::vector<Rank>& placement() const { return placement_; }
+
+ private:
+  struct LocalClient {
+    ClientId id;
+    ClientData data;
+    ClientState state;
+  };
+
+  std::vector<Score> train_clients();
+  void aggregate();
+  std::vector<Score> evaluate_clients();
+  void report(const std::vector<Score>& own_scores, double seconds);
+  void save();
+  void save_best();
+  void write_summary();
+
+  const Communicator& comm_;
+  SimulationOptions options_;
+  Federation federation_;
+  const RunFolder* folder_;
+  std::vector<double> weights_;
+  std::vector<Rank> placement_;
+  std::vector<LocalClient> clients_;  ///< Those of this rank.
+  Model model_;                       ///< The working copy: local models, then the global one.
+  torch::Tensor global_;              ///< State of the global model w_t.
+  std::unique_ptr<Algorithm> algorithm_;
+  LocalTrainer trainer_;
+  std::unique_ptr<Transport> transport_;
+  Aggregator aggregator_;
+  RunLog log_;
+  Watchdog watchdog_;
+  PhaseTimes times_;
+  RoundId round_;
+  std::vector<Score> scores_;
+};
+
+}  // namespace harmofl

@@ -1,0 +1,115 @@
+/// The thin layer over the HDF5 C library: owned handles, checked calls, typed reads and writes.
+///
+/// HDF5's own error stack is silenced; every failure becomes a UserError "file: object: problem.
+/// Remedy." Files are opened without file locks, which cluster file systems refuse.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace harmofl::hdf5 {
+
+/// Element types that this project stores.
+enum class Type { uint8, int64, float32, float64, string };
+
+std::string_view to_string(Type type);
+
+/// Writes a shape as "[2, 3, 128, 128]".
+std::string to_string(const std::vector<std::int64_t>& shape);
+
+/// Shape and type of a dataset.
+struct DatasetInfo {
+  Type type = Type::float32;
+  std::vector<std::int64_t> shape;  ///< Empty for a scalar.
+  bool fletcher32 = false;
+
+  /// Number of elements.
+  std::int64_t count() const;
+};
+
+/// How a dataset is laid out on disk.
+struct Layout {
+  bool chunk_first_axis = false;  ///< One chunk per index of the first axis, else one for all.
+  bool fletcher32 = false;        ///< HDF5's own checksum on each chunk.
+  int deflate = 0;                ///< Compression level, 0 (none) to 9.
+};
+
+/// An open HDF5 file; closes itself.
+class File {
+ public:
+  /// Creates or empties `path`. Errors call the file `shown` when that is given.
+  static File create(const std::filesystem::path& path, std::filesystem::path shown = {});
+
+  /// Opens `path` for reading. `remedy` ends every error, "Re-create it with ...".
+  static File open(const std::filesystem::path& path, std::string remedy = {});
+
+  ~File();
+  File(File&& other) noexcept
+      : path_(std::move(other.path_)),
+        remedy_(std::move(other.remedy_)),
+        id_(std::exchange(other.id_, -1)) {}
+  File& operator=(File&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(remedy_, other.remedy_);
+    std::swap(id_, other.id_);
+    return *this;
+  }
+
+  const std::filesystem::path& path() const { return path_; }
+
+  /// Throws the UserError "path: object: problem. Remedy."
+  [[noreturn]] void fail(const std::string& object, const std::string& problem) const;
+
+  /// Flushes and closes; throws UserError when the disk is full. The destructor only closes.
+  void close();
+
+  bool exists(const std::string& object) const;
+  bool is_group(const std::string& object) const;
+  void make_group(const std::string& group);                          ///< With missing parents.
+  std::vector<std::string> children(const std::string& group) const;  ///< Sorted by name.
+
+  /// Describes a dataset. Throws UserError when it is missing, no dataset, of a type that is not
+  /// stored here, or claims more elements than its bytes on disk can hold.
+  DatasetInfo dataset_info(const std::string& dataset) const;
+
+  /// `data` is row-major and holds `shape` elements of `type` (not for strings).
+  void write(const std::string& dataset, Type type, const std::vector<std::int64_t>& shape,
+             const void* data, const Layout& layout = {});
+  void write_strings(const std::string& dataset, const std::vector<std::string>& values);
+
+  /// Reads the first `rows` entries of the first axis (all when negative), converted to `type`.
+  void read(const std::string& dataset, Type type, void* data, std::int64_t rows = -1) const;
+  std::vector<std::string> read_strings(const std::string& dataset) const;
+
+  /// Attributes of a group or dataset ("/" is the root); reading checks the kind and names what
+  /// is missing. Fixed-length and variable-length strings are both read.
+  bool has_attribute(const std::string& object, const std::string& name) const;
+  void write_attribute(const std::string& object, const std::string& name, const std::string& value);
+  void write_attribute(const std::string& object, const std::string& name, std::int64_t value);
+  void write_attribute(const std::string& object, const std::string& name, double value);
+  void write_attribute(const std::string& object, const std::string& name,
+                       const std::vector<std::string>& values);
+  std::string string_attribute(const std::string& object, const std::string& name) const;
+  std::int64_t int_attribute(const std::string& object, const std::string& name) const;
+  double float_attribute(const std::string& object, const std::string& name) const;
+  std::vector<std::string> strings_attribute(const std::string& object, const std::string& name) const;
+  std::vector<double> floats_attribute(const std::string& object, const std::string& name) const;
+  std::vector<std::string> attribute_names(const std::string& object) const;
+
+ private:
+  File(std::filesystem::path path, std::string remedy, std::int64_t id)
+      : path_(std::move(path)), remedy_(std::move(remedy)), id_(id) {}
+
+  std::filesystem::path path_;
+  std::string remedy_;
+  std::int64_t id_ = -1;
+};
+
+/// Version of the HDF5 library, "1.10.8".
+std::string library_version();
+
+}  // namespace harmofl::hdf5

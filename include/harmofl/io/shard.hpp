@@ -1,0 +1,105 @@
+/// Shards: the preprocessed images of one site, in one HDF5 file (docs/shard-format.md).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace harmofl {
+
+enum class Task { classification, segmentation };
+enum class PixelType { uint8, float32 };
+enum class Split { train, val, test };
+
+inline constexpr std::array<Split, 3> all_splits{Split::train, Split::val, Split::test};
+
+std::string_view to_string(Task task);
+std::string_view to_string(PixelType type);
+std::string_view to_string(Split split);
+
+/// Size of one element of an image, in bytes.
+std::size_t size_bytes(PixelType type);
+
+/// What holds for every image of a shard: the root attributes of the file.
+struct ShardInfo {
+  std::string site;                      ///< Name of the site, unique in a federation.
+  Task task = Task::segmentation;        ///< Decides whether `labels` or `masks` are stored.
+  std::vector<std::string> class_names;  ///< One a class; index is the label.
+  PixelType pixel_type = PixelType::uint8;
+  std::int64_t channels = 3;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  double intensity_scale = 255.0;  ///< The network sees value / intensity_scale.
+  std::string preprocessing;       ///< How the images were made, as JSON.
+  std::string source_checksum;     ///< Checksum over the source files, "" when synthetic.
+
+  std::int64_t pixels() const { return height * width; }
+  std::int64_t values_per_image() const { return channels * pixels(); }
+};
+
+/// The samples of one split, in memory.
+struct SplitData {
+  std::vector<std::byte> images;     ///< [N, C, H, W], of the shard's pixel type.
+  std::vector<std::int64_t> labels;  ///< [N]; empty for segmentation.
+  std::vector<std::uint8_t> masks;   ///< [N, H, W], class indices; empty for classification.
+  std::vector<std::string> ids;      ///< [N], names of the source images.
+
+  std::int64_t count() const { return static_cast<std::int64_t>(ids.size()); }
+};
+
+/// Writes one shard; the file appears whole at `commit` or not at all.
+class ShardWriter {
+ public:
+  /// `deflate` is the compression level, 0 (none) to 9. Throws UserError for an invalid `info`.
+  ShardWriter(std::filesystem::path path, ShardInfo info, int deflate = 0);
+  ~ShardWriter();
+
+  /// Writes one split, once each. Throws UserError unless sizes agree with the shard's info.
+  void write(Split split, const SplitData& data);
+
+  /// Writes splits not given as empty ones, syncs and renames the file into place.
+  void commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Reads one shard. Every violation of the format is a UserError that names file, dataset,
+/// what was expected and what was found.
+class ShardReader {
+ public:
+  /// Opens `path` and checks all attributes, shapes and types; pixels are not read yet.
+  explicit ShardReader(std::filesystem::path path);
+  ~ShardReader();
+  ShardReader(ShardReader&&) noexcept;
+  ShardReader& operator=(ShardReader&&) noexcept;
+
+  const std::filesystem::path& path() const;
+  const ShardInfo& info() const;
+
+  /// Number of samples of a split.
+  std::int64_t count(Split split) const;
+
+  /// Checksum of a split's images and targets as stored at writing; costs no read of the data.
+  std::string stored_checksum(Split split) const;
+
+  /// Reads a split and verifies it: checksums, finite pixels, labels within the classes.
+  /// `most` >= 0 reads (and verifies) only the first `most` samples; the whole-split checksum is
+  /// then not verified (HDF5's own Fletcher-32 still is).
+  SplitData read(Split split, std::int64_t most = -1) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Lists the shards of a folder (`*.h5`), sorted by name. Throws UserError when there are none.
+std::vector<std::filesystem::path> list_shards(const std::filesystem::path& folder);
+
+}  // namespace harmofl

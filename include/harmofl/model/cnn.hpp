@@ -1,0 +1,31 @@
+/// The small network of tests and scaling studies (method.md, section 4).
+#pragma once
+
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+
+#include <array>
+#include <memory>
+
+#include "harmofl/model/network.hpp"
+#include "harmofl/model/norm.hpp"
+
+namespace harmofl {
+
+/// Three times (3x3 convolution, norm, ReLU, max-pool 2) of width, 2 width, 4 width channels, then
+/// global average pooling and a linear layer.
+class Cnn final : public Network {
+ public:
+  Cnn(const NetworkOptions& options, const ProblemShape& shape);
+
+  torch::Tensor forward(const torch::Tensor& images) override;
+
+ private:
+  static constexpr std::size_t levels = 3;
+
+  std::array<torch::nn::Conv2d, levels> convs_;
+  std::array<std::shared_ptr<Norm>, levels> norms_;
+  torch::nn::Linear classifier_{nullptr};
+};
+
+}  // namespace harmofl

@@ -1,0 +1,27 @@
+/// Losses (method.md, section 4).
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+
+#include "harmofl/io/shard.hpp"
+
+namespace harmofl {
+
+enum class LossKind {
+  cross_entropy,
+  cross_entropy_dice,  ///< (CE + soft Dice) / 2.
+};
+
+/// Mean cross entropy of logits [B, classes(, H, W)] against int64 targets [B(, H, W)].
+torch::Tensor cross_entropy(const torch::Tensor& logits, const torch::Tensor& targets);
+
+/// 1 - mean over classes of (2 sum p y + s) / (sum p + sum y + s), p = softmax(logits), sums over
+/// the whole batch, s = 1e-5. Logits [B, classes, H, W], int64 targets [B, H, W].
+torch::Tensor dice_loss(const torch::Tensor& logits, const torch::Tensor& targets);
+
+/// The loss `kind`, a scalar.
+torch::Tensor loss(LossKind kind, const torch::Tensor& logits, const torch::Tensor& targets);
+
+}  // namespace harmofl

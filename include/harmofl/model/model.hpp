@@ -1,0 +1,58 @@
+/// What is trained: amplitude normalisation, a network, and both their state in one buffer.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "harmofl/model/amplitude_normalization.hpp"
+#include "harmofl/model/network.hpp"
+#include "harmofl/model/parameter_vector.hpp"
+
+namespace harmofl {
+
+struct ModelOptions {
+  NetworkOptions network;
+  AmplitudeOptions amplitude;
+};
+
+/// A model on one device.
+class Model {
+ public:
+  Model(const ModelOptions& options, const ProblemShape& shape, std::uint64_t seed,
+        torch::Device device);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  /// Logits of images [B, C, H, W] that have been through `amplitude()`.
+  torch::Tensor forward(const torch::Tensor& images);
+
+  /// Batch statistics and gradients in training; running statistics in evaluation.
+  void set_training(bool training) { network_->train(training); }
+
+  AmplitudeNormalization& amplitude() { return amplitude_; }
+  ParameterVector& state() { return *state_; }
+  const ParameterVector& state() const { return *state_; }
+  torch::Device device() const { return device_; }
+
+  /// Number of trained parameters.
+  std::int64_t parameter_count() const { return state_->parameters().numel(); }
+
+  /// The first elements of `state()` that a round has to aggregate: all of it until the running
+  /// amplitude, which comes last, is frozen.
+  std::int64_t aggregated_count() const;
+
+  /// Makes `average`, the first `aggregated_count()` elements, the model's state. The running
+  /// amplitude of the first such call is fixed from then on (method.md, section 2).
+  void install(const torch::Tensor& average);
+
+ private:
+  torch::Device device_;
+  bool channels_last_;
+  AmplitudeNormalization amplitude_;
+  std::shared_ptr<Network> network_;
+  std::unique_ptr<ParameterVector> state_;
+};
+
+}  // namespace harmofl

@@ -1,0 +1,42 @@
+/// The U-Net of the paper's segmentation tasks (method.md, section 4).
+#pragma once
+
+#include <torch/nn/modules/conv.h>
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "harmofl/model/network.hpp"
+#include "harmofl/model/norm.hpp"
+
+namespace harmofl {
+
+/// Four levels of width, 2 width, 4 width, 8 width and a bottleneck of 16 width; per level twice
+/// (3x3 convolution without bias, norm, ReLU); max-pool 2 down, transposed 2x2 convolution up,
+/// skips by concatenation (upsampled first), a 1x1 head. Height and width are divisible by 16.
+class UNet final : public Network {
+ public:
+  UNet(const NetworkOptions& options, const ProblemShape& shape);
+
+  torch::Tensor forward(const torch::Tensor& images) override;
+
+ private:
+  static constexpr std::size_t levels = 4;
+
+  /// Twice (convolution, norm, ReLU).
+  struct Block : torch::nn::Module {
+    Block(const std::string& prefix, std::int64_t in, std::int64_t out, NormKind kind);
+    torch::Tensor forward(torch::Tensor x);
+
+    torch::nn::Conv2d conv1, conv2;
+    std::shared_ptr<Norm> norm1, norm2;
+  };
+
+  std::array<std::shared_ptr<Block>, levels> encoders_, decoders_;
+  std::array<torch::nn::ConvTranspose2d, levels> ups_;
+  std::shared_ptr<Block> bottleneck_;
+  torch::nn::Conv2d head_{nullptr};
+};
+
+}  // namespace harmofl

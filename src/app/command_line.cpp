@@ -1,0 +1,28 @@
+#include "harmofl/app/command_line.hpp"
+
+namespace harmofl {
+
+namespace po = boost::program_options;
+
+po::variables_map parse_command(const std::string& command,
+                                const std::vector<std::string>& arguments,
+                                const po::options_description& options,
+                                const std::string& positional) {
+  std::vector<std::string> known;
+  for (const auto& option : options.options()) known.push_back(option->long_name());
+  po::positional_options_description places;
+  if (!positional.empty()) places.add(positional.c_str(), 1);
+  return with_usage_errors("harmofl " + command, known, "harmofl " + command + " --help", [&] {
+    po::variables_map map;
+    po::store(po::command_line_parser(arguments)
+                  .options(options)
+                  .positional(places)
+                  .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
+                  .run(),
+              map);
+    if (!map.contains("help")) po::notify(map);
+    return map;
+  });
+}
+
+}  // namespace harmofl

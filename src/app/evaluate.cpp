@@ -1,0 +1,112 @@
+#include <iomanip>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+
+#include "harmofl/app/command_line.hpp"
+#include "harmofl/app/commands.hpp"
+#include "harmofl/app/run_options.hpp"
+#include "harmofl/fl/evaluation.hpp"
+#include "harmofl/io/atomic_file.hpp"
+#include "harmofl/io/checkpoint.hpp"
+
+namespace harmofl {
+namespace {
+
+namespace po = boost::program_options;
+
+po::options_description evaluate_options() {
+  po::options_description options(
+      "usage: [mpirun -n RANKS] harmofl evaluate --checkpoint FILE --shards DIR [OPTIONS]\n"
+      "Measures a model on every site; prints a table.\n\nOptions");
+  options.add_options()("help", "show this text")(
+      "checkpoint", po::value<std::string>()->required(), "checkpoint.h5 or best.h5 of a run")(
+      "shards", po::value<std::string>()->required(), "folder with one HDF5 shard a site")(
+      "split", po::value<std::string>()->default_value("test"), "train | val | test")(
+      "output", po::value<std::string>(), "write the table to this JSON file too");
+  return options;
+}
+
+Split parse_split(const std::string& text) {
+  for (const Split split : all_splits) {
+    if (text == to_string(split)) return split;
+  }
+  throw UsageError(concat("--split ", text, " is unknown. Known: train, val, test."));
+}
+
+/// The checkpoint's model, for problems of the federation's shape.
+std::unique_ptr<Model> load_model(const CheckpointReader& checkpoint, const std::string& path,
+                                  const Config& config, const ProblemShape& shape) {
+  auto model = std::make_unique<Model>(model_options(config), shape, 0, torch::kCPU);
+  model->state().import_tensors(checkpoint.read("model"), path);
+  model->amplitude().freeze();
+  return model;
+}
+
+nlohmann::json table_of(const std::vector<Score>& scores, const Federation& federation) {
+  nlohmann::json sites = nlohmann::json::object();
+  for (const Score& score : scores) {
+    sites[federation.members[score.client.position()].site] = score.values;
+  }
+  return sites;
+}
+
+std::string table_text(const std::vector<Score>& scores, const Federation& federation) {
+  std::ostringstream out;
+  std::map<std::string, std::vector<double>> columns;
+  for (const Score& score : scores) {
+    out << std::left << std::setw(20) << federation.members[score.client.position()].site;
+    for (const auto& [name, value] : score.values) {
+      out << "  " << name << " " << fixed(value, 4);
+      columns[name].push_back(value);
+    }
+    out << (score.values.empty() ? "  no samples\n" : "\n");
+  }
+  out << std::left << std::setw(20) << "mean ± std of sites";
+  for (const auto& [name, values] : columns) {
+    const Spread s = spread(values);
+    out << "  " << name << " " << fixed(s.mean, 4) << " ± " << fixed(s.std, 4);
+  }
+  return out.str() + "\n";
+}
+
+}  // namespace
+
+ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& comm) {
+  std::optional<po::variables_map> given;
+  comm.agree([&] { given = parse_command("evaluate", arguments, evaluate_options()); });
+  if (given->contains("help")) {
+    print(concat(evaluate_options()), comm);
+    return ExitCode::done;
+  }
+  const std::string path = (*given)["checkpoint"].as<std::string>();
+  const Federation federation = open_federation((*given)["shards"].as<std::string>(), comm);
+  std::vector<Score> scores;
+  comm.agree([&] {
+    const Split split = parse_split((*given)["split"].as<std::string>());
+    const CheckpointReader checkpoint(path);
+    const Config config = Config::from_ini(checkpoint.info().config, path);
+    const auto model = load_model(checkpoint, path, config, federation.shape);
+    std::vector<std::int64_t> costs;
+    for (const Member& member : federation.members) costs.push_back(member.count(split));
+    const std::vector<Rank> placement = place(costs, comm.size());
+    for (ClientId id{0}; id.value() < federation.size(); ++id) {
+      if (placement[id.position()] != comm.rank()) continue;
+      const ClientData data = load_client(federation.members[id.position()].shard, torch::kCPU);
+      scores.push_back({id, split,
+                        evaluate(*model, data.split(split), federation.shape.task,
+                                 federation.shape.classes, loss_kind(config),
+                                 config.integer("data.batch_size", 1)),
+                        0.0});
+    }
+  });
+  scores = gather_scores(scores, comm);
+  print(table_text(scores, federation), comm);
+  if (comm.is_root() && given->contains("output")) {
+    write_text_file((*given)["output"].as<std::string>(),
+                    table_of(scores, federation).dump(2) + "\n");
+  }
+  return ExitCode::done;
+}
+
+}  // namespace harmofl

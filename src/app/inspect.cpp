@@ -1,0 +1,116 @@
+#include <cmath>
+#include <iomanip>
+#include <limits>
+#include <optional>
+#include <sstream>
+
+#include "harmofl/app/command_line.hpp"
+#include "harmofl/app/commands.hpp"
+#include "harmofl/data/client_data.hpp"
+#include "harmofl/io/checkpoint.hpp"
+#include "harmofl/io/hdf5.hpp"
+
+namespace harmofl {
+namespace {
+
+namespace po = boost::program_options;
+
+/// "mean [0.5, 0.4, 0.3] std [..] min 0 max 1" of images as the network sees them.
+std::string image_statistics(const Samples& samples) {
+  const torch::Tensor x = samples.images.to(torch::kFloat32) / samples.intensity_scale;
+  const torch::Tensor by_channel = x.transpose(0, 1).flatten(1);
+  const auto list = [](const torch::Tensor& values) {
+    std::vector<std::string> items;
+    for (std::int64_t i = 0; i < values.numel(); ++i) {
+      items.push_back(fixed(values[i].item<double>(), 4));
+    }
+    return concat("[", join(items), "]");
+  };
+  return concat("mean ", list(by_channel.mean(1)), "  std ", list(by_channel.std(1)), "  min ",
+                fixed(x.min().item<double>(), 4), "  max ", fixed(x.max().item<double>(), 4));
+}
+
+std::string class_shares(const ClientData& data, const Samples& samples,
+                         const std::vector<std::string>& names) {
+  const torch::Tensor counts =
+      at::bincount(samples.targets.flatten().to(torch::kInt64), {}, data.classes);
+  std::vector<std::string> shares;
+  for (std::int64_t c = 0; c < data.classes; ++c) {
+    const double share = counts[c].item<double>() / static_cast<double>(samples.targets.numel());
+    shares.push_back(concat(names[static_cast<std::size_t>(c)], " ", fixed(100.0 * share, 1), " %"));
+  }
+  return join(shares);
+}
+
+std::string describe_shard(const std::string& path) {
+  const ShardReader reader(path);
+  const ShardInfo& info = reader.info();
+  const ClientData data = load_client(path, torch::kCPU);  // verifies every checksum
+  std::string text = concat(
+      path, ": shard of site '", info.site, "'\n  task             ", to_string(info.task),
+      "\n  classes          ", join(info.class_names), "\n  images           ",
+      to_string(info.pixel_type), " ", info.channels, "x", info.height, "x", info.width,
+      " (channels x height x width)\n  intensity scale  ", info.intensity_scale,
+      "\n  preprocessing    ", info.preprocessing, "\n  source checksum  ",
+      info.source_checksum.empty() ? "none" : info.source_checksum, "\n");
+  for (const Split split : all_splits) {
+    const Samples& samples = data.split(split);
+    text += concat("  ", to_string(split), ": ", samples.count(), " samples, xxh3 ",
+                   reader.stored_checksum(split), "\n");
+    if (samples.count() == 0) continue;
+    text += concat("    ", image_statistics(samples), "\n    ",
+                   class_shares(data, samples, info.class_names), "\n");
+  }
+  return text + "  every checksum verified\n";
+}
+
+std::string describe_tensors(const CheckpointReader& reader, const std::string& group) {
+  std::ostringstream out;
+  out << "  /" << group << "\n";
+  for (const NamedTensor& tensor : reader.read(group)) {
+    double squares = 0.0;
+    for (const float value : tensor.values) squares += double{value} * value;
+    out << "    " << std::left << std::setw(44) << tensor.name << " [" << c10::Join(", ", tensor.shape)
+        << "]  norm " << std::sqrt(squares) << "  " << tensor.role << "\n";
+  }
+  return out.str();
+}
+
+std::string describe_checkpoint(const std::string& path) {
+  const CheckpointReader reader(path);
+  const CheckpointInfo& info = reader.info();
+  std::string text = concat(path, ": checkpoint of ", info.algorithm, " after ", info.rounds_done,
+                            " rounds\n", describe_tensors(reader, "model"));
+  for (const std::string& site : reader.groups("clients")) {
+    text += describe_tensors(reader, "clients/" + site);
+  }
+  return text + "  every checksum verified\n\n" + info.config;
+}
+
+bool is_checkpoint(const std::string& path) { return hdf5::File::open(path).exists("/model"); }
+
+}  // namespace
+
+ExitCode inspect(const Arguments& arguments, const Communicator& comm) {
+  po::options_description options(
+      "usage: harmofl inspect FILE\n"
+      "Describes a shard or a checkpoint and verifies its checksums.\n\nOptions");
+  options.add_options()("help", "show this text")(
+      "file", po::value<std::string>()->required(), "shard or checkpoint");
+  std::optional<po::variables_map> given;
+  comm.agree([&] { given = parse_command("inspect", arguments, options, "file"); });
+  if (given->contains("help")) {
+    print(concat(options), comm);
+    return ExitCode::done;
+  }
+  std::string text;
+  comm.agree([&] {
+    if (!comm.is_root()) return;
+    const std::string path = (*given)["file"].as<std::string>();
+    text = is_checkpoint(path) ? describe_checkpoint(path) : describe_shard(path);
+  });
+  print(text, comm);
+  return ExitCode::done;
+}
+
+}  // namespace harmofl

@@ -1,0 +1,137 @@
+#include "harmofl/app/provenance.hpp"
+
+#include <torch/torch.h>
+#include <unistd.h>
+
+#include <boost/version.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "harmofl/base/version.hpp"
+#include "harmofl/io/hdf5.hpp"
+
+namespace harmofl {
+namespace {
+
+using nlohmann::json;
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
+  return text;
+}
+
+json libraries() {
+  return {{"torch", TORCH_VERSION},
+          {"mpi", mpi_library_version()},
+          {"hdf5", hdf5::library_version()},
+          {"boost", BOOST_LIB_VERSION}};
+}
+
+/// The scheduler's variables that tell which job this was.
+json scheduler() {
+  json found = json::object();
+  for (const char* name : {"SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST",
+                           "SLURM_RESTART_COUNT"}) {
+    if (const char* value = std::getenv(name)) found[name] = value;
+  }
+  return found;
+}
+
+json sections(const Config& config) {
+  json all = json::object();
+  for (const Key& key : config_keys()) {
+    const auto dot = key.name.find('.');
+    all[key.name.substr(0, dot)][key.name.substr(dot + 1)] = config.text(key.name);
+  }
+  return all;
+}
+
+std::vector<std::string> sites_of(Rank rank, const Federation& federation,
+                                  const std::vector<Rank>& placement) {
+  std::vector<std::string> sites;
+  for (std::size_t i = 0; i < placement.size(); ++i) {
+    if (placement[i] == rank) sites.push_back(federation.members[i].site);
+  }
+  return sites;
+}
+
+}  // namespace
+
+std::vector<RankPlace> describe_ranks(const Communicator& comm, const std::string& device) {
+  const json own = {comm.host(), device, torch::get_num_threads(), getpid()};
+  std::vector<RankPlace> places;
+  for (const std::string& text : comm.all_gather(own.dump())) {
+    const json place = json::parse(text);
+    places.push_back({place[0], place[1], place[2], place[3]});
+  }
+  return places;
+}
+
+json run_record(const RunOptions& run, const Config& config, const Federation& federation,
+                const std::vector<Rank>& placement, const std::vector<RankPlace>& ranks,
+                std::int64_t parameters) {
+  const BuildInfo& build = build_info();
+  json record = {{"name", run.name},
+                 {"started", utc_now()},
+                 {"harmofl", {{"version", build.version},
+                              {"git_commit", build.git_commit},
+                              {"build_type", build.build_type},
+                              {"compiler", build.compiler},
+                              {"cuda", build.cuda}}},
+                 {"libraries", libraries()},
+                 {"scheduler", scheduler()},
+                 {"model_parameters", parameters},
+                 {"config", sections(config)},
+                 {"ranks", json::array()},
+                 {"shards", json::array()}};
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    record["ranks"].push_back({{"rank", i},
+                               {"host", ranks[i].host},
+                               {"device", ranks[i].device},
+                               {"threads", ranks[i].threads},
+                               {"process_id", ranks[i].process_id},
+                               {"sites", sites_of(Rank(static_cast<std::int64_t>(i)), federation,
+                                                  placement)}});
+  }
+  for (const Member& member : federation.members) {
+    json shard = {{"site", member.site}, {"path", member.shard.string()}};
+    for (const Split split : all_splits) {
+      const auto index = static_cast<std::size_t>(split);
+      shard[std::string(to_string(split))] = {{"samples", member.counts[index]},
+                                              {"xxh3", member.checksums[index]}};
+    }
+    record["shards"].push_back(shard);
+  }
+  return record;
+}
+
+std::string banner(const RunOptions& run, const Federation& federation,
+                   const std::vector<Rank>& placement, const std::vector<RankPlace>& ranks,
+                   std::int64_t parameters) {
+  const BuildInfo& build = build_info();
+  const SimulationOptions& s = run.simulation;
+  const ProblemShape& shape = federation.shape;
+  std::set<std::string> hosts;
+  for (const RankPlace& place : ranks) hosts.insert(place.host);
+  std::string text = concat(
+      "harmofl ", build.version, " (", build.git_commit, ")  run '", run.name, "' -> ",
+      run.output.string(), "\n  ", s.algorithm, ": amplitude ", band_text(s.model.amplitude),
+      ", alpha ", s.local.alpha, "; ", s.model.network.name, " of width ", s.model.network.width,
+      ", ", parameters, " parameters\n  ", federation.size(), " clients on ", ranks.size(),
+      " ranks, ", hosts.size(), " host(s); ", to_string(shape.task), " of ", shape.channels, "x",
+      shape.height, "x", shape.width, "; ", s.rounds, " rounds\n");
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    text += concat("  rank ", i, " on ", ranks[i].host, ", ", ranks[i].device, ", ",
+                   ranks[i].threads, " thread(s): ",
+                   join(sites_of(Rank(static_cast<std::int64_t>(i)), federation, placement)),
+                   i + 1 < ranks.size() ? "\n" : "");
+  }
+  return text;
+}
+
+}  // namespace harmofl

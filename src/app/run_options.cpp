@@ -1,0 +1,119 @@
+#include "harmofl/app/run_options.hpp"
+
+#include "harmofl/base/error.hpp"
+
+namespace harmofl {
+namespace {
+
+void replace_auto(Config& config, const std::string& key, const std::string& value) {
+  if (config.text(key) == "auto") config.set(key, value);
+}
+
+void resolve_alpha(Config& config, const AlgorithmEntry& method) {
+  const std::string own = config.text("algorithm.alpha");
+  const std::string general = config.text("perturbation.alpha");
+  if (own != "auto") {
+    if (method.name != "harmofl") {
+      throw UsageError(concat("algorithm.alpha belongs to harmofl, not to ", method.name,
+                              ". Set perturbation.alpha to perturb the weights of any method."));
+    }
+    if (general != "auto" && general != own) {
+      throw UsageError(concat("algorithm.alpha = ", own, " and perturbation.alpha = ", general,
+                              " are two names of one option. Set one of them."));
+    }
+    config.set("perturbation.alpha", own);
+    config.set("algorithm.alpha", "auto");
+  }
+  replace_auto(config, "perturbation.alpha", concat(method.alpha));
+}
+
+LocalOptions local_options(const Config& config) {
+  LocalOptions local;
+  local.optimizer.kind = config.choice<OptimizerKind>(
+      "train.optimizer", {{"sgd", OptimizerKind::sgd}, {"adam", OptimizerKind::adam}});
+  local.optimizer.lr = config.number("train.lr");
+  local.optimizer.momentum = config.number("train.momentum");
+  local.optimizer.weight_decay = config.number("train.weight_decay");
+  local.loss = loss_kind(config);
+  local.alpha = config.number("perturbation.alpha");
+  local.local_epochs = config.integer("train.local_epochs", 1);
+  local.batches.batch_size = config.integer("data.batch_size", 1);
+  local.batches.augment = config.flag("data.augment");
+  local.shuffle = config.flag("data.shuffle");
+  return local;
+}
+
+}  // namespace
+
+void resolve(Config& config, Task task) {
+  const bool masks = task == Task::segmentation;
+  const AlgorithmEntry& method = find_algorithm(config.text("algorithm.name"));
+  replace_auto(config, "model.name", masks ? "unet" : "cnn");
+  replace_auto(config, "train.loss", masks ? "cross-entropy-dice" : "cross-entropy");
+  replace_auto(config, "amplitude.band", method.band);
+  resolve_alpha(config, method);
+  if (config.text("run.output").empty()) {
+    config.set("run.output", (std::filesystem::path("runs") / config.text("run.name")).string());
+  }
+  if (!masks && config.text("train.loss") == "cross-entropy-dice") {
+    throw UsageError("train.loss = cross-entropy-dice needs masks, but the shards hold labels. "
+                     "Set train.loss to cross-entropy.");
+  }
+}
+
+LossKind loss_kind(const Config& config) {
+  return config.choice<LossKind>("train.loss",
+                                 {{"cross-entropy", LossKind::cross_entropy},
+                                  {"cross-entropy-dice", LossKind::cross_entropy_dice}});
+}
+
+ModelOptions model_options(const Config& config) {
+  ModelOptions model;
+  model.network.name = config.text("model.name");
+  model.network.width = config.integer("model.width", 1);
+  model.network.norm =
+      config.choice<NormKind>("model.norm", {{"batch-stateless", NormKind::batch_stateless},
+                                             {"batch", NormKind::batch},
+                                             {"group", NormKind::group}});
+  parse_band(config.text("amplitude.band"), model.amplitude);
+  model.amplitude.momentum = config.number("amplitude.momentum");
+  model.amplitude.update_every_pass =
+      config.choice<bool>("amplitude.update", {{"first-pass", false}, {"every-pass", true}});
+  model.amplitude.record_spectrum =
+      config.choice<bool>("amplitude.record", {{"band", false}, {"spectrum", true}});
+  return model;
+}
+
+RunOptions run_options(const Config& config) {
+  RunOptions run;
+  run.name = config.text("run.name");
+  run.output = config.text("run.output");
+  run.shards = config.text("data.shards");
+  run.resume = config.flag("run.resume");
+  run.device = config.choice<DeviceType>("device.type",
+                                         {{"cpu", DeviceType::cpu}, {"cuda", DeviceType::cuda}});
+  run.threads = config.integer("device.threads", 0);
+
+  SimulationOptions& s = run.simulation;
+  s.algorithm = config.text("algorithm.name");
+  s.seed = static_cast<std::uint64_t>(config.integer("run.seed", 0));
+  s.rounds = config.integer("run.rounds", 1);
+  s.evaluate_every = config.integer("run.evaluate_every", 1);
+  s.save_every = config.integer("run.save_every", 1);
+  s.weights = config.choice<Weighting>(
+      "data.weights", {{"uniform", Weighting::uniform}, {"samples", Weighting::samples}});
+  s.truncate = config.flag("data.truncate");
+  s.local = local_options(config);
+  s.model = model_options(config);
+  s.reduction = config.choice<Reduction>(
+      "comm.reduce", {{"fast", Reduction::fast}, {"exact", Reduction::exact}});
+  s.transport = config.choice<TransportKind>("comm.transport",
+                                             {{"auto", TransportKind::automatic},
+                                              {"mpi", TransportKind::mpi},
+                                              {"nccl", TransportKind::nccl}});
+  s.timeout_s = config.number("comm.timeout");
+  s.config = config.ini();
+  return run;
+}
+
+}  // namespace harmofl

@@ -1,0 +1,124 @@
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "harmofl/app/commands.hpp"
+#include "harmofl/app/provenance.hpp"
+#include "harmofl/app/run_options.hpp"
+#include "harmofl/base/interrupt.hpp"
+#include "harmofl/base/log.hpp"
+#include "harmofl/io/checkpoint.hpp"
+
+namespace harmofl {
+namespace {
+
+/// Keys that may change when a run is continued.
+bool may_change(const std::string& key) {
+  static const std::vector<std::string> prefixes{"run.rounds", "run.resume", "run.output",
+                                                 "run.save_every", "data.shards", "comm.timeout",
+                                                 "comm.transport", "device."};
+  return std::ranges::any_of(prefixes, [&](const auto& prefix) { return key.starts_with(prefix); });
+}
+
+/// Refuses to continue a run as if it had been another.
+void check_same_run(const Config& config, const std::filesystem::path& checkpoint) {
+  const Config before =
+      Config::from_ini(CheckpointReader(checkpoint).info().config, checkpoint.string());
+  for (const std::string& key : config.differing(before)) {
+    HARMOFL_VALIDATE(may_change(key), checkpoint.string(), ": was made with ", key, " = ",
+                     before.text(key), ", but now it is ", config.text(key),
+                     ". Resume with the same configuration, or start a run in another folder.");
+  }
+}
+
+int compute_threads(const RunOptions& run, const Communicator& comm) {
+  if (run.threads > 0) return static_cast<int>(run.threads);
+  if (std::getenv("OMP_NUM_THREADS") != nullptr) return torch::get_num_threads();
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return std::max(1, cores / comm.local_size());
+}
+
+void warn_if_oversubscribed(int threads, const Communicator& comm) {
+  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+  if (cores > 0 && comm.local_rank() == 0 && threads * comm.local_size() > cores) {
+    log::warn_once(concat(comm.local_size(), " rank(s) of ", threads, " thread(s) share the ", cores,
+                          " core(s) of ", comm.host(), ". Fewer ranks (each hosts several ",
+                          "clients) or --device.threads 1 is faster."));
+  }
+}
+
+struct Prepared {
+  Config config;
+  RunOptions run;
+  Federation federation;
+};
+
+Prepared prepare(const Arguments& arguments, const Communicator& comm) {
+  std::optional<Config> config;
+  comm.agree([&] {
+    config = Config::from_arguments(arguments);
+    HARMOFL_VALIDATE(!config->text("data.shards").empty(), "data.shards is not set. Give the ",
+                     "folder of the shards: --data.shards DIR. `harmofl synthesize` and ",
+                     "`harmofl-prepare` make them.");
+  });
+  Federation federation = open_federation(config->text("data.shards"), comm);
+  RunOptions run;
+  comm.agree([&] {
+    resolve(*config, federation.shape.task);
+    run = run_options(*config);
+  });
+  return {*config, run, std::move(federation)};
+}
+
+}  // namespace
+
+ExitCode train(const Arguments& arguments, const Communicator& comm) {
+  if (std::ranges::find(arguments, "--help") != arguments.end()) {
+    print(config_help(), comm);
+    return ExitCode::done;
+  }
+  const auto [config, run, federation] = prepare(arguments, comm);
+  torch::Device device(torch::kCPU);
+  comm.agree([&] { device = select_device(run.device, comm.local_rank()); });
+  torch::set_num_threads(compute_threads(run, comm));
+  warn_if_oversubscribed(torch::get_num_threads(), comm);
+
+  std::optional<RunFolder> folder;
+  comm.agree([&] {
+    if (comm.is_root() && !config.dry_run()) folder.emplace(run.output, run.resume);
+    if (folder && folder->has_checkpoint()) check_same_run(config, folder->checkpoint());
+  });
+  Simulation simulation(
+      comm, run.simulation, federation,
+      [&](const Member& member) { return load_client(member.shard, device); }, device,
+      folder ? &*folder : nullptr);
+  const auto ranks = describe_ranks(comm, describe(device));
+  const auto parameters = simulation.model().parameter_count();
+  log::info(banner(run, federation, simulation.placement(), ranks, parameters));
+  if (config.dry_run()) return ExitCode::done;
+
+  if (folder) {
+    folder->write("config.ini", config.ini());
+    folder->write("run.json", run_record(run, config, federation, simulation.placement(), ranks,
+                                         parameters).dump(2) + "\n");
+  }
+  if (comm.any(folder && folder->has_checkpoint())) {
+    simulation.resume(run.output / "checkpoint.h5");
+    log::info(concat("resuming after round ", simulation.next_round()));
+  }
+  install_interrupt_handlers();
+  const Outcome outcome = simulation.run();
+  if (outcome == Outcome::interrupted) {
+    log::info(concat("interrupted and saved after round ", simulation.next_round(),
+                     "; continue with --resume"));
+    return ExitCode::interrupted;
+  }
+  log::info(concat("done: ", run.output.string(), " holds summary.json, metrics.jsonl, best.h5"));
+  return ExitCode::done;
+}
+
+}  // namespace harmofl

@@ -1,0 +1,22 @@
+#include "harmofl/base/fault.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include "harmofl/base/text.hpp"
+
+namespace harmofl {
+
+void fault_point(std::string_view place, long rank, long round) {
+  static const char* const wanted = std::getenv("HARMOFL_FAULT");
+  if (wanted == nullptr) return;
+  const std::string here = concat("@", place, ":", rank, ":", round);
+  if (wanted == "throw" + here) throw std::runtime_error("injected failure" + here);
+  if (wanted == "exit" + here) _exit(9);
+  while (wanted == "hang" + here) pause();
+}
+
+}  // namespace harmofl

@@ -1,0 +1,32 @@
+#include "harmofl/base/interrupt.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+
+#include "harmofl/base/error.hpp"
+
+namespace harmofl {
+namespace {
+
+std::atomic<bool> requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "set from a signal handler");
+
+void on_signal(int signal) {
+  if (requested.exchange(true) && signal == SIGINT) _exit(static_cast<int>(ExitCode::interrupted));
+}
+
+}  // namespace
+
+void install_interrupt_handlers() {
+  struct sigaction action = {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
+}
+
+bool interrupt_requested() noexcept { return requested.load(); }
+
+}  // namespace harmofl

@@ -1,0 +1,71 @@
+// Start and end of MPI, and whether the launcher and MPI agree.
+#include <mpi.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "harmofl/comm/communicator.hpp"
+
+namespace harmofl {
+namespace {
+
+bool mpi_is_live() {
+  int initialised = 0;
+  int finalised = 0;
+  MPI_Initialized(&initialised);
+  MPI_Finalized(&finalised);
+  return initialised != 0 && finalised == 0;
+}
+
+long number_in_environment(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? 0 : std::strtol(text, nullptr, 10);
+}
+
+}  // namespace
+
+MpiSession::MpiSession(int& argc, char**& argv) {
+  int provided = MPI_THREAD_SINGLE;
+  MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &provided);
+  if (provided < MPI_THREAD_FUNNELED) {
+    MPI_Finalize();
+    throw UserError("The MPI library supports no threads (MPI_THREAD_SINGLE), but libtorch uses "
+                    "them. Use an MPI library built with MPI_THREAD_FUNNELED or more.");
+  }
+}
+
+MpiSession::~MpiSession() {
+  int size = 1;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  if (size > 1 && std::uncaught_exceptions() > 0) abort(ExitCode::rank_failure);
+  MPI_Finalize();
+}
+
+void MpiSession::abort(ExitCode code) {
+  if (mpi_is_live()) MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
+  std::_Exit(static_cast<int>(code));
+}
+
+void check_launcher(const Communicator& world) {
+  if (world.size() > 1 || std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr) return;
+  const long step_tasks = number_in_environment("SLURM_STEP_NUM_TASKS");
+  const long tasks = step_tasks > 0 ? step_tasks : number_in_environment("SLURM_NTASKS");
+  HARMOFL_VALIDATE(tasks <= 1, "Slurm gave this job ", tasks, " tasks, but MPI sees one rank: ",
+                   "the program was started without mpirun, or srun and the MPI library do not ",
+                   "share a PMI, and every task would do the whole job by itself. ",
+                   "Start it with `mpirun` or `srun --mpi=pmix` (`srun --mpi=list` shows what ",
+                   "this cluster has), or with `srun -n 1` if one rank is what you want.");
+}
+
+std::string mpi_library_version() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING + 1> text{};
+  int length = 0;
+  MPI_Get_library_version(text.data(), &length);
+  const std::string whole(text.data(), static_cast<std::size_t>(std::max(0, length)));
+  return whole.substr(0, whole.find('\n'));
+}
+
+}  // namespace harmofl

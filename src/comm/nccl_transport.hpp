@@ -1,0 +1,14 @@
+/// The NCCL transport, in builds with HARMOFL_WITH_NCCL.
+#pragma once
+
+#include <memory>
+
+#include "harmofl/comm/transport.hpp"
+
+namespace harmofl {
+
+/// Makes a transport over the current CUDA device of every rank. Collective. Throws UserError when
+/// two ranks share a device, RankFailure when CUDA or NCCL fails.
+std::unique_ptr<Transport> make_nccl_transport(const Communicator& comm);
+
+}  // namespace harmofl

@@ -1,0 +1,95 @@
+#include "harmofl/fl/aggregator.hpp"
+
+#include <cmath>
+#include <span>
+
+#include "harmofl/base/error.hpp"
+
+namespace harmofl {
+namespace {
+
+const double parameter_units = std::ldexp(1.0, 44);
+const double buffer_units = std::ldexp(1.0, 30);
+const double largest_sum = std::ldexp(1.0, 62);
+
+template <class Number>
+std::span<Number> elements(torch::Tensor& tensor) {
+  return {tensor.data_ptr<Number>(), static_cast<std::size_t>(tensor.numel())};
+}
+
+void add_over_ranks(Transport& transport, torch::Tensor& buffer) {
+  if (buffer.scalar_type() == torch::kFloat32) {
+    transport.all_reduce_sum(elements<float>(buffer));
+  } else {
+    transport.all_reduce_sum(elements<std::int64_t>(buffer));
+  }
+}
+
+}  // namespace
+
+Aggregator::Aggregator(Transport& transport, Reduction reduction)
+    : transport_(transport), reduction_(reduction) {}
+
+void Aggregator::begin(std::int64_t length, std::int64_t parameters, torch::Device device) {
+  if (!sum_.defined() || sum_.numel() != length || parameters_ != parameters) {
+    parameters_ = parameters;
+    sum_ = torch::empty({length}, torch::TensorOptions(torch::kFloat32).device(device));
+    if (reduction_ == Reduction::exact) {
+      fixed_sum_ = torch::empty({length}, torch::TensorOptions(torch::kInt64).device(device));
+      units_ = torch::full({length}, buffer_units, torch::kFloat64);
+      units_.narrow(0, 0, parameters).fill_(parameter_units);
+      units_ = units_.to(device);
+    }
+  }
+  sum_.zero_();
+  if (fixed_sum_.defined()) fixed_sum_.zero_();
+}
+
+void Aggregator::add(const torch::Tensor& state, double weight, const std::string& client) {
+  torch::NoGradGuard no_grad;
+  HARMOFL_EXPECT(state.numel() == sum_.numel());
+  // 0 * x is NaN for every x that is not finite, so one sum tells whether all are.
+  if (!std::isfinite((state * 0.0).sum().item<double>())) {
+    throw RankFailure(concat("client ", client, ": its model holds NaN or infinite values after ",
+                             "local training. Lower --train.lr or --perturbation.alpha, or look ",
+                             "at its images with `harmofl inspect`."));
+  }
+  if (reduction_ == Reduction::exact) {
+    add_exact(state, weight, client);
+  } else {
+    sum_.add_(state, weight);
+  }
+}
+
+void Aggregator::add_exact(const torch::Tensor& state, double weight, const std::string& client) {
+  const torch::Tensor fixed = (state.to(torch::kFloat64) * weight * units_).round_();
+  const double largest = fixed.abs().max().item<double>();
+  if (largest >= largest_sum) {
+    throw RankFailure(concat("client ", client, ": its model holds values too large for ",
+                             "comm.reduce = exact. Lower --train.lr or set --comm.reduce fast."));
+  }
+  fixed_sum_.add_(fixed.to(torch::kInt64));
+}
+
+const torch::Tensor& Aggregator::reduce() {
+  if (reduction_ == Reduction::fast) {
+    reduce_where_transport_wants(sum_);
+  } else {
+    reduce_where_transport_wants(fixed_sum_);
+    sum_.copy_(fixed_sum_.to(torch::kFloat64).div_(units_));
+  }
+  return sum_;
+}
+
+// Buffers on a GPU go through host memory where the transport is MPI's.
+void Aggregator::reduce_where_transport_wants(torch::Tensor& buffer) {
+  if (buffer.is_cuda() == transport_.on_gpu()) {
+    add_over_ranks(transport_, buffer);
+    return;
+  }
+  torch::Tensor staged = buffer.cpu();
+  add_over_ranks(transport_, staged);
+  buffer.copy_(staged);
+}
+
+}  // namespace harmofl

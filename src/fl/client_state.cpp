@@ -1,0 +1,58 @@
+#include "harmofl/fl/client_state.hpp"
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+namespace harmofl {
+
+torch::Tensor& ClientState::tensor(const std::string& name, const torch::Tensor& like) {
+  torch::Tensor& tensor = tensors_[name];
+  if (!tensor.defined()) tensor = torch::zeros_like(like);
+  return tensor;
+}
+
+std::vector<NamedTensor> ClientState::export_tensors() const {
+  std::vector<NamedTensor> exported;
+  for (const auto& [name, tensor] : tensors_) {
+    const torch::Tensor host = tensor.cpu().contiguous();
+    const auto* data = host.const_data_ptr<float>();
+    exported.push_back({name, "", host.sizes().vec(), std::vector<float>(data, data + host.numel())});
+  }
+  return exported;
+}
+
+void ClientState::import_tensors(const std::vector<NamedTensor>& tensors, torch::Device device) {
+  tensors_.clear();
+  for (const NamedTensor& tensor : tensors) {
+    tensors_[tensor.name] =
+        torch::from_blob(const_cast<float*>(tensor.values.data()), tensor.shape).clone().to(device);
+  }
+}
+
+std::string ClientState::serialize() const {
+  auto list = nlohmann::json::array();
+  for (const NamedTensor& tensor : export_tensors()) {
+    std::vector<std::uint8_t> bytes(tensor.values.size() * sizeof(float));
+    std::memcpy(bytes.data(), tensor.values.data(), bytes.size());
+    list.push_back({{"name", tensor.name},
+                    {"shape", tensor.shape},
+                    {"values", nlohmann::json::binary(std::move(bytes))}});
+  }
+  std::string packed;
+  nlohmann::json::to_msgpack(list, packed);
+  return packed;
+}
+
+std::vector<NamedTensor> ClientState::parse(const std::string& bytes) {
+  std::vector<NamedTensor> tensors;
+  for (const auto& item : nlohmann::json::from_msgpack(bytes)) {
+    const auto& packed = item.at("values").get_binary();
+    NamedTensor tensor{item.at("name"), "", item.at("shape"), {}};
+    tensor.values.resize(packed.size() / sizeof(float));
+    std::memcpy(tensor.values.data(), packed.data(), packed.size());
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+}  // namespace harmofl

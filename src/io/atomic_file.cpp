@@ -1,0 +1,83 @@
+#include "harmofl/io/atomic_file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <system_error>
+
+#include "harmofl/base/error.hpp"
+
+namespace harmofl {
+namespace {
+
+constexpr const char* remedy = "Free space on the disk or choose a folder that you may write to.";
+
+[[noreturn]] void fail(const std::filesystem::path& file, const char* doing, int error) {
+  throw UserError(concat(file.string(), ": ", doing, ": ", std::strerror(error), ". ", remedy));
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
+/// Makes what was written to `path` outlive a loss of power. Returns 0 or the error's number.
+int sync(const std::filesystem::path& path, int flags) {
+  const int descriptor = open(path.c_str(), flags | O_CLOEXEC);
+  if (descriptor < 0) return errno;
+  const int error = fsync(descriptor) == 0 ? 0 : errno;
+  close(descriptor);
+  return error;
+}
+
+/// Writes all of `text`; returns 0 or the error's number.
+int write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
+  const std::filesystem::path folder = folder_of(target_);
+  HARMOFL_VALIDATE(std::filesystem::is_directory(folder), target_.string(), ": the folder ",
+                   folder.string(), " does not exist. Create it first.");
+  temporary_ = folder / concat(".", target_.filename().string(), ".tmp.", getpid());
+  const int descriptor = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) fail(target_, "cannot be written", errno);
+  close(descriptor);
+}
+
+AtomicFile::~AtomicFile() {
+  if (!committed_) unlink(temporary_.c_str());
+}
+
+void AtomicFile::commit() {
+  HARMOFL_EXPECT(!committed_);
+  if (const int error = sync(temporary_, O_RDWR)) fail(target_, "cannot be written", error);
+  if (std::rename(temporary_.c_str(), target_.c_str()) != 0) {
+    fail(target_, "cannot be put in place", errno);
+  }
+  committed_ = true;
+  // Some file systems do not sync folders (EINVAL); the file itself is safe by then.
+  sync(folder_of(target_), O_RDONLY | O_DIRECTORY);
+}
+
+void write_text_file(const std::filesystem::path& target, std::string_view text) {
+  AtomicFile file(target);
+  const int descriptor = open(file.temporary().c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (descriptor < 0) fail(target, "cannot be written", errno);
+  const int error = write_all(descriptor, text);
+  if (close(descriptor) != 0 || error != 0) fail(target, "cannot be written", error ? error : errno);
+  file.commit();
+}
+
+}  // namespace harmofl

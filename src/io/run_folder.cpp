@@ -1,0 +1,50 @@
+#include "harmofl/io/run_folder.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "harmofl/base/error.hpp"
+#include "harmofl/io/atomic_file.hpp"
+
+namespace harmofl {
+namespace {
+constexpr const char* metrics_name = "metrics.jsonl";
+}
+
+RunFolder::RunFolder(std::filesystem::path folder, bool resume) : folder_(std::move(folder)) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder_, failed);
+  HARMOFL_VALIDATE(!failed, folder_.string(), ": the run folder cannot be made (",
+                   failed.message(), "). Set run.output to a folder that you may write.");
+  const bool used = has_checkpoint() || std::filesystem::exists(folder_ / metrics_name);
+  HARMOFL_VALIDATE(resume || !used, folder_.string(), ": holds a run already. Continue it with ",
+                   "--resume, set run.output to another folder, or remove this one.");
+}
+
+bool RunFolder::has_checkpoint() const { return std::filesystem::exists(checkpoint()); }
+
+void RunFolder::write(const std::string& name, const std::string& text) const {
+  write_text_file(folder_ / name, text);
+}
+
+void RunFolder::append_metrics(const std::string& lines) const {
+  const auto path = folder_ / metrics_name;
+  std::ofstream file(path, std::ios::app | std::ios::binary);
+  file << lines << std::flush;
+  HARMOFL_VALIDATE(file, path.string(), ": cannot be written (", std::strerror(errno),
+                   "). Free space on the disk or set run.output to another folder; then --resume.");
+}
+
+void RunFolder::drop_metrics_from(std::int64_t first_round) const {
+  std::ifstream file(folder_ / metrics_name);
+  std::string kept, line;
+  while (std::getline(file, line)) {
+    const auto entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (entry.is_object() && entry.value("round", first_round) < first_round) kept += line + "\n";
+  }
+  write_text_file(folder_ / metrics_name, kept);
+}
+
+}  // namespace harmofl

@@ -1,0 +1,40 @@
+// harmofl: runs a subcommand and turns whatever goes wrong into one message and an exit code.
+#include <exception>
+
+#include "harmofl/app/commands.hpp"
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/log.hpp"
+#include "harmofl/comm/communicator.hpp"
+
+namespace {
+
+using namespace harmofl;
+
+// An error that every rank throws is said once and all leave; one of a single rank ends the job.
+ExitCode fail(const Communicator& comm, const char* message, ExitCode code, bool on_every_rank) {
+  log::clear_progress();
+  if (comm.size() == 1 || (on_every_rank && comm.is_root())) log::error(message);
+  if (comm.size() == 1 || on_every_rank) return code;
+  log::error(message);
+  MpiSession::abort(ExitCode::rank_failure);
+}
+
+ExitCode run(const Arguments& arguments, const Communicator& comm) {
+  try {
+    check_launcher(comm);
+    return run_command(arguments, comm);
+  } catch (const Error& error) {
+    return fail(comm, error.what(), error.exit_code(), error.on_every_rank());
+  } catch (const std::exception& error) {
+    return fail(comm, error.what(), ExitCode::rank_failure, false);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const MpiSession session(argc, argv);
+  const Communicator comm = Communicator::world();
+  log::set_rank(static_cast<int>(comm.rank().value()), static_cast<int>(comm.size()));
+  return static_cast<int>(run(Arguments(argv + 1, argv + argc), comm));
+}

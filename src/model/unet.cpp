@@ -1,0 +1,78 @@
+#include "harmofl/model/unet.hpp"
+
+#include <vector>
+
+#include "harmofl/base/error.hpp"
+
+namespace harmofl {
+namespace {
+
+constexpr std::int64_t total_stride = 16;
+
+torch::nn::Conv2d conv3x3(std::int64_t in, std::int64_t out) {
+  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).padding(1).bias(false));
+}
+
+}  // namespace
+
+UNet::Block::Block(const std::string& prefix, std::int64_t in, std::int64_t out, NormKind kind)
+    : conv1(conv3x3(in, out)), conv2(conv3x3(out, out)) {
+  register_module(prefix + "_conv1", conv1);
+  norm1 = register_module(prefix + "_bn1", std::make_shared<Norm>(kind, out));
+  register_module(prefix + "_conv2", conv2);
+  norm2 = register_module(prefix + "_bn2", std::make_shared<Norm>(kind, out));
+}
+
+torch::Tensor UNet::Block::forward(torch::Tensor x) {
+  x = norm1->forward(conv1(x)).relu_();
+  return norm2->forward(conv2(x)).relu_();
+}
+
+UNet::UNet(const NetworkOptions& options, const ProblemShape& shape)
+    : ups_{nullptr, nullptr, nullptr, nullptr} {
+  HARMOFL_VALIDATE(shape.task == Task::segmentation,
+                   "model.name = unet segments images, but the shards' task is classification. ",
+                   "Use model.name = cnn.");
+  HARMOFL_VALIDATE(shape.height % total_stride == 0 && shape.width % total_stride == 0,
+                   "model.name = unet halves images four times, so height and width must be ",
+                   "divisible by 16, but the shards hold ", shape.height, "x", shape.width,
+                   ". Prepare them with another --size.");
+  const std::int64_t width = options.width;
+  std::int64_t in = shape.channels;
+  for (std::size_t level = 0; level < levels; ++level) {
+    const std::string number = std::to_string(level + 1);
+    const std::int64_t out = width << level;
+    encoders_[level] = register_module("encoder" + number,
+                                       std::make_shared<Block>("enc" + number, in, out, options.norm));
+    in = out;
+  }
+  bottleneck_ = register_module("bottleneck",
+                                std::make_shared<Block>("bottleneck", in, 2 * in, options.norm));
+  for (std::size_t level = levels; level-- > 0;) {
+    const std::string number = std::to_string(level + 1);
+    const std::int64_t out = width << level;
+    ups_[level] = register_module(
+        "upconv" + number,
+        torch::nn::ConvTranspose2d(torch::nn::ConvTranspose2dOptions(2 * out, out, 2).stride(2)));
+    decoders_[level] = register_module(
+        "decoder" + number, std::make_shared<Block>("dec" + number, 2 * out, out, options.norm));
+  }
+  head_ = register_module("conv",
+                          torch::nn::Conv2d(torch::nn::Conv2dOptions(width, shape.classes, 1)));
+}
+
+torch::Tensor UNet::forward(const torch::Tensor& images) {
+  std::array<torch::Tensor, levels> skips;
+  torch::Tensor x = images;
+  for (std::size_t level = 0; level < levels; ++level) {
+    skips[level] = encoders_[level]->forward(x);
+    x = at::max_pool2d(skips[level], 2);
+  }
+  x = bottleneck_->forward(x);
+  for (std::size_t level = levels; level-- > 0;) {
+    x = decoders_[level]->forward(at::cat({ups_[level](x), skips[level]}, 1));
+  }
+  return head_(x);
+}
+
+}  // namespace harmofl

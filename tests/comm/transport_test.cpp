@@ -1,0 +1,37 @@
+#include "harmofl/comm/transport.hpp"
+
+#include <gmock/gmock.h>
+
+#include "support/world.hpp"
+
+namespace harmofl {
+namespace {
+
+using test::world;
+
+TEST(Transport, sums_host_memory_by_mpi) {
+  const auto transport = make_transport(TransportKind::automatic, world(), false);
+  EXPECT_EQ(transport->name(), "mpi");
+  EXPECT_FALSE(transport->on_gpu());
+
+  std::vector<float> floats(9, static_cast<float>(world().rank().value() + 1));
+  std::vector<std::int64_t> integers(5, world().rank().value() + 1);
+  transport->all_reduce_sum(std::span<float>(floats));
+  transport->all_reduce_sum(std::span<std::int64_t>(integers));
+  const std::int64_t expected = world().size() * (world().size() + 1) / 2;
+  EXPECT_THAT(floats, testing::Each(static_cast<float>(expected)));
+  EXPECT_THAT(integers, testing::Each(expected));
+}
+
+TEST(Transport, refuses_nccl_for_host_memory) {
+  EXPECT_THROW(make_transport(TransportKind::nccl, world(), false), UserError);
+}
+
+TEST(Transport, takes_mpi_for_a_gpu_when_told_to) {
+  const auto transport = make_transport(TransportKind::mpi, world(), true);
+  EXPECT_EQ(transport->name(), "mpi");
+  EXPECT_FALSE(transport->on_gpu()) << "the caller copies through the host";
+}
+
+}  // namespace
+}  // namespace harmofl

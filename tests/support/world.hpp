@@ -1,0 +1,11 @@
+/// The ranks that a test runs on.
+#pragma once
+
+#include "harmofl/comm/communicator.hpp"
+
+namespace harmofl::test {
+
+/// All ranks of this run: those of mpirun, or one serial rank without it. Valid inside tests.
+const Communicator& world();
+
+}  // namespace harmofl::test

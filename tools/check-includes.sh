@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Refuses what breaks the layers of the sources.
+#
+#   tools/check-includes.sh [ROOT]        ROOT: the folder with include/ and src/ (default: this checkout)
+#
+# A file's layer is its folder: include/harmofl/<layer>/ or src/<layer>/; files right in src/ (main)
+# belong to app. Looked at are the included files (comments are not) and, for output, the code.
+# Exit status: 0 all is in order; 1 there are violations (each on a line FILE:LINE: REASON).
+set -euo pipefail
+
+# --- The rules ------------------------------------------------------------------------------------
+# What each layer may include besides itself, from the bottom up.
+layer_rules='
+base:
+comm:  base
+io:    base
+data:  base io
+model: base io
+fl:    base comm io data model
+app:   base comm io data model fl
+'
+# <header pattern> <the one layer that may include it>. Tools and benchmarks are no such layer.
+header_rules='
+^(mpi|mpi-ext|nccl)[.]h$  comm
+^(hdf5|hdf5_hl|H5.*)[.]h$ io
+'
+# Standard output belongs to the program: only app, and base/log, write to it.
+output_pattern='(^|[^A-Za-z0-9_])(std::cout|printf|puts|putchar)([^A-Za-z0-9_]|$)'
+output_allowed='^(src/[^/]*|(src|include/harmofl)/app/.*|(src|include/harmofl)/base/log[^/]*)$'
+
+# shellcheck source=tools/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then
+  print_help "$0"
+  exit 0
+fi
+cd "${1:-$HARMOFL_ROOT}"
+
+files=()
+for folder in include src tools bench; do
+  if [[ -d "$folder" ]]; then
+    while IFS= read -r -d '' file; do
+      files+=("$file")
+    done < <(find "$folder" -type f \( -name '*.hpp' -o -name '*.cpp' -o -name '*.cu' \) -print0 | sort -z)
+  fi
+done
+[[ ${#files[@]} -gt 0 ]] || fail "no sources under $PWD"
+
+# Plain POSIX awk, one pass over all files.
+if awk -v layer_rules="$layer_rules" -v header_rules="$header_rules" \
+  -v output_pattern="$output_pattern" -v output_allowed="$output_allowed" '
+  function refuse(reason) {
+    printf "%s:%d: %s\n", FILENAME, FNR, reason
+    violations++
+  }
+
+  # The layer of a source file; "" where there is none (tools, bench).
+  function layer_of(path,    parts, n) {
+    n = split(path, parts, "/")
+    if (parts[1] == "include") return n >= 4 ? parts[3] : "?"
+    if (parts[1] == "src") return n >= 3 ? parts[2] : "app"
+    return ""
+  }
+
+  # The line without comments; keeps in mind whether a /* is open.
+  function without_comments(line,    kept, start, end) {
+    kept = ""
+    while (line != "") {
+      if (in_comment) {
+        end = index(line, "*/")
+        if (end == 0) return kept
+        line = substr(line, end + 2)
+        in_comment = 0
+      } else if (match(line, /^"([^"\\]|\\.)*"/)) {  # a string is kept whole, // in it included
+        kept = kept substr(line, 1, RLENGTH)
+        line = substr(line, RLENGTH + 1)
+      } else if (substr(line, 1, 2) == "//") {
+        return kept
+      } else if (substr(line, 1, 2) == "/*") {
+        in_comment = 1
+        line = substr(line, 3)
+      } else {
+        kept = kept substr(line, 1, 1)
+        line = substr(line, 2)
+      }
+    }
+    return kept
+  }
+
+  function check_include(name,    parts, n, target, i) {
+    for (i = 1; i <= header_count; i++)
+      if (name ~ header_pattern[i] && layer != header_layer[i])
+        refuse("<" name "> may be included in " header_layer[i] " only")
+
+    if (layer == "") return
+    if (name ~ /(^|\/)\.\.\//) refuse("\"" name "\" climbs folders; write \"harmofl/<layer>/<file>.hpp\"")
+    n = split(name, parts, "/")
+    if (parts[1] == "harmofl") {
+      if (n != 3 || !(parts[2] in known)) {
+        refuse("\"" name "\" has not the form \"harmofl/<layer>/<file>.hpp\" with a known layer")
+        return
+      }
+      target = parts[2]
+    } else if (n == 2 && parts[1] in known) {
+      target = parts[1]   # a private header, seen from src/
+    } else {
+      return
+    }
+    if (layer in known && target != layer && !((layer, target) in allowed))
+      refuse("layer " layer " must not include \"" name "\" (it may include:" may[layer] ")")
+  }
+
+  BEGIN {
+    n = split(layer_rules, lines, "\n")
+    for (i = 1; i <= n; i++) {
+      count = split(lines[i], words, " ")
+      if (count == 0) continue
+      name = words[1]
+      sub(/:$/, "", name)
+      known[name] = 1
+      may[name] = count == 1 ? " nothing" : ""
+      for (k = 2; k <= count; k++) {
+        allowed[name, words[k]] = 1
+        may[name] = may[name] " " words[k]
+      }
+    }
+    n = split(header_rules, lines, "\n")
+    for (i = 1; i <= n; i++)
+      if (split(lines[i], words, " ") == 2) {
+        header_count++
+        header_pattern[header_count] = words[1]
+        header_layer[header_count] = words[2]
+      }
+  }
+
+  FNR == 1 {
+    layer = layer_of(FILENAME)
+    in_comment = 0
+    may_print = layer == "" || FILENAME ~ output_allowed
+    if (layer != "" && !(layer in known)) refuse("this file lies in no known layer")
+  }
+
+  {
+    code = without_comments($0)
+    if (match(code, /^[ \t]*#[ \t]*include[ \t]*["<][^">]*[">]/)) {
+      sub(/^[ \t]*#[ \t]*include[ \t]*["<]/, "", code)
+      sub(/[">].*$/, "", code)
+      check_include(code)
+    } else if (!may_print) {
+      gsub(/"([^"\\]|\\.)*"/, "\"\"", code)
+      if (code ~ output_pattern)
+        refuse("only app, base/log and tools write to standard output; use the log")
+    }
+  }
+
+  END { exit violations > 0 ? 1 : 0 }
+' "${files[@]}"; then
+  step "includes: ${#files[@]} files keep to the layers"
+else
+  fail "the layers are broken (tools/check-includes.sh holds the rules on top)"
+fi

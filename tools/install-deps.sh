@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# Installs what harmofl needs on Debian 12 (or tells what to load on a cluster).
+#
+#   tools/install-deps.sh [--cuda] [--prefix DIR] [--no-system]
+#
+#   --cuda        also what the `cuda` preset needs to compile and link (NCCL, CUDA headers; no GPU,
+#                 no CUDA toolkit needed)
+#   --prefix DIR  where the Python environment and libtorch go (default: $HARMOFL_DEPS, or else
+#                 .deps in the checkout)
+#   --no-system   do not look at the system's packages: compiler, MPI, HDF5 and so on come from
+#                 elsewhere (environment modules, Spack, ...)
+#
+# Three parts, each of them left alone when it is already there:
+#   1. packages of the system, through apt-get, as root or by sudo
+#   2. DIR/venv      numpy, h5py, matplotlib and clang-format, for the tools
+#   3. DIR/libtorch  libtorch as the PyTorch wheel holds it, with the two small CUDA libraries that
+#                    its CPU part is linked against
+#
+# HARMOFL_PYTHON names another Python (3.11 or newer, with venv) than /usr/bin/python3.
+# Exit status: 0 all is there; 2 packages are missing and cannot be installed without root.
+set -euo pipefail
+
+# --- What is installed; a change here reinstalls the part -----------------------------------------
+system_packages=(
+  build-essential cmake ninja-build ccache git ca-certificates pkg-config
+  libopenmpi-dev openmpi-bin libhdf5-dev libboost-program-options-dev
+  libgtest-dev libgmock-dev libpng-dev nlohmann-json3-dev libxxhash-dev
+  python3 python3-venv
+)
+venv_pins=(numpy==2.4.6 h5py==3.16.0 matplotlib==3.11.2 clang-format==18.1.8)
+# The versions of the CUDA parts are those that torch's own metadata asks for.
+torch_pins=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+# Headers: nccl.h; crt/ (cuda_runtime.h needs it); nv/target (cuda_fp16.h needs it).
+cuda_pins=(nvidia-nccl-cu13==2.28.9 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85)
+
+# shellcheck source=tools/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+with_cuda=no
+with_system=yes
+while [[ $# -gt 0 ]]; do
+  case "$1" in
+    --cuda) with_cuda=yes ;;
+    --no-system) with_system=no ;;
+    --prefix)
+      [[ $# -ge 2 ]] || fail "--prefix needs a folder"
+      HARMOFL_DEPS="$2"
+      shift
+      ;;
+    -h | --help)
+      print_help "$0"
+      exit 0
+      ;;
+    *) fail "unknown option '$1'; known: --cuda --prefix DIR --no-system --help" ;;
+  esac
+  shift
+done
+python="${HARMOFL_PYTHON:-/usr/bin/python3}"
+
+# --- 1. Packages of the system --------------------------------------------------------------------
+
+# Prints the packages of the list that are not installed, one a line.
+missing_packages() {
+  local package
+  for package in "${system_packages[@]}"; do
+    # shellcheck disable=SC2016  # ${Status} is dpkg-query's, not the shell's
+    if [[ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" != "install ok installed" ]]; then
+      printf '%s\n' "$package"
+    fi
+  done
+}
+
+# Says what someone without root can do.
+explain_without_root() {
+  cat >&2 <<EOF
+error: these packages are missing, and only root can install them (there is no usable sudo):
+
+    $*
+
+On Debian 12 or newer ask for:  apt-get install --no-install-recommends $*
+
+On a cluster load modules (or Spack packages) instead; their names differ from site to site:
+    module load gcc/12 cmake/3.25 ninja openmpi hdf5 boost googletest libpng nlohmann-json xxhash python/3.11
+      gcc >= 12, cmake >= 3.25, an MPI with a C interface, HDF5 >= 1.10 (C library), Boost >= 1.74
+      (program_options), GoogleTest >= 1.12, libpng, nlohmann-json >= 3.11, xxhash >= 0.8, Python >= 3.11
+then
+    HARMOFL_PYTHON=\$(command -v python3) tools/install-deps.sh --no-system
+and tell CMake where libraries of your own are, where it does not find them by itself:
+    cmake --preset release -DMPI_HOME=<folder> -DHDF5_ROOT=<folder> \\
+      -DHARMOFL_TORCH_ROOT=<folder with libtorch's lib/ and include/, or a site-packages/torch>
+EOF
+}
+
+install_system_packages() {
+  local missing=()
+  if command -v dpkg-query >/dev/null; then
+    mapfile -t missing < <(missing_packages)
+  else
+    missing=("${system_packages[@]}")  # not a Debian: nothing can be known
+  fi
+  if [[ ${#missing[@]} -eq 0 ]]; then
+    step "system packages: all ${#system_packages[@]} are there"
+    return
+  fi
+
+  local as_root=()
+  if [[ "$(id -u)" -ne 0 ]]; then
+    # A sudo that would ask for a password is of use only where someone can type it.
+    if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
+      as_root=(sudo)
+    else
+      explain_without_root "${missing[@]}"
+      exit 2
+    fi
+  fi
+  if ! command -v apt-get >/dev/null; then
+    explain_without_root "${missing[@]}"
+    exit 2
+  fi
+
+  step "system packages: installing ${missing[*]}"
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
+  "${apt[@]}" update </dev/null
+  # The output matters only when it goes wrong.
+  local log
+  log="$(mktemp)"
+  if ! "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    rm -f "$log"
+    fail "apt-get could not install the packages (its last lines are above)"
+  fi
+  rm -f "$log"
+}
+
+# --- 2. and 3. Python packages and libtorch -------------------------------------------------------
+# Each folder holds a stamp with its pins, written last: without it, or with other pins in it, the
+# folder is made anew.
+
+is_current() {  # is_current STAMP_FILE PINS...
+  local file="$1"
+  shift
+  [[ -f "$file" && "$(cat "$file")" == "$*" ]]
+}
+
+pip_install() {
+  "$HARMOFL_DEPS/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
+}
+
+install_venv() {
+  local venv="$HARMOFL_DEPS/venv"
+  # Its programs name the folder on their first line: a moved environment is made anew as well.
+  local stamp=("$venv" "$python" "${venv_pins[@]}")
+  if is_current "$venv/.harmofl-pins" "${stamp[@]}" && "$venv/bin/python" -c '' 2>/dev/null; then
+    step "python packages: there"
+    return
+  fi
+  step "python packages: installing ${venv_pins[*]}"
+  rm -rf "$venv"
+  "$python" -m venv "$venv"
+  pip_install "${venv_pins[@]}"
+  printf '%s\n' "${stamp[*]}" >"$venv/.harmofl-pins"
+}
+
+install_libtorch() {
+  local target="$HARMOFL_DEPS/libtorch"
+  if is_current "$target/.harmofl-pins" "${torch_pins[@]}"; then
+    step "libtorch: there"
+    return
+  fi
+  step "libtorch: installing ${torch_pins[*]} (0.6 GB to fetch, 1.2 GB on disk)"
+  # Under another name first: an interrupted installation is never taken for a whole one.
+  rm -rf "$target.part"
+  pip_install --no-deps --target "$target.part" "${torch_pins[@]}"
+  printf '%s\n' "${torch_pins[*]}" >"$target.part/.harmofl-pins"
+  rm -rf "$target"
+  mv "$target.part" "$target"
+}
+
+# Goes into the same folder, file by file: libtorch finds its neighbours there by its run path, and
+# what is already compiled against it stays up to date.
+install_cuda() {
+  local target="$HARMOFL_DEPS/libtorch"
+  local stamp_file="$target/.harmofl-cuda-pins"
+  if is_current "$stamp_file" "${cuda_pins[@]}"; then
+    step "NCCL and CUDA headers: there"
+    return
+  fi
+  if [[ -f "$stamp_file" ]]; then  # of other pins: none of their files may stay
+    rm -rf "$target"
+    install_libtorch
+  fi
+  step "NCCL and CUDA headers: installing ${cuda_pins[*]} (0.2 GB)"
+  rm -rf "$target-cuda.part"
+  pip_install --no-deps --target "$target-cuda.part" "${cuda_pins[@]}"
+  cp -a "$target-cuda.part/." "$target/"
+  rm -rf "$target-cuda.part"
+  printf '%s\n' "${cuda_pins[*]}" >"$stamp_file"
+}
+
+# --- All of it ------------------------------------------------------------------------------------
+
+if [[ "$with_system" == yes ]]; then
+  install_system_packages
+fi
+mkdir -p "$HARMOFL_DEPS"
+HARMOFL_DEPS="$(cd "$HARMOFL_DEPS" && pwd)"
+
+# One at a time: a second call waits, and then finds all there.
+exec 9>"$HARMOFL_DEPS/.lock"
+if command -v flock >/dev/null; then
+  flock 9
+fi
+install_venv
+install_libtorch
+if [[ "$with_cuda" == yes ]]; then
+  install_cuda
+fi
+step "dependencies are in $HARMOFL_DEPS"
+if [[ "$HARMOFL_DEPS" != "$HARMOFL_ROOT/.deps" ]]; then
+  note "CMake and the scripts find them there by: export HARMOFL_DEPS=$HARMOFL_DEPS"
+fi

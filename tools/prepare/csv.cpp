@@ -1,0 +1,105 @@
+#include "prepare/csv.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "harmofl/base/error.hpp"
+
+namespace harmofl::prepare {
+namespace {
+
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+/// Takes records off the front of a text and counts its lines.
+class Parser {
+ public:
+  Parser(std::string_view text, const std::string& name) : text_(text), name_(name) {
+    if (text_.starts_with(byte_order_mark)) text_.remove_prefix(byte_order_mark.size());
+  }
+
+  bool done() const { return position_ >= text_.size(); }
+  int line() const { return line_; }
+
+  /// Takes one record with its line end.
+  std::vector<std::string> record() {
+    std::vector<std::string> fields;
+    do {
+      fields.push_back(field());
+    } while (take(','));
+    take('\r');
+    HARMOFL_VALIDATE(done() || take('\n'), name_, ":", line_,
+                     ": expected a comma or the end of the line after a quoted field.");
+    ++line_;
+    return fields;
+  }
+
+ private:
+  bool take(char wanted) {
+    if (done() || text_[position_] != wanted) return false;
+    ++position_;
+    return true;
+  }
+
+  std::string field() {
+    if (take('"')) return quoted();
+    const std::size_t end = std::min(text_.find_first_of(",\r\n", position_), text_.size());
+    const std::string value(text_.substr(position_, end - position_));
+    position_ = end;
+    return value;
+  }
+
+  std::string quoted() {
+    std::string value;
+    const int start = line_;
+    while (true) {
+      HARMOFL_VALIDATE(!done(), name_, ":", start, ": the quote is never closed.");
+      if (take('"')) {
+        if (!take('"')) return value;
+        value += '"';
+        continue;
+      }
+      if (text_[position_] == '\n') ++line_;
+      value += text_[position_++];
+    }
+  }
+
+  std::string_view text_;
+  const std::string& name_;
+  std::size_t position_ = 0;
+  int line_ = 1;
+};
+
+}  // namespace
+
+bool Table::has(std::string_view column) const {
+  return std::find(columns.begin(), columns.end(), column) != columns.end();
+}
+
+Table parse_csv(std::string_view text, const std::string& name) {
+  Parser parser(text, name);
+  HARMOFL_VALIDATE(!parser.done(), name, ": the list is empty. Its first line names the columns.");
+  Table table;
+  table.columns = parser.record();
+  while (!parser.done()) {
+    const int line = parser.line();
+    const std::vector<std::string> fields = parser.record();
+    if (fields.size() == 1 && fields[0].empty()) continue;  // an empty line
+    HARMOFL_VALIDATE(fields.size() == table.columns.size(), name, ":", line, ": expected ",
+                     table.columns.size(), " fields as in the header, found ", fields.size(), ".");
+    auto& row = table.rows.emplace_back();
+    for (std::size_t i = 0; i < fields.size(); ++i) row[table.columns[i]] = fields[i];
+  }
+  return table;
+}
+
+Table read_csv(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  HARMOFL_VALIDATE(file, path.string(), ": cannot be opened for reading. Check that it exists ",
+                   "and that you may read it.");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return parse_csv(text.str(), path.string());
+}
+
+}  // namespace harmofl::prepare

@@ -1,0 +1,27 @@
+/// Changes the size of images: averaging over areas, and cutting into tiles.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "prepare/image.hpp"
+
+namespace harmofl::prepare {
+
+/// Resamples every channel to `size`. Each new pixel is the mean of the area that it covers of the
+/// old ones, border pixels by the part that is covered, rounded to nearest (halves up). Computed in
+/// whole numbers, so the result is the same on every machine.
+Image resample(const Image& image, Size size);
+
+/// Resamples a mask of 0 and 1: a new pixel is 1 where at least half of its area was 1.
+Image resample_mask(const Image& mask, Size size);
+
+/// Where tiles of `tile` start along an axis of `extent`: side by side, the last one shifted
+/// inwards so that it stays inside. Expects extent >= tile.
+std::vector<std::int64_t> tile_starts(std::int64_t extent, std::int64_t tile);
+
+/// Copies the part of `size` that starts at row `top` and column `left`.
+Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size);
+
+}  // namespace harmofl::prepare

@@ -1,0 +1,36 @@
+/// Finds the images of every site: in folders or by a list.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harmofl/io/shard.hpp"
+#include "prepare/options.hpp"
+
+namespace harmofl::prepare {
+
+/// One source image, with what belongs to it.
+struct Sample {
+  std::string id;               ///< Unique in its site.
+  std::filesystem::path image;  ///< PNG file.
+  std::filesystem::path mask;   ///< PNG file; empty for classification.
+  std::string label;            ///< Class; empty for segmentation.
+  std::optional<Split> split;   ///< Set by the list, else drawn.
+  std::string patient;          ///< Samples of one patient stay together; "" is nobody.
+};
+
+/// All images of an input folder.
+struct Sources {
+  Task task = Task::segmentation;
+  std::vector<std::string> class_names;               ///< Of all sites together; index is the label.
+  std::map<std::string, std::vector<Sample>> sites{};  ///< By name; samples sorted by id.
+};
+
+/// Looks through `options.input`, or reads `options.list`, and checks that every file is there.
+/// Throws UserError that names the first file that is missing or out of place.
+Sources scan(const Options& options);
+
+}  // namespace harmofl::prepare
