@@ -1,10 +1,10 @@
 // harmofl: runs a subcommand and turns whatever goes wrong into one message and an exit code.
-#include <exception>
-
 #include "harmofl/app/commands.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/log.hpp"
 #include "harmofl/comm/communicator.hpp"
+
+#include <exception>
 
 namespace {
 

@@ -14,12 +14,13 @@ po::variables_map parse_command(const std::string& command,
   if (!positional.empty()) places.add(positional.c_str(), 1);
   return with_usage_errors("harmofl " + command, known, "harmofl " + command + " --help", [&] {
     po::variables_map map;
-    po::store(po::command_line_parser(arguments)
-                  .options(options)
-                  .positional(places)
-                  .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
-                  .run(),
-              map);
+    po::store(
+        po::command_line_parser(arguments)
+            .options(options)
+            .positional(places)
+            .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
+            .run(),
+        map);
     if (!map.contains("help")) po::notify(map);
     return map;
   });

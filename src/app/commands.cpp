@@ -1,9 +1,9 @@
 #include "harmofl/app/commands.hpp"
 
+#include "harmofl/base/version.hpp"
+
 #include <algorithm>
 #include <iostream>
-
-#include "harmofl/base/version.hpp"
 
 namespace harmofl {
 namespace {
@@ -59,8 +59,9 @@ ExitCode run_command(const Arguments& arguments, const Communicator& comm) {
   }
   const std::string near = closest(name, names);
   throw UsageError(concat("command '", name, "' is unknown.",
-                          near.empty() ? "" : " Did you mean '" + near + "'?", " Known: ",
-                          join(names), ".")).mark_on_every_rank();
+                          near.empty() ? "" : " Did you mean '" + near + "'?",
+                          " Known: ", join(names), "."))
+      .mark_on_every_rank();
 }
 
 void print(const std::string& text, const Communicator& comm) {

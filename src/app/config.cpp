@@ -1,9 +1,9 @@
 #include "harmofl/app/config.hpp"
 
+#include "harmofl/app/command_line.hpp"
+
 #include <fstream>
 #include <sstream>
-
-#include "harmofl/app/command_line.hpp"
 
 namespace harmofl {
 namespace {
@@ -95,8 +95,7 @@ std::int64_t Config::integer(const std::string& key, std::int64_t least) const {
   std::istringstream stream(text(key));
   std::int64_t value = 0;
   if (!(stream >> value) || !stream.eof() || value < least) {
-    throw UsageError(
-        concat(key, " = ", text(key), " is no whole number of at least ", least, "."));
+    throw UsageError(concat(key, " = ", text(key), " is no whole number of at least ", least, "."));
   }
   return value;
 }

@@ -22,6 +22,8 @@ const std::vector<Key>& config_keys() {
       {"model.name", "auto", "", "auto (unet for masks, cnn for labels) | unet | cnn"},
       {"model.width", "32", "channels", "channels of the first level"},
       {"model.norm", "batch-stateless", "", "batch-stateless | batch | group"},
+      {"model.memory_format", "contiguous", "",
+       "contiguous | channels-last (faster with batch norms)"},
 
       {"train.optimizer", "adam", "", "sgd | adam"},
       {"train.lr", "0.001", "", "learning rate"},
@@ -33,16 +35,20 @@ const std::vector<Key>& config_keys() {
       {"algorithm.name", "harmofl", "", "method: fedavg | harmofl"},
       {"algorithm.alpha", "auto", "", "harmofl: another name of perturbation.alpha"},
 
-      {"amplitude.band", "auto", "", "auto (by method: fedavg off, harmofl dc) | off | dc | low:L | full"},
+      {"amplitude.band", "auto", "",
+       "auto (by method: fedavg off, harmofl dc) | off | dc | low:L | full"},
       {"amplitude.momentum", "0.1", "", "v of the running amplitude; 0 keeps the first batch's"},
-      {"amplitude.update", "first-pass", "", "when it moves: first-pass (paper) | every-pass (code)"},
+      {"amplitude.update", "first-pass", "",
+       "when it moves: first-pass (paper) | every-pass (code)"},
       {"amplitude.record", "band", "", "what of it is kept: band | spectrum (for analysis)"},
 
-      {"perturbation.alpha", "auto", "", "length of the weight perturbation; 0 is off; auto by method: fedavg 0, harmofl 0.05"},
+      {"perturbation.alpha", "auto", "",
+       "length of the weight perturbation; 0 is off; auto by method: fedavg 0, harmofl 0.05"},
 
       {"comm.transport", "auto", "", "all-reduce by auto | mpi | nccl"},
       {"comm.reduce", "fast", "", "fast | exact (the same bits for any number of ranks)"},
-      {"comm.timeout", "0", "seconds", "end the job when a rank shows no progress for so long; 0 is never"},
+      {"comm.timeout", "0", "seconds",
+       "end the job when a rank shows no progress for so long; 0 is never"},
 
       {"device.type", "cpu", "", "cpu | cuda"},
       {"device.threads", "0", "threads", "compute threads a rank; 0 shares the host's cores out"},

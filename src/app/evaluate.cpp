@@ -1,14 +1,15 @@
-#include <iomanip>
-#include <nlohmann/json.hpp>
-#include <optional>
-#include <sstream>
-
 #include "harmofl/app/command_line.hpp"
 #include "harmofl/app/commands.hpp"
 #include "harmofl/app/run_options.hpp"
 #include "harmofl/fl/evaluation.hpp"
 #include "harmofl/io/atomic_file.hpp"
 #include "harmofl/io/checkpoint.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <iomanip>
+#include <optional>
+#include <sstream>
 
 namespace harmofl {
 namespace {
@@ -93,11 +94,11 @@ ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& com
     for (ClientId id{0}; id.value() < federation.size(); ++id) {
       if (placement[id.position()] != comm.rank()) continue;
       const ClientData data = load_client(federation.members[id.position()].shard, torch::kCPU);
-      scores.push_back({id, split,
-                        evaluate(*model, data.split(split), federation.shape.task,
-                                 federation.shape.classes, loss_kind(config),
-                                 config.integer("data.batch_size", 1)),
-                        0.0});
+      scores.push_back(
+          {id, split,
+           evaluate(*model, data.split(split), federation.shape.task, federation.shape.classes,
+                    loss_kind(config), config.integer("data.batch_size", 1)),
+           0.0});
     }
   });
   scores = gather_scores(scores, comm);

@@ -1,14 +1,14 @@
-#include <cmath>
-#include <iomanip>
-#include <limits>
-#include <optional>
-#include <sstream>
-
 #include "harmofl/app/command_line.hpp"
 #include "harmofl/app/commands.hpp"
 #include "harmofl/data/client_data.hpp"
 #include "harmofl/io/checkpoint.hpp"
 #include "harmofl/io/hdf5.hpp"
+
+#include <cmath>
+#include <iomanip>
+#include <limits>
+#include <optional>
+#include <sstream>
 
 namespace harmofl {
 namespace {
@@ -37,7 +37,8 @@ std::string class_shares(const ClientData& data, const Samples& samples,
   std::vector<std::string> shares;
   for (std::int64_t c = 0; c < data.classes; ++c) {
     const double share = counts[c].item<double>() / static_cast<double>(samples.targets.numel());
-    shares.push_back(concat(names[static_cast<std::size_t>(c)], " ", fixed(100.0 * share, 1), " %"));
+    shares.push_back(
+        concat(names[static_cast<std::size_t>(c)], " ", fixed(100.0 * share, 1), " %"));
   }
   return join(shares);
 }
@@ -46,13 +47,13 @@ std::string describe_shard(const std::string& path) {
   const ShardReader reader(path);
   const ShardInfo& info = reader.info();
   const ClientData data = load_client(path, torch::kCPU);  // verifies every checksum
-  std::string text = concat(
-      path, ": shard of site '", info.site, "'\n  task             ", to_string(info.task),
-      "\n  classes          ", join(info.class_names), "\n  images           ",
-      to_string(info.pixel_type), " ", info.channels, "x", info.height, "x", info.width,
-      " (channels x height x width)\n  intensity scale  ", info.intensity_scale,
-      "\n  preprocessing    ", info.preprocessing, "\n  source checksum  ",
-      info.source_checksum.empty() ? "none" : info.source_checksum, "\n");
+  std::string text =
+      concat(path, ": shard of site '", info.site, "'\n  task             ", to_string(info.task),
+             "\n  classes          ", join(info.class_names), "\n  images           ",
+             to_string(info.pixel_type), " ", info.channels, "x", info.height, "x", info.width,
+             " (channels x height x width)\n  intensity scale  ", info.intensity_scale,
+             "\n  preprocessing    ", info.preprocessing, "\n  source checksum  ",
+             info.source_checksum.empty() ? "none" : info.source_checksum, "\n");
   for (const Split split : all_splits) {
     const Samples& samples = data.split(split);
     text += concat("  ", to_string(split), ": ", samples.count(), " samples, xxh3 ",
@@ -70,8 +71,9 @@ std::string describe_tensors(const CheckpointReader& reader, const std::string& 
   for (const NamedTensor& tensor : reader.read(group)) {
     double squares = 0.0;
     for (const float value : tensor.values) squares += double{value} * value;
-    out << "    " << std::left << std::setw(44) << tensor.name << " [" << c10::Join(", ", tensor.shape)
-        << "]  norm " << std::sqrt(squares) << "  " << tensor.role << "\n";
+    out << "    " << std::left << std::setw(44) << tensor.name << " ["
+        << c10::Join(", ", tensor.shape) << "]  norm " << std::sqrt(squares) << "  " << tensor.role
+        << "\n";
   }
   return out.str();
 }
@@ -95,8 +97,8 @@ ExitCode inspect(const Arguments& arguments, const Communicator& comm) {
   po::options_description options(
       "usage: harmofl inspect FILE\n"
       "Describes a shard or a checkpoint and verifies its checksums.\n\nOptions");
-  options.add_options()("help", "show this text")(
-      "file", po::value<std::string>()->required(), "shard or checkpoint");
+  options.add_options()("help", "show this text")("file", po::value<std::string>()->required(),
+                                                  "shard or checkpoint");
   std::optional<po::variables_map> given;
   comm.agree([&] { given = parse_command("inspect", arguments, options, "file"); });
   if (given->contains("help")) {

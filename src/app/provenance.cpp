@@ -1,17 +1,17 @@
 #include "harmofl/app/provenance.hpp"
 
-#include <torch/torch.h>
-#include <unistd.h>
+#include "harmofl/base/version.hpp"
+#include "harmofl/io/hdf5.hpp"
 
 #include <boost/version.hpp>
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
-#include <nlohmann/json.hpp>
 #include <set>
-
-#include "harmofl/base/version.hpp"
-#include "harmofl/io/hdf5.hpp"
+#include <unistd.h>
 
 namespace harmofl {
 namespace {
@@ -35,8 +35,8 @@ json libraries() {
 /// The scheduler's variables that tell which job this was.
 json scheduler() {
   json found = json::object();
-  for (const char* name : {"SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST",
-                           "SLURM_RESTART_COUNT"}) {
+  for (const char* name :
+       {"SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "SLURM_RESTART_COUNT"}) {
     if (const char* value = std::getenv(name)) found[name] = value;
   }
   return found;
@@ -78,11 +78,12 @@ json run_record(const RunOptions& run, const Config& config, const Federation& f
   const BuildInfo& build = build_info();
   json record = {{"name", run.name},
                  {"started", utc_now()},
-                 {"harmofl", {{"version", build.version},
-                              {"git_commit", build.git_commit},
-                              {"build_type", build.build_type},
-                              {"compiler", build.compiler},
-                              {"cuda", build.cuda}}},
+                 {"harmofl",
+                  {{"version", build.version},
+                   {"git_commit", build.git_commit},
+                   {"build_type", build.build_type},
+                   {"compiler", build.compiler},
+                   {"cuda", build.cuda}}},
                  {"libraries", libraries()},
                  {"scheduler", scheduler()},
                  {"model_parameters", parameters},
@@ -90,13 +91,13 @@ json run_record(const RunOptions& run, const Config& config, const Federation& f
                  {"ranks", json::array()},
                  {"shards", json::array()}};
   for (std::size_t i = 0; i < ranks.size(); ++i) {
-    record["ranks"].push_back({{"rank", i},
-                               {"host", ranks[i].host},
-                               {"device", ranks[i].device},
-                               {"threads", ranks[i].threads},
-                               {"process_id", ranks[i].process_id},
-                               {"sites", sites_of(Rank(static_cast<std::int64_t>(i)), federation,
-                                                  placement)}});
+    record["ranks"].push_back(
+        {{"rank", i},
+         {"host", ranks[i].host},
+         {"device", ranks[i].device},
+         {"threads", ranks[i].threads},
+         {"process_id", ranks[i].process_id},
+         {"sites", sites_of(Rank(static_cast<std::int64_t>(i)), federation, placement)}});
   }
   for (const Member& member : federation.members) {
     json shard = {{"site", member.site}, {"path", member.shard.string()}};
@@ -126,10 +127,10 @@ std::string banner(const RunOptions& run, const Federation& federation,
       " ranks, ", hosts.size(), " host(s); ", to_string(shape.task), " of ", shape.channels, "x",
       shape.height, "x", shape.width, "; ", s.rounds, " rounds\n");
   for (std::size_t i = 0; i < ranks.size(); ++i) {
-    text += concat("  rank ", i, " on ", ranks[i].host, ", ", ranks[i].device, ", ",
-                   ranks[i].threads, " thread(s): ",
-                   join(sites_of(Rank(static_cast<std::int64_t>(i)), federation, placement)),
-                   i + 1 < ranks.size() ? "\n" : "");
+    text += concat(
+        "  rank ", i, " on ", ranks[i].host, ", ", ranks[i].device, ", ", ranks[i].threads,
+        " thread(s): ", join(sites_of(Rank(static_cast<std::int64_t>(i)), federation, placement)),
+        i + 1 < ranks.size() ? "\n" : "");
   }
   return text;
 }

@@ -56,8 +56,9 @@ void resolve(Config& config, Task task) {
     config.set("run.output", (std::filesystem::path("runs") / config.text("run.name")).string());
   }
   if (!masks && config.text("train.loss") == "cross-entropy-dice") {
-    throw UsageError("train.loss = cross-entropy-dice needs masks, but the shards hold labels. "
-                     "Set train.loss to cross-entropy.");
+    throw UsageError(
+        "train.loss = cross-entropy-dice needs masks, but the shards hold labels. "
+        "Set train.loss to cross-entropy.");
   }
 }
 
@@ -75,6 +76,8 @@ ModelOptions model_options(const Config& config) {
       config.choice<NormKind>("model.norm", {{"batch-stateless", NormKind::batch_stateless},
                                              {"batch", NormKind::batch},
                                              {"group", NormKind::group}});
+  model.channels_last =
+      config.choice<bool>("model.memory_format", {{"contiguous", false}, {"channels-last", true}});
   parse_band(config.text("amplitude.band"), model.amplitude);
   model.amplitude.momentum = config.number("amplitude.momentum");
   model.amplitude.update_every_pass =
@@ -105,12 +108,11 @@ RunOptions run_options(const Config& config) {
   s.truncate = config.flag("data.truncate");
   s.local = local_options(config);
   s.model = model_options(config);
-  s.reduction = config.choice<Reduction>(
-      "comm.reduce", {{"fast", Reduction::fast}, {"exact", Reduction::exact}});
-  s.transport = config.choice<TransportKind>("comm.transport",
-                                             {{"auto", TransportKind::automatic},
-                                              {"mpi", TransportKind::mpi},
-                                              {"nccl", TransportKind::nccl}});
+  s.reduction = config.choice<Reduction>("comm.reduce",
+                                         {{"fast", Reduction::fast}, {"exact", Reduction::exact}});
+  s.transport = config.choice<TransportKind>("comm.transport", {{"auto", TransportKind::automatic},
+                                                                {"mpi", TransportKind::mpi},
+                                                                {"nccl", TransportKind::nccl}});
   s.timeout_s = config.number("comm.timeout");
   s.config = config.ini();
   return run;

@@ -1,9 +1,9 @@
-#include <cstdio>
-#include <optional>
-
 #include "harmofl/app/command_line.hpp"
 #include "harmofl/app/commands.hpp"
 #include "harmofl/data/synthetic.hpp"
+
+#include <cstdio>
+#include <optional>
 
 namespace harmofl {
 namespace {
@@ -18,16 +18,16 @@ po::options_description synthesize_options() {
   const auto whole = [](std::int64_t value) {
     return po::value<std::int64_t>()->default_value(value);
   };
-  options.add_options()("help", "show this text")(
-      "output", po::value<std::string>()->required(), "folder for the shards")(
+  options.add_options()("help", "show this text")("output", po::value<std::string>()->required(),
+                                                  "folder for the shards")(
       "task", po::value<std::string>()->default_value("segmentation"),
       "segmentation | classification")("sites", whole(4), "number of sites")(
       "train", whole(48), "training images a site")("val", whole(12), "validation images a site")(
       "test", whole(12), "test images a site")(
       "size", po::value<std::string>()->default_value("64x64"), "height x width, pixels")(
       "shift", po::value<double>()->default_value(1.0), "strength of the sites' differences")(
-      "unequal", po::bool_switch(), "site k holds 1/(k+1) of the training images")(
-      "seed", whole(0), "seed");
+      "unequal", po::bool_switch(), "site k holds 1/(k+1) of the training images")("seed", whole(0),
+                                                                                   "seed");
   return options;
 }
 
@@ -40,7 +40,8 @@ SyntheticOptions read_options(const po::variables_map& given) {
   options.task = task == "segmentation" ? Task::segmentation : Task::classification;
   const auto count = [&](const char* name, std::int64_t least) {
     const auto value = given[name].as<std::int64_t>();
-    if (value < least) throw UsageError(concat("--", name, " ", value, " must be ", least, " or more."));
+    if (value < least)
+      throw UsageError(concat("--", name, " ", value, " must be ", least, " or more."));
     return value;
   };
   options.sites = count("sites", 1);

@@ -1,11 +1,3 @@
-#include <torch/torch.h>
-
-#include <algorithm>
-#include <cstdlib>
-#include <nlohmann/json.hpp>
-#include <optional>
-#include <thread>
-
 #include "harmofl/app/commands.hpp"
 #include "harmofl/app/provenance.hpp"
 #include "harmofl/app/run_options.hpp"
@@ -13,12 +5,20 @@
 #include "harmofl/base/log.hpp"
 #include "harmofl/io/checkpoint.hpp"
 
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <thread>
+
 namespace harmofl {
 namespace {
 
 /// Keys that may change when a run is continued.
 bool may_change(const std::string& key) {
-  static const std::vector<std::string> prefixes{"run.rounds", "run.resume", "run.output",
+  static const std::vector<std::string> prefixes{"run.rounds",     "run.resume",  "run.output",
                                                  "run.save_every", "data.shards", "comm.timeout",
                                                  "comm.transport", "device."};
   return std::ranges::any_of(prefixes, [&](const auto& prefix) { return key.starts_with(prefix); });
@@ -45,8 +45,8 @@ int compute_threads(const RunOptions& run, const Communicator& comm) {
 void warn_if_oversubscribed(int threads, const Communicator& comm) {
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());
   if (cores > 0 && comm.local_rank() == 0 && threads * comm.local_size() > cores) {
-    log::warn_once(concat(comm.local_size(), " rank(s) of ", threads, " thread(s) share the ", cores,
-                          " core(s) of ", comm.host(), ". Fewer ranks (each hosts several ",
+    log::warn_once(concat(comm.local_size(), " rank(s) of ", threads, " thread(s) share the ",
+                          cores, " core(s) of ", comm.host(), ". Fewer ranks (each hosts several ",
                           "clients) or --device.threads 1 is faster."));
   }
 }
@@ -103,8 +103,10 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
 
   if (folder) {
     folder->write("config.ini", config.ini());
-    folder->write("run.json", run_record(run, config, federation, simulation.placement(), ranks,
-                                         parameters).dump(2) + "\n");
+    folder->write(
+        "run.json",
+        run_record(run, config, federation, simulation.placement(), ranks, parameters).dump(2) +
+            "\n");
   }
   if (comm.any(folder && folder->has_checkpoint())) {
     simulation.resume(run.output / "checkpoint.h5");

@@ -1,14 +1,14 @@
 #include "harmofl/base/checksum.hpp"
 
 #define XXH_INLINE_ALL
+#include "harmofl/base/error.hpp"
+
 #include <xxhash.h>
 
 #include <array>
 #include <cstdio>
 #include <fstream>
 #include <new>
-
-#include "harmofl/base/error.hpp"
 
 namespace harmofl {
 namespace {

@@ -1,12 +1,11 @@
 #include "harmofl/base/fault.hpp"
 
-#include <unistd.h>
+#include "harmofl/base/text.hpp"
 
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
-
-#include "harmofl/base/text.hpp"
+#include <unistd.h>
 
 namespace harmofl {
 

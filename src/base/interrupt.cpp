@@ -1,11 +1,10 @@
 #include "harmofl/base/interrupt.hpp"
 
-#include <unistd.h>
+#include "harmofl/base/error.hpp"
 
 #include <atomic>
 #include <csignal>
-
-#include "harmofl/base/error.hpp"
+#include <unistd.h>
 
 namespace harmofl {
 namespace {

@@ -1,10 +1,9 @@
 #include "harmofl/base/log.hpp"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <mutex>
 #include <set>
+#include <unistd.h>
 
 namespace harmofl::log {
 namespace {

@@ -1,11 +1,11 @@
 #include "harmofl/base/rng.hpp"
 
+#include "harmofl/base/error.hpp"
+
 #include <cmath>
 #include <numbers>
 #include <numeric>
 #include <utility>
-
-#include "harmofl/base/error.hpp"
 
 namespace harmofl {
 namespace {
@@ -23,10 +23,9 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
   for (int round = 0; round < philox_rounds; ++round) {
     const std::uint64_t p0 = std::uint64_t{philox_m0} * counter[0];
     const std::uint64_t p1 = std::uint64_t{philox_m1} * counter[2];
-    counter = {static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0],
-               static_cast<std::uint32_t>(p1),
-               static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1],
-               static_cast<std::uint32_t>(p0)};
+    counter = {
+        static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(p1),
+        static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(p0)};
     key[0] += weyl_0;
     key[1] += weyl_1;
   }
@@ -43,7 +42,8 @@ std::uint64_t mix64(std::uint64_t value) {
 RngStream::RngStream(std::uint64_t seed, RoundId round, ClientId client, RngPurpose purpose) {
   // The key separates seeds and purposes; counter words 1 to 3 separate rounds and clients, so
   // that streams of one seed never overlap before 2^34 draws.
-  const std::uint64_t mixed = mix64(seed ^ (std::uint64_t{static_cast<std::uint32_t>(purpose)} << 56));
+  const std::uint64_t mixed =
+      mix64(seed ^ (std::uint64_t{static_cast<std::uint32_t>(purpose)} << 56));
   key_ = {static_cast<std::uint32_t>(mixed), static_cast<std::uint32_t>(mixed >> 32)};
   const auto client_bits = static_cast<std::uint64_t>(client.value());
   counter_ = {0, static_cast<std::uint32_t>(round.value()), static_cast<std::uint32_t>(client_bits),

@@ -1,12 +1,12 @@
 // How an error of one rank becomes the error of all of them.
+#include "harmofl/comm/communicator.hpp"
+
 #include <algorithm>
 #include <exception>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "harmofl/comm/communicator.hpp"
 
 namespace harmofl {
 namespace {

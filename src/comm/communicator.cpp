@@ -7,9 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <utility>
-
 #include <unistd.h>
+#include <utility>
 
 namespace harmofl {
 namespace {

@@ -1,4 +1,6 @@
 // Start and end of MPI, and whether the launcher and MPI agree.
+#include "harmofl/comm/communicator.hpp"
+
 #include <mpi.h>
 
 #include <algorithm>
@@ -6,8 +8,6 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
-
-#include "harmofl/comm/communicator.hpp"
 
 namespace harmofl {
 namespace {
@@ -32,8 +32,9 @@ MpiSession::MpiSession(int& argc, char**& argv) {
   MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &provided);
   if (provided < MPI_THREAD_FUNNELED) {
     MPI_Finalize();
-    throw UserError("The MPI library supports no threads (MPI_THREAD_SINGLE), but libtorch uses "
-                    "them. Use an MPI library built with MPI_THREAD_FUNNELED or more.");
+    throw UserError(
+        "The MPI library supports no threads (MPI_THREAD_SINGLE), but libtorch uses "
+        "them. Use an MPI library built with MPI_THREAD_FUNNELED or more.");
   }
 }
 

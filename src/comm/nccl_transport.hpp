@@ -1,9 +1,9 @@
 /// The NCCL transport, in builds with HARMOFL_WITH_NCCL.
 #pragma once
 
-#include <memory>
-
 #include "harmofl/comm/transport.hpp"
+
+#include <memory>
 
 namespace harmofl {
 

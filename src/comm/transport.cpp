@@ -34,8 +34,8 @@ std::unique_ptr<Transport> make_transport(TransportKind kind, const Communicator
   const bool nccl =
       kind == TransportKind::nccl || (kind == TransportKind::automatic && gpu && has_nccl);
   if (!nccl) return std::make_unique<MpiTransport>(comm);
-  HARMOFL_VALIDATE(gpu, "Transport nccl was asked for, but the parameters lie in host memory: NCCL ",
-                   "sums GPU memory only. Use a GPU, or transport mpi.");
+  HARMOFL_VALIDATE(gpu, "Transport nccl was asked for, but the parameters lie in host memory, and ",
+                   "NCCL sums GPU memory only. Use a GPU, or transport mpi.");
   HARMOFL_VALIDATE(has_nccl, "Transport nccl was asked for, but this build has no NCCL. Configure ",
                    "with -DHARMOFL_CUDA=ON, or use transport mpi.");
   return make_nccl_transport(comm);

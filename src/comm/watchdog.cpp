@@ -1,14 +1,14 @@
 #include "harmofl/comm/watchdog.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/log.hpp"
+#include "harmofl/comm/communicator.hpp"
+
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <stop_token>
 #include <thread>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/base/log.hpp"
-#include "harmofl/comm/communicator.hpp"
 
 namespace harmofl {
 

@@ -4,11 +4,11 @@
 // columns.
 #include "harmofl/data/augmentation.hpp"
 
+#include "harmofl/base/error.hpp"
+
 #include <torch/torch.h>
 
 #include <vector>
-
-#include "harmofl/base/error.hpp"
 
 namespace harmofl {
 namespace {

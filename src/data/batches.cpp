@@ -3,13 +3,13 @@
 // implementations do; a product with the reciprocal would differ in the last bit.
 #include "harmofl/data/batches.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/data/augmentation.hpp"
+
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <utility>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/data/augmentation.hpp"
 
 namespace harmofl {
 namespace {
@@ -47,9 +47,8 @@ std::optional<Batch> BatchStream::next() {
     images = samples_.images.narrow(0, position_, size);
     targets = samples_.targets.narrow(0, position_, size);
   } else {
-    const torch::Tensor chosen =
-        torch::from_blob(order_.data() + position_, {size}, torch::kInt64)
-            .to(samples_.images.device());
+    const torch::Tensor chosen = torch::from_blob(order_.data() + position_, {size}, torch::kInt64)
+                                     .to(samples_.images.device());
     images = samples_.images.index_select(0, chosen);
     targets = samples_.targets.index_select(0, chosen);
   }
@@ -58,8 +57,7 @@ std::optional<Batch> BatchStream::next() {
   const bool has_masks = targets.dim() == 3;
   torch::Tensor masks = has_masks ? targets : torch::Tensor();
   if (augmentation_) augment(images, masks, *augmentation_);
-  return Batch{images.to(torch::kFloat32).div(samples_.intensity_scale),
-               targets.to(torch::kInt64)};
+  return Batch{images.to(torch::kFloat32).div(samples_.intensity_scale), targets.to(torch::kInt64)};
 }
 
 }  // namespace harmofl

@@ -3,9 +3,10 @@
 // small, and the result does not depend on a number of threads.
 #include "scanner.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace harmofl {
@@ -57,8 +58,8 @@ void filter_line(const float* in, float* out, std::int64_t count, std::int64_t s
     const bool inside = i >= reach && i + reach < count;
     float sum = kernel[0] * in[i * stride];
     for (std::int64_t k = 1; k <= reach; ++k) {
-      const float both = inside ? in[(i - k) * stride] + in[(i + k) * stride]
-                                : mirrored(i - k) + mirrored(i + k);
+      const float both =
+          inside ? in[(i - k) * stride] + in[(i + k) * stride] : mirrored(i - k) + mirrored(i + k);
       sum += kernel[static_cast<std::size_t>(k)] * both;
     }
     out[i * stride] = sum;
@@ -66,8 +67,8 @@ void filter_line(const float* in, float* out, std::int64_t count, std::int64_t s
 }
 
 /// A Gaussian blur of every plane of `image`, rows first.
-std::vector<float> blurred(const std::vector<float>& image, std::int64_t height,
-                           std::int64_t width, double sigma_px) {
+std::vector<float> blurred(const std::vector<float>& image, std::int64_t height, std::int64_t width,
+                           double sigma_px) {
   if (sigma_px < least_blur_px) return image;
   const std::vector<float> kernel = gaussian(sigma_px);
   std::vector<float> along_rows(image.size());
@@ -100,9 +101,9 @@ std::vector<float> through_optics(const ScannerParameters& scanner, std::vector<
 }  // namespace
 
 std::string ScannerParameters::to_json() const {
-  return nlohmann::json{{"gain", gain},           {"gamma", gamma},
-                        {"colour_cast", colour_cast}, {"blur_px", blur_px},
-                        {"band_gain", band_gain}, {"noise", noise}}
+  return nlohmann::json{
+      {"gain", gain},       {"gamma", gamma},         {"colour_cast", colour_cast},
+      {"blur_px", blur_px}, {"band_gain", band_gain}, {"noise", noise}}
       .dump();
 }
 

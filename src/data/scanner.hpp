@@ -1,13 +1,13 @@
 /// Simulated scanners: what a site does to every scene before it is stored.
 #pragma once
 
+#include "harmofl/base/rng.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "harmofl/base/rng.hpp"
 
 namespace harmofl {
 

@@ -1,6 +1,6 @@
-// Nuclei are ellipses with soft edges that seldom overlap. Cells without a visible nucleus look like
-// them but for the stain they take up, so that colour matters as much as shape. Tissue and chromatin
-// get their texture from a few plane waves: smooth, cheap and the same at every image size.
+// Nuclei are ellipses with soft edges that seldom overlap. Cells without a visible nucleus look
+// like them but for the stain they take up, so that colour matters as much as shape. Tissue and
+// chromatin get their texture from a few plane waves: smooth, cheap, the same at every image size.
 #include "scene.hpp"
 
 #include <algorithm>
@@ -21,11 +21,11 @@ constexpr int placement_attempts = 20;
 
 /// A nucleus, or a cell that has none.
 struct Blob {
-  double row, column;    ///< Centre, in pixels.
-  double radius;         ///< Of the circle of the same area.
-  double aspect;         ///< Long over short axis.
-  double sine, cosine;   ///< Orientation of the long axis.
-  double stain;          ///< Amount at the centre.
+  double row, column;   ///< Centre, in pixels.
+  double radius;        ///< Of the circle of the same area.
+  double aspect;        ///< Long over short axis.
+  double sine, cosine;  ///< Orientation of the long axis.
+  double stain;         ///< Amount at the centre.
 };
 
 /// Sum of plane waves of unit variance.
@@ -65,15 +65,20 @@ constexpr StainRange cell_range{0.35, 1.10};
 
 double draw_aspect(Task task, std::int64_t label, RngStream& rng) {
   if (task == Task::segmentation) return rng.uniform(1.0, 1.9);
-  return label == 0 ? rng.uniform(1.0, 1.15) : rng.uniform(2.2, 2.8);
+  return label == 0 ? rng.uniform(1.0, 1.15) : rng.uniform(3.0, 4.0);
 }
 
 /// Draws a blob away from those there are; after some attempts an overlap is accepted.
 Blob draw_blob(double aspect, StainRange range, std::int64_t height, std::int64_t width,
                const std::vector<Blob>& others, RngStream& rng) {
   const double angle = rng.uniform(0.0, std::numbers::pi);
-  Blob blob{0.0, 0.0, rng.uniform(least_radius_px, largest_radius_px), aspect,
-                  std::sin(angle), std::cos(angle), rng.uniform(range.least, range.most)};
+  Blob blob{0.0,
+            0.0,
+            rng.uniform(least_radius_px, largest_radius_px),
+            aspect,
+            std::sin(angle),
+            std::cos(angle),
+            rng.uniform(range.least, range.most)};
   for (int attempt = 0; attempt < placement_attempts; ++attempt) {
     blob.row = rng.uniform(0.0, static_cast<double>(height));
     blob.column = rng.uniform(0.0, static_cast<double>(width));

@@ -1,11 +1,11 @@
 /// Scenes of the synthetic sites: nuclei on tissue, before any scanner has seen them.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "harmofl/base/rng.hpp"
 #include "harmofl/io/shard.hpp"
+
+#include <cstdint>
+#include <vector>
 
 namespace harmofl {
 

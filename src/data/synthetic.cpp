@@ -2,16 +2,18 @@
 // keyed by (seed, site, index), the scanner by (seed, site), so no image depends on another.
 #include "harmofl/data/synthetic.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/rng.hpp"
+
+#include "scanner.hpp"
+#include "scene.hpp"
+
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <string>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/base/rng.hpp"
-#include "scanner.hpp"
-#include "scene.hpp"
 
 namespace harmofl {
 namespace {

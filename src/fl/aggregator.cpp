@@ -1,9 +1,9 @@
 #include "harmofl/fl/aggregator.hpp"
 
+#include "harmofl/base/error.hpp"
+
 #include <cmath>
 #include <span>
-
-#include "harmofl/base/error.hpp"
 
 namespace harmofl {
 namespace {
@@ -57,18 +57,19 @@ void Aggregator::add(const torch::Tensor& state, double weight, const std::strin
   if (reduction_ == Reduction::exact) {
     add_exact(state, weight, client);
   } else {
-    sum_.add_(state, weight);
+    sum_.add_(state * weight);
   }
 }
 
 void Aggregator::add_exact(const torch::Tensor& state, double weight, const std::string& client) {
-  const torch::Tensor fixed = (state.to(torch::kFloat64) * weight * units_).round_();
-  const double largest = fixed.abs().max().item<double>();
+  // Weights sum to 1, so that no sum is larger than the largest value.
+  const torch::Tensor in_units = state.to(torch::kFloat64) * units_;
+  const double largest = in_units.abs().max().item<double>();
   if (largest >= largest_sum) {
     throw RankFailure(concat("client ", client, ": its model holds values too large for ",
                              "comm.reduce = exact. Lower --train.lr or set --comm.reduce fast."));
   }
-  fixed_sum_.add_(fixed.to(torch::kInt64));
+  fixed_sum_.add_((in_units * weight).round_().to(torch::kInt64));
 }
 
 const torch::Tensor& Aggregator::reduce() {

@@ -1,10 +1,10 @@
 #include "harmofl/fl/algorithm.hpp"
 
-#include <algorithm>
-
 #include "harmofl/base/error.hpp"
 #include "harmofl/fl/fedavg.hpp"
 #include "harmofl/fl/harmofl.hpp"
+
+#include <algorithm>
 
 namespace harmofl {
 namespace {

@@ -1,7 +1,8 @@
 #include "harmofl/fl/client_state.hpp"
 
-#include <cstring>
 #include <nlohmann/json.hpp>
+
+#include <cstring>
 
 namespace harmofl {
 
@@ -16,7 +17,8 @@ std::vector<NamedTensor> ClientState::export_tensors() const {
   for (const auto& [name, tensor] : tensors_) {
     const torch::Tensor host = tensor.cpu().contiguous();
     const auto* data = host.const_data_ptr<float>();
-    exported.push_back({name, "", host.sizes().vec(), std::vector<float>(data, data + host.numel())});
+    exported.push_back(
+        {name, "", host.sizes().vec(), std::vector<float>(data, data + host.numel())});
   }
   return exported;
 }

@@ -1,11 +1,12 @@
 #include "harmofl/fl/evaluation.hpp"
 
+#include "harmofl/data/batches.hpp"
+
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numeric>
-
-#include "harmofl/data/batches.hpp"
 
 namespace harmofl {
 

@@ -1,7 +1,8 @@
 #include "harmofl/fl/federation.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 #include <numeric>
 #include <set>
 
@@ -72,7 +73,8 @@ Federation unpack(const std::string& text) {
   const json& s = packed.at("shape");
   Federation federation{{s[0], s[1], s[2], s[3], s[4]}, packed.at("class_names"), {}};
   for (const json& m : packed.at("members")) {
-    federation.members.push_back({m[0], std::filesystem::path(m[1].get<std::string>()), m[2], m[3]});
+    federation.members.push_back(
+        {m[0], std::filesystem::path(m[1].get<std::string>()), m[2], m[3]});
   }
   return federation;
 }

@@ -19,9 +19,11 @@ torch::Tensor WeightPerturbation::operator()(ParameterVector& w, const Gradient&
 
   // delta = alpha g1 / (||g1||_2 + 1e-12), the norm over all trainable parameters together
   torch::NoGradGuard no_grad;
-  saved_ = saved_.defined() ? saved_.copy_(w.parameters()) : w.parameters().clone();
-  const torch::Tensor scale = alpha_ / (w.gradients().norm() + norm_eps);
-  w.parameters().addcmul_(w.gradients(), scale);
+  const torch::Tensor norm = at::linalg_vector_norm(w.gradients(), 2, {}, false, torch::kFloat64);
+  const torch::Tensor scale = alpha_ / (norm + norm_eps);
+  if (!delta_.defined()) delta_ = torch::empty_like(w.gradients());
+  at::mul_out(delta_, w.gradients(), scale);
+  w.parameters().add_(delta_);
 
   // g2 = grad f(w + delta), on the same batch
   {
@@ -29,8 +31,9 @@ torch::Tensor WeightPerturbation::operator()(ParameterVector& w, const Gradient&
     gradient();
   }
 
-  // The base optimiser steps from w, with g2.
-  w.parameters().copy_(saved_);
+  // Back to w, from where the base optimiser steps with g2. Subtracting, as the published code
+  // does, rounds like it; the golden traces tell the difference from a saved copy.
+  w.parameters().sub_(delta_);
   return loss;
 }
 

@@ -13,8 +13,8 @@ constexpr double adam_eps = 1e-8;
 
 Optimizer::Optimizer(OptimizerOptions options) : options_(options) {
   HARMOFL_VALIDATE(options.lr > 0.0, "train.lr = ", options.lr, " must be greater than 0.");
-  HARMOFL_VALIDATE(options.momentum >= 0.0 && options.momentum < 1.0, "train.momentum = ",
-                   options.momentum, " must lie in [0, 1).");
+  HARMOFL_VALIDATE(options.momentum >= 0.0 && options.momentum < 1.0,
+                   "train.momentum = ", options.momentum, " must lie in [0, 1).");
   HARMOFL_VALIDATE(options.weight_decay >= 0.0, "train.weight_decay = ", options.weight_decay,
                    " must not be negative.");
 }

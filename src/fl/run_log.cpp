@@ -1,7 +1,9 @@
 #include "harmofl/fl/run_log.hpp"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <limits>
 #include <optional>
 #include <set>
 
@@ -26,14 +28,31 @@ std::optional<double> mean_of(const std::vector<Score>& scores, Split split,
 /// JSON has no NaN: a value that is not finite becomes null.
 json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
 
+json to_json(const SiteValues& sites) {
+  json table = json::object();
+  for (const auto& [site, values] : sites) {
+    for (const auto& [name, value] : values) table[site][name] = number(value);
+  }
+  return table;
+}
+
+/// The inverse of `to_json`, with NaN for null.
+SiteValues from_json(const json& table) {
+  SiteValues sites;
+  for (const auto& [site, values] : table.items()) {
+    for (const auto& [name, value] : values.items()) {
+      sites[site][name] =
+          value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+    }
+  }
+  return sites;
+}
+
 json table_of(const SiteValues& sites) {
-  json table = {{"sites", json::object()}, {"mean", json::object()}, {"std", json::object()}};
+  json table = {{"sites", to_json(sites)}, {"mean", json::object()}, {"std", json::object()}};
   std::map<std::string, std::vector<double>> columns;
   for (const auto& [site, values] : sites) {
-    for (const auto& [name, value] : values) {
-      table["sites"][site][name] = number(value);
-      columns[name].push_back(value);
-    }
+    for (const auto& [name, value] : values) columns[name].push_back(value);
   }
   for (const auto& [name, values] : columns) {
     table["mean"][name] = number(spread(values).mean);
@@ -88,27 +107,24 @@ std::string RunLog::headline(const std::vector<Score>& scores) const {
 
 json RunLog::summary(const std::string& method, RoundId rounds_done,
                      const std::map<std::string, double>& seconds) const {
-  return {{"method", method},
-          {"rounds", rounds_done.value()},
-          {"best_round", best_round_},
-          {"metric", main_metric(federation_.shape.task)},
-          {"val", table_of(best_val_)},
-          {"test", table_of(best_test_)},
+  return {{"method", method},           {"rounds", rounds_done.value()},
+          {"best_round", best_round_},  {"metric", main_metric(federation_.shape.task)},
+          {"val", table_of(best_val_)}, {"test", table_of(best_test_)},
           {"seconds", seconds}};
 }
 
 json RunLog::save() const {
   return {{"best_round", best_round_},
           {"best_value", best_value_},
-          {"best_val", best_val_},
-          {"best_test", best_test_}};
+          {"best_val", to_json(best_val_)},
+          {"best_test", to_json(best_test_)}};
 }
 
 void RunLog::load(const json& state) {
   best_round_ = state.at("best_round");
   best_value_ = state.at("best_value");
-  best_val_ = state.at("best_val").get<SiteValues>();
-  best_test_ = state.at("best_test").get<SiteValues>();
+  best_val_ = from_json(state.at("best_val"));
+  best_test_ = from_json(state.at("best_test"));
 }
 
 }  // namespace harmofl

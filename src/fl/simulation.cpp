@@ -2,12 +2,12 @@
 // two all-reduces is local and a rank may host any number of clients.
 #include "harmofl/fl/simulation.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/fault.hpp"
 #include "harmofl/base/interrupt.hpp"
 #include "harmofl/base/log.hpp"
+
+#include <nlohmann/json.hpp>
 
 namespace harmofl {
 namespace {
@@ -125,9 +125,9 @@ std::vector<Score> Simulation::evaluate_clients() {
     watchdog_.kick(concat("evaluating client ", client.data.site, " in round ", round_));
     for (const Split split : {Split::val, Split::test}) {
       const Stopwatch watch;
-      const MetricValues values =
-          evaluate(model_, client.data.split(split), federation_.shape.task,
-                   federation_.shape.classes, options_.local.loss, options_.local.batches.batch_size);
+      const MetricValues values = evaluate(model_, client.data.split(split), federation_.shape.task,
+                                           federation_.shape.classes, options_.local.loss,
+                                           options_.local.batches.batch_size);
       scores.push_back({client.id, split, values, watch.elapsed_s()});
     }
   }

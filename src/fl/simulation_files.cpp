@@ -1,9 +1,9 @@
 // What a simulation reads and writes: checkpoints, the best model, the summary.
-#include <nlohmann/json.hpp>
-
 #include "harmofl/base/error.hpp"
 #include "harmofl/fl/simulation.hpp"
 #include "harmofl/io/checkpoint.hpp"
+
+#include <nlohmann/json.hpp>
 
 namespace harmofl {
 namespace {
@@ -50,11 +50,15 @@ void Simulation::save() {
 void Simulation::save_best() {
   if (folder_ == nullptr) return;
   const nlohmann::json state = {{"amplitude_frozen", model_.amplitude().frozen()}};
-  CheckpointWriter writer(
-      folder_->best(),
-      CheckpointInfo{round_.value() + 1, options_.algorithm, options_.config, state.dump()});
+  CheckpointWriter writer(folder_->best(), CheckpointInfo{round_.value() + 1, options_.algorithm,
+                                                          options_.config, state.dump()});
   writer.write(model_group, model_.state().export_tensors());
   writer.commit();
+}
+
+void Simulation::start_from(const std::vector<NamedTensor>& model, const std::string& source) {
+  model_.state().import_tensors(model, source);
+  global_.copy_(model_.state().state());
 }
 
 void Simulation::resume(const std::filesystem::path& checkpoint) {
@@ -64,9 +68,8 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
     HARMOFL_VALIDATE(reader.info().algorithm == options_.algorithm, checkpoint.string(),
                      ": was made by ", reader.info().algorithm, ", but algorithm.name is ",
                      options_.algorithm, ". Resume with the configuration of that run.");
-    model_.state().import_tensors(reader.read(model_group), checkpoint.string());
+    start_from(reader.read(model_group), checkpoint.string());
     if (state.at("amplitude_frozen")) model_.amplitude().freeze();
-    global_.copy_(model_.state().state());
     log_.load(state.at("log"));
     round_ = RoundId(reader.info().rounds_done);
     for (LocalClient& client : clients_) {

@@ -1,15 +1,14 @@
 #include "harmofl/io/atomic_file.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include "harmofl/base/error.hpp"
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <string>
 #include <system_error>
-
-#include "harmofl/base/error.hpp"
+#include <unistd.h>
 
 namespace harmofl {
 namespace {
@@ -71,12 +70,19 @@ void AtomicFile::commit() {
   sync(folder_of(target_), O_RDONLY | O_DIRECTORY);
 }
 
+int overwrite_file(const std::filesystem::path& path, std::string_view content) {
+  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) return errno;
+  const int error = write_all(descriptor, content);
+  const bool closed = close(descriptor) == 0;  // some network file systems report a full disk here
+  return error == 0 && !closed ? errno : error;
+}
+
 void write_text_file(const std::filesystem::path& target, std::string_view text) {
   AtomicFile file(target);
-  const int descriptor = open(file.temporary().c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
-  if (descriptor < 0) fail(target, "cannot be written", errno);
-  const int error = write_all(descriptor, text);
-  if (close(descriptor) != 0 || error != 0) fail(target, "cannot be written", error ? error : errno);
+  if (const int error = overwrite_file(file.temporary(), text)) {
+    fail(target, "cannot be written", error);
+  }
   file.commit();
 }
 

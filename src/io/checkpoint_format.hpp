@@ -1,12 +1,12 @@
 /// Private to src/io: what the reader and the writer of checkpoints share.
 #pragma once
 
+#include "harmofl/base/checksum.hpp"
+#include "harmofl/io/checkpoint.hpp"
+
 #include <cstdint>
 #include <span>
 #include <string>
-
-#include "harmofl/base/checksum.hpp"
-#include "harmofl/io/checkpoint.hpp"
 
 namespace harmofl::checkpoint_format {
 

@@ -1,11 +1,11 @@
-#include <algorithm>
-#include <utility>
-
 #include "harmofl/base/error.hpp"
 #include "harmofl/io/checkpoint.hpp"
 #include "harmofl/io/hdf5.hpp"
 
 #include "checkpoint_format.hpp"
+
+#include <algorithm>
+#include <utility>
 
 namespace harmofl {
 namespace {
@@ -27,13 +27,11 @@ CheckpointInfo read_info(const hdf5::File& file) {
   return info;
 }
 
-NamedTensor read_tensor(const hdf5::File& file, const std::string& group,
-                        const std::string& name) {
+NamedTensor read_tensor(const hdf5::File& file, const std::string& group, const std::string& name) {
   const std::string dataset = concat("/", group, "/", name);
   const hdf5::DatasetInfo found = file.dataset_info(dataset);
   if (found.type != hdf5::Type::float32) {
-    file.fail(dataset,
-              concat("expected elements of type float32, found ", to_string(found.type)));
+    file.fail(dataset, concat("expected elements of type float32, found ", to_string(found.type)));
   }
   NamedTensor tensor{name, file.string_attribute(dataset, "role"), found.shape, {}};
   tensor.values.resize(static_cast<std::size_t>(found.count()));
@@ -91,9 +89,8 @@ std::vector<std::string> CheckpointReader::groups(const std::string& group) cons
   const std::string parent = "/" + group;
   if (!file.exists(parent)) return {};
   std::vector<std::string> names = file.children(parent);
-  std::erase_if(names, [&](const std::string& name) {
-    return !file.is_group(concat(parent, "/", name));
-  });
+  std::erase_if(names,
+                [&](const std::string& name) { return !file.is_group(concat(parent, "/", name)); });
   return names;
 }
 

@@ -1,11 +1,13 @@
 #include "harmofl/io/hdf5.hpp"
 
-#include <algorithm>
-#include <system_error>
+#include "harmofl/base/error.hpp"
+#include "harmofl/io/atomic_file.hpp"
 
 #include "hdf5_handle.hpp"
 
-#include "harmofl/base/error.hpp"
+#include <algorithm>
+#include <cstring>
+#include <system_error>
 
 namespace harmofl::hdf5 {
 namespace {
@@ -20,6 +22,15 @@ Handle access_properties() {
 #if H5_VERSION_GE(1, 10, 7)
   H5Pset_file_locking(properties, false, true);
 #endif
+  return properties;
+}
+
+/// A file that grows in memory. On a full disk HDF5's own files cannot be closed: it tries to write
+/// again when the process ends, and crashes there.
+Handle memory_properties() {
+  constexpr std::size_t growth_bytes = std::size_t{4} << 20;
+  Handle properties = access_properties();
+  H5Pset_fapl_core(properties, growth_bytes, false);
   return properties;
 }
 
@@ -75,10 +86,10 @@ Handle open_object(const File& file, hid_t id, const std::string& object) {
 File File::create(const std::filesystem::path& path, std::filesystem::path shown) {
   silence();
   if (shown.empty()) shown = path;
-  const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access_properties());
-  HARMOFL_VALIDATE(id >= 0, shown.string(), ": ", with_cause("cannot be written"), ". ",
+  const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, memory_properties());
+  HARMOFL_VALIDATE(id >= 0, shown.string(), ": ", with_cause("cannot be made in memory"), ". ",
                    full_disk_remedy);
-  return {std::move(shown), full_disk_remedy, id};
+  return {std::move(shown), full_disk_remedy, path, id};
 }
 
 File File::open(const std::filesystem::path& path, std::string remedy) {
@@ -89,7 +100,7 @@ File File::open(const std::filesystem::path& path, std::string remedy) {
   const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access_properties());
   HARMOFL_VALIDATE(id >= 0, path.string(), ": ", with_cause("cannot be opened as HDF5"), ". ",
                    remedy);
-  return {path, std::move(remedy), id};
+  return {path, std::move(remedy), {}, id};
 }
 
 File::~File() {
@@ -103,11 +114,22 @@ void File::fail(const std::string& object, const std::string& problem) const {
 void File::close() {
   silence();
   if (id_ < 0) return;
+  const std::string content = target_.empty() ? std::string() : image();
+  if (H5Fclose(std::exchange(id_, -1)) < 0) fail("/", with_cause("cannot be closed"));
+  if (target_.empty()) return;
+  const int error = overwrite_file(target_, content);
+  HARMOFL_VALIDATE(error == 0, path_.string(), ": cannot be written: ", std::strerror(error), ". ",
+                   remedy_);
+}
+
+std::string File::image() const {
   const bool flushed = H5Fflush(id_, H5F_SCOPE_GLOBAL) >= 0;
-  const std::string problem = flushed ? "" : with_cause("cannot be written");
-  const bool closed = H5Fclose(std::exchange(id_, -1)) >= 0;
-  HARMOFL_VALIDATE(flushed, path_.string(), ": ", problem, ". ", remedy_);
-  HARMOFL_VALIDATE(closed, path_.string(), ": ", with_cause("cannot be closed"), ". ", remedy_);
+  const ssize_t size = flushed ? H5Fget_file_image(id_, nullptr, 0) : -1;
+  std::string content(static_cast<std::size_t>(std::max<ssize_t>(0, size)), '\0');
+  if (size < 0 || H5Fget_file_image(id_, content.data(), content.size()) != size) {
+    fail("/", with_cause("cannot be written"));
+  }
+  return content;
 }
 
 bool File::exists(const std::string& object) const {

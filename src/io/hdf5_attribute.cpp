@@ -1,9 +1,9 @@
 // Attributes of hdf5::File. HDF5 has no way to replace one: writing removes what is there first.
-#include <algorithm>
+#include "harmofl/base/error.hpp"
 
 #include "hdf5_handle.hpp"
 
-#include "harmofl/base/error.hpp"
+#include <algorithm>
 
 namespace harmofl::hdf5 {
 namespace {
@@ -20,7 +20,7 @@ void write_values(const File& file, hid_t id, const std::string& object, const s
   Handle created(H5Acreate2(owner, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
   const bool empty = H5Sget_simple_extent_npoints(space) == 0;
   if (!created.valid() || (!empty && H5Awrite(created, type, data) < 0) || !created.close()) {
-    file.fail(object, with_cause("attribute '" + name + "' cannot be written"));
+    file.fail(object, with_cause(concat("attribute '", name, "' cannot be written")));
   }
 }
 
@@ -82,8 +82,7 @@ void File::write_attribute(const std::string& object, const std::string& name,
   write_values(*this, id_, object, name, string_type(), scalar(), &text);
 }
 
-void File::write_attribute(const std::string& object, const std::string& name,
-                           std::int64_t value) {
+void File::write_attribute(const std::string& object, const std::string& name, std::int64_t value) {
   write_values(*this, id_, object, name, H5T_NATIVE_INT64, scalar(), &value);
 }
 
@@ -117,10 +116,14 @@ std::string File::string_attribute(const std::string& object, const std::string&
   return only(*this, object, name, strings_attribute(object, name));
 }
 
+std::vector<std::int64_t> File::ints_attribute(const std::string& object,
+                                               const std::string& name) const {
+  const Handle opened = open_attribute(*this, id_, object, name, H5T_INTEGER, "integers");
+  return read_numbers<std::int64_t>(*this, object, name, opened, Type::int64);
+}
+
 std::int64_t File::int_attribute(const std::string& object, const std::string& name) const {
-  const Handle opened = open_attribute(*this, id_, object, name, H5T_INTEGER, "an integer");
-  return only(*this, object, name,
-              read_numbers<std::int64_t>(*this, object, name, opened, Type::int64));
+  return only(*this, object, name, ints_attribute(object, name));
 }
 
 std::vector<double> File::floats_attribute(const std::string& object,

@@ -1,10 +1,10 @@
 // Datasets of hdf5::File: shapes, types, numbers and strings.
-#include <algorithm>
-#include <array>
+#include "harmofl/base/error.hpp"
 
 #include "hdf5_handle.hpp"
 
-#include "harmofl/base/error.hpp"
+#include <algorithm>
+#include <array>
 
 namespace harmofl::hdf5 {
 namespace {
@@ -14,11 +14,15 @@ constexpr std::int64_t best_compression = 1032;
 
 std::size_t element_bytes(Type type) {
   switch (type) {
-    case Type::uint8: return 1;
-    case Type::float32: return 4;
+    case Type::uint8:
+      return 1;
+    case Type::float32:
+      return 4;
     case Type::int64:
-    case Type::float64: return 8;
-    case Type::string: return sizeof(char*);
+    case Type::float64:
+      return 8;
+    case Type::string:
+      return sizeof(char*);
   }
   return 0;
 }
@@ -62,7 +66,9 @@ Handle creation_properties(const std::vector<std::int64_t>& shape, const Layout&
 bool stored_type(hid_t type, Type& found) {
   const std::size_t bytes = H5Tget_size(type);
   switch (H5Tget_class(type)) {
-    case H5T_STRING: found = Type::string; return true;
+    case H5T_STRING:
+      found = Type::string;
+      return true;
     case H5T_FLOAT:
       found = bytes == 4 ? Type::float32 : Type::float64;
       return bytes == 4 || bytes == 8;
@@ -70,7 +76,8 @@ bool stored_type(hid_t type, Type& found) {
       found = bytes == 1 ? Type::uint8 : Type::int64;
       return H5Tget_sign(type) == (bytes == 1 ? H5T_SGN_NONE : H5T_SGN_2) &&
              (bytes == 1 || bytes == 8);
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -97,8 +104,7 @@ Handle open_dataset(const File& file, hid_t id, const std::string& dataset) {
 
 /// Creates a dataset, fills it and closes it, so that a full disk is noticed here.
 void write_dataset(const File& file, hid_t id, const std::string& name, hid_t type,
-                   const std::vector<std::int64_t>& shape, const void* data,
-                   const Layout& layout) {
+                   const std::vector<std::int64_t>& shape, const void* data, const Layout& layout) {
   const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(links, 1);
   const Handle space = make_space(shape);
@@ -124,18 +130,23 @@ std::string_view to_string(Type type) {
 std::string to_string(const std::vector<std::int64_t>& shape) {
   std::vector<std::string> sizes;
   for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
-  return concat("[", join(sizes), "]");
+  return concat('[', join(sizes), ']');
 }
 
 std::int64_t DatasetInfo::count() const { return product(shape); }
 
 hid_t native_type(Type type) {
   switch (type) {
-    case Type::uint8: return H5T_NATIVE_UINT8;
-    case Type::int64: return H5T_NATIVE_INT64;
-    case Type::float32: return H5T_NATIVE_FLOAT;
-    case Type::float64: return H5T_NATIVE_DOUBLE;
-    case Type::string: break;
+    case Type::uint8:
+      return H5T_NATIVE_UINT8;
+    case Type::int64:
+      return H5T_NATIVE_INT64;
+    case Type::float32:
+      return H5T_NATIVE_FLOAT;
+    case Type::float64:
+      return H5T_NATIVE_DOUBLE;
+    case Type::string:
+      break;
   }
   return H5I_INVALID_HID;
 }
@@ -182,8 +193,8 @@ void File::write_strings(const std::string& dataset, const std::vector<std::stri
 void File::read(const std::string& dataset, Type type, void* data, std::int64_t rows) const {
   const DatasetInfo info = dataset_info(dataset);
   if ((info.type == Type::string) != (type == Type::string)) {
-    fail(dataset, concat("expected elements of type ", to_string(type), ", found ",
-                         to_string(info.type)));
+    fail(dataset,
+         concat("expected elements of type ", to_string(type), ", found ", to_string(info.type)));
   }
   std::vector<std::int64_t> shape = info.shape;
   if (rows >= 0 && !shape.empty()) shape[0] = std::min(rows, shape[0]);

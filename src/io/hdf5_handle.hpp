@@ -1,14 +1,14 @@
 /// Private to src/io: owned HDF5 identifiers, and what HDF5 says about its last failure.
 #pragma once
 
+#include "harmofl/io/hdf5.hpp"
+
 #include <hdf5.h>
 
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "harmofl/io/hdf5.hpp"
 
 namespace harmofl::hdf5 {
 

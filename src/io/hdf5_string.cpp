@@ -1,7 +1,7 @@
 // Strings in HDF5: written with variable length, read with any.
-#include <cstring>
-
 #include "hdf5_handle.hpp"
+
+#include <cstring>
 
 namespace harmofl::hdf5 {
 namespace {

@@ -1,12 +1,13 @@
 #include "harmofl/io/run_folder.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/io/atomic_file.hpp"
+
+#include <nlohmann/json.hpp>
+
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/io/atomic_file.hpp"
 
 namespace harmofl {
 namespace {
@@ -16,8 +17,8 @@ constexpr const char* metrics_name = "metrics.jsonl";
 RunFolder::RunFolder(std::filesystem::path folder, bool resume) : folder_(std::move(folder)) {
   std::error_code failed;
   std::filesystem::create_directories(folder_, failed);
-  HARMOFL_VALIDATE(!failed, folder_.string(), ": the run folder cannot be made (",
-                   failed.message(), "). Set run.output to a folder that you may write.");
+  HARMOFL_VALIDATE(!failed, folder_.string(), ": the run folder cannot be made (", failed.message(),
+                   "). Set run.output to a folder that you may write.");
   const bool used = has_checkpoint() || std::filesystem::exists(folder_ / metrics_name);
   HARMOFL_VALIDATE(resume || !used, folder_.string(), ": holds a run already. Continue it with ",
                    "--resume, set run.output to another folder, or remove this one.");

@@ -1,11 +1,11 @@
 #include "shard_format.hpp"
 
+#include "harmofl/base/checksum.hpp"
+#include "harmofl/base/error.hpp"
+
 #include <cmath>
 #include <cstring>
 #include <span>
-
-#include "harmofl/base/checksum.hpp"
-#include "harmofl/base/error.hpp"
 
 namespace harmofl::shard_format {
 namespace {
@@ -21,8 +21,8 @@ void check_finite(const std::filesystem::path& file, const ShardInfo& info, Spli
     std::memcpy(image.data(), data.images.data() + i * bytes, bytes);
     for (const float value : image) {
       HARMOFL_VALIDATE(std::isfinite(value), file.string(), ": ", object(split, "images"),
-                       ": expected finite pixels, found ", value, " in image '", data.ids[i],
-                       "'. ", remedy);
+                       ": expected finite pixels, found ", value, " in image '", data.ids[i], "'. ",
+                       remedy);
     }
   }
 }
@@ -36,8 +36,8 @@ void check_classes(const std::filesystem::path& file, const ShardInfo& info, Spl
   for (std::size_t i = 0; i < targets.size(); ++i) {
     const auto value = static_cast<std::int64_t>(targets[i]);
     HARMOFL_VALIDATE(value >= 0 && value < classes, file.string(), ": ",
-                     object(split, target_name(info.task)), ": expected classes 0 to ",
-                     classes - 1, ", found ", value, " in image '",
+                     object(split, target_name(info.task)), ": expected classes 0 to ", classes - 1,
+                     ", found ", value, " in image '",
                      ids[i / static_cast<std::size_t>(per_sample)], "'. ", remedy);
   }
 }

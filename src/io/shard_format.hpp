@@ -1,15 +1,15 @@
 /// Private to src/io: names and rules of the shard format that its reader and writer share.
 #pragma once
 
+#include "harmofl/io/hdf5.hpp"
+#include "harmofl/io/shard.hpp"
+
 #include <array>
 #include <cstdint>
 #include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
-
-#include "harmofl/io/hdf5.hpp"
-#include "harmofl/io/shard.hpp"
 
 namespace harmofl::shard_format {
 

@@ -1,15 +1,15 @@
-#include <algorithm>
-#include <map>
-#include <set>
-#include <span>
-#include <utility>
-
 #include "harmofl/base/checksum.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/io/hdf5.hpp"
 #include "harmofl/io/shard.hpp"
 
 #include "shard_format.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <span>
+#include <utility>
 
 namespace harmofl {
 namespace {
@@ -35,8 +35,8 @@ Task read_task(const hdf5::File& file) {
   for (const Task task : {Task::segmentation, Task::classification}) {
     if (name == to_string(task)) return task;
   }
-  file.fail("/", "attribute 'task': expected 'segmentation' or 'classification', found '" + name +
-                     "'");
+  file.fail("/",
+            "attribute 'task': expected 'segmentation' or 'classification', found '" + name + "'");
 }
 
 PixelType read_pixel_type(const hdf5::File& file, const std::string& images, hdf5::Type type) {
@@ -77,9 +77,9 @@ std::string check_dataset(const hdf5::File& file, const std::string& name, hdf5:
                            to_string(found.type)));
   }
   if (found.shape != shape) {
-    file.fail(name, concat("expected the shape ", hdf5::to_string(shape), " (as many samples as ",
-                           "ids, sizes as in /train/images), found ",
-                           hdf5::to_string(found.shape)));
+    file.fail(name,
+              concat("expected the shape ", hdf5::to_string(shape), " (as many samples as ",
+                     "ids, sizes as in /train/images), found ", hdf5::to_string(found.shape)));
   }
   if (found.count() > 0 && !found.fletcher32) {
     file.fail(name, "expected HDF5's Fletcher-32 checksums on the chunks, found none");
@@ -92,12 +92,12 @@ SplitInfo read_split_info(const hdf5::File& file, const ShardInfo& info, Split s
   SplitInfo found;
   found.ids = file.read_strings(object(split, "ids"));
   const auto count = static_cast<std::int64_t>(found.ids.size());
-  found.image_checksum = check_dataset(file, object(split, "images"),
-                                       shard_format::pixel_type(info.pixel_type),
-                                       shard_format::image_shape(info, count));
-  found.target_checksum = check_dataset(
-      file, object(split, shard_format::target_name(info.task)),
-      shard_format::target_type(info.task), shard_format::target_shape(info, count));
+  found.image_checksum =
+      check_dataset(file, object(split, "images"), shard_format::pixel_type(info.pixel_type),
+                    shard_format::image_shape(info, count));
+  found.target_checksum =
+      check_dataset(file, object(split, shard_format::target_name(info.task)),
+                    shard_format::target_type(info.task), shard_format::target_shape(info, count));
   return found;
 }
 

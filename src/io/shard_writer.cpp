@@ -1,12 +1,12 @@
-#include <set>
-#include <utility>
-
 #include "harmofl/base/error.hpp"
 #include "harmofl/io/atomic_file.hpp"
 #include "harmofl/io/hdf5.hpp"
 #include "harmofl/io/shard.hpp"
 
 #include "shard_format.hpp"
+
+#include <set>
+#include <utility>
 
 namespace harmofl {
 namespace {
@@ -82,8 +82,7 @@ void ShardWriter::write(Split split, const SplitData& data) {
   const std::string images = shard_format::object(split, "images");
   const std::string target_name = shard_format::target_name(self.info.task);
   const std::string targets = shard_format::object(split, target_name);
-  const hdf5::Layout layout{
-      .chunk_first_axis = true, .fletcher32 = true, .deflate = self.deflate};
+  const hdf5::Layout layout{.chunk_first_axis = true, .fletcher32 = true, .deflate = self.deflate};
   const bool segmentation = self.info.task == Task::segmentation;
   const void* values = segmentation ? static_cast<const void*>(data.masks.data())
                                     : static_cast<const void*>(data.labels.data());

@@ -3,9 +3,9 @@
 // frequency alone, hence an image's mean, and is done without any transform.
 #include "harmofl/model/amplitude_normalization.hpp"
 
-#include <cmath>
-
 #include "harmofl/base/error.hpp"
+
+#include <cmath>
 
 namespace harmofl {
 namespace {
@@ -23,6 +23,28 @@ torch::Tensor whole_spectrum(const torch::Tensor& half, std::int64_t width) {
   // Column W-k holds |F(-y, -k)| = |F(y, k)|: rows and columns reversed, row 0 in its place.
   const torch::Tensor tail = half.narrow(2, 1, mirrored).flip({1, 2}).roll(1, 1);
   return torch::cat({half, tail}, 2);
+}
+
+/// x + shift per image and channel: `images` float32 [B, C, H, W], `shift` float64 [B, C, 1, 1].
+/// Adds in float64 and rounds once, in one pass over the images.
+torch::Tensor shifted(const torch::Tensor& images, const torch::Tensor& shift) {
+  if (!images.is_cpu()) return (images.to(torch::kFloat64) + shift).to(torch::kFloat32);
+  const torch::Tensor in = images.contiguous();
+  const torch::Tensor shifts = shift.contiguous();
+  torch::Tensor out = torch::empty_like(in);
+  const std::int64_t planes = in.size(0) * in.size(1);
+  const std::int64_t pixels = in.size(2) * in.size(3);
+  const float* const x = in.const_data_ptr<float>();
+  const double* const s = shifts.const_data_ptr<double>();
+  float* const y = out.data_ptr<float>();
+  at::parallel_for(0, planes, /*grain_size=*/1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t plane = begin; plane < end; ++plane) {
+      for (std::int64_t i = plane * pixels; i < (plane + 1) * pixels; ++i) {
+        y[i] = static_cast<float>(static_cast<double>(x[i]) + s[plane]);
+      }
+    }
+  });
+  return out;
 }
 
 }  // namespace
@@ -52,10 +74,14 @@ void parse_band(const std::string& text, AmplitudeOptions& options) {
 
 std::string band_text(const AmplitudeOptions& options) {
   switch (options.band) {
-    case Band::off: return "off";
-    case Band::dc: return "dc";
-    case Band::low: return concat("low:", options.low_fraction);
-    case Band::full: return "full";
+    case Band::off:
+      return "off";
+    case Band::dc:
+      return "dc";
+    case Band::low:
+      return concat("low:", options.low_fraction);
+    case Band::full:
+      return "full";
   }
   return "";
 }
@@ -66,8 +92,8 @@ AmplitudeNormalization::AmplitudeNormalization(AmplitudeOptions options, std::in
       height_(height),
       width_(width),
       running_(torch::zeros({channels, height, width})) {
-  HARMOFL_VALIDATE(options.momentum >= 0.0 && options.momentum <= 1.0, "amplitude.momentum = ",
-                   options.momentum, " must lie between 0 and 1.");
+  HARMOFL_VALIDATE(options.momentum >= 0.0 && options.momentum <= 1.0,
+                   "amplitude.momentum = ", options.momentum, " must lie between 0 and 1.");
   if (options.band == Band::full) blocks_ = {{0, height, width / 2 + 1}};
   if (options.band == Band::low) {
     const auto b = static_cast<std::int64_t>(
@@ -103,29 +129,32 @@ torch::Tensor AmplitudeNormalization::apply(const torch::Tensor& images, bool up
 
 // x - mean(x) + R_00 / (H W), where a negative mean has phase pi and so gets -R_00.
 torch::Tensor AmplitudeNormalization::apply_dc(const torch::Tensor& images, bool update) {
-  const torch::Tensor mean = images.mean({2, 3}, /*keepdim=*/true);
+  const torch::Tensor mean = images.mean({2, 3}, /*keepdim=*/true, torch::kFloat64);
   if (update && options_.record_spectrum) {
-    move_towards_half(torch::fft::rfft2(images).abs().mean(0));
+    move_towards_half(torch::fft::rfft2(images.to(torch::kFloat64)).abs());
   } else if (update) {
     torch::Tensor amplitude = torch::zeros_like(running_);
     const double pixels = static_cast<double>(height_ * width_);
-    amplitude.select(2, 0).select(1, 0).copy_(mean.abs().mean(0).flatten() * pixels);
+    amplitude.select(2, 0).select(1, 0).copy_(
+        (mean.abs() * pixels).to(torch::kFloat32).mean(0).flatten());
     move_towards(amplitude);
   }
   const torch::Tensor wanted = torch::where(mean < 0, -dc_mean_, dc_mean_);
-  return images + (wanted - mean);
+  return shifted(images, wanted - mean);
 }
 
+// Transforms in float64: in float32 their rounding alone flips activations that sit near zero,
+// which the golden traces notice after a round.
 torch::Tensor AmplitudeNormalization::apply_spectral(const torch::Tensor& images, bool update) {
-  torch::Tensor spectrum = torch::fft::rfft2(images);
-  if (update) move_towards_half(spectrum.abs().mean(0));
+  torch::Tensor spectrum = torch::fft::rfft2(images.to(torch::kFloat64));
+  if (update) move_towards_half(spectrum.abs());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const Block& block = blocks_[i];
     torch::Tensor part = spectrum.narrow(2, block.row_begin, block.row_end - block.row_begin)
                              .narrow(3, 0, block.column_end);
     part.copy_(with_amplitude(part, part.abs(), block_values_[i]));
   }
-  return torch::fft::irfft2(spectrum, torch::IntArrayRef({height_, width_}));
+  return torch::fft::irfft2(spectrum, torch::IntArrayRef({height_, width_})).to(torch::kFloat32);
 }
 
 // R <- Abar for the first batch, then R <- (1-v) R + v Abar.
@@ -139,17 +168,19 @@ void AmplitudeNormalization::move_towards(const torch::Tensor& mean_amplitude) {
   derive();
 }
 
-void AmplitudeNormalization::move_towards_half(const torch::Tensor& half_amplitude) {
-  move_towards(whole_spectrum(half_amplitude, width_));
+void AmplitudeNormalization::move_towards_half(const torch::Tensor& half_amplitudes) {
+  const torch::Tensor mean_amplitude = half_amplitudes.to(torch::kFloat32).mean(0);
+  move_towards(whole_spectrum(mean_amplitude, width_));
 }
 
 void AmplitudeNormalization::derive() {
   const double pixels = static_cast<double>(height_ * width_);
-  dc_mean_ = (running_.select(2, 0).select(1, 0) / pixels).view({-1, 1, 1});
+  dc_mean_ = (running_.select(2, 0).select(1, 0).to(torch::kFloat64) / pixels).view({-1, 1, 1});
   block_values_.clear();
   for (const Block& block : blocks_) {
     block_values_.push_back(running_.narrow(1, block.row_begin, block.row_end - block.row_begin)
                                 .narrow(2, 0, block.column_end)
+                                .to(torch::kFloat64)
                                 .contiguous());
   }
 }

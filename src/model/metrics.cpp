@@ -13,9 +13,7 @@ double mean(std::vector<double>::const_iterator begin, std::vector<double>::cons
 
 }  // namespace
 
-std::string_view main_metric(Task task) {
-  return task == Task::segmentation ? "dice" : "accuracy";
-}
+std::string_view main_metric(Task task) { return task == Task::segmentation ? "dice" : "accuracy"; }
 
 MetricSums::MetricSums(Task task, std::int64_t classes)
     : task_(task),
@@ -44,7 +42,8 @@ void MetricSums::add_dice(const torch::Tensor& predicted, const torch::Tensor& t
     const torch::Tensor sizes = (p.sum(1) + g.sum(1)).to(torch::kFloat64);
     const auto index = static_cast<std::size_t>(c);
     dice_authors_[index] += (both / (sizes + authors_eps)).sum().item<double>();
-    dice_[index] += torch::where(sizes > 0, both / sizes, torch::ones_like(sizes)).sum().item<double>();
+    dice_[index] +=
+        torch::where(sizes > 0, both / sizes, torch::ones_like(sizes)).sum().item<double>();
   }
 }
 

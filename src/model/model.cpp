@@ -3,20 +3,10 @@
 #include "harmofl/base/error.hpp"
 
 namespace harmofl {
-namespace {
-
-// Measured on one core at width 8, 3x128x128: channels_last trains the U-Net 1.5 times faster with
-// batch norms, and half as fast with group norms, whose backward pass knows no such format.
-bool prefers_channels_last(const NetworkOptions& options) {
-  return options.norm != NormKind::group;
-}
-
-}  // namespace
-
 Model::Model(const ModelOptions& options, const ProblemShape& shape, std::uint64_t seed,
              torch::Device device)
     : device_(device),
-      channels_last_(prefers_channels_last(options.network)),
+      channels_last_(options.channels_last),
       amplitude_(options.amplitude, shape.channels, shape.height, shape.width),
       network_(make_network(options.network, shape, seed)) {
   network_->to(device);
@@ -29,8 +19,8 @@ Model::Model(const ModelOptions& options, const ProblemShape& shape, std::uint64
 }
 
 torch::Tensor Model::forward(const torch::Tensor& images) {
-  return network_->forward(
-      channels_last_ ? images.contiguous(torch::MemoryFormat::ChannelsLast) : images);
+  return network_->forward(channels_last_ ? images.contiguous(torch::MemoryFormat::ChannelsLast)
+                                          : images);
 }
 
 std::int64_t Model::aggregated_count() const {

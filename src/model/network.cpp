@@ -1,11 +1,11 @@
 #include "harmofl/model/network.hpp"
 
-#include <array>
-
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/rng.hpp"
 #include "harmofl/model/cnn.hpp"
 #include "harmofl/model/unet.hpp"
+
+#include <array>
 
 namespace harmofl {
 namespace {
@@ -34,8 +34,8 @@ std::shared_ptr<Network> make_network(const NetworkOptions& options, const Probl
     torch::manual_seed(mix64(seed ^ static_cast<std::uint64_t>(RngPurpose::initial_model)));
     return entry.make(options, shape);
   }
-  throw UsageError(concat("model.name = ", options.name, " is unknown. Known: ",
-                          join(network_names()), "."));
+  throw UsageError(
+      concat("model.name = ", options.name, " is unknown. Known: ", join(network_names()), "."));
 }
 
 std::vector<std::string> network_names() {

@@ -1,17 +1,17 @@
 #include "harmofl/model/parameter_vector.hpp"
 
+#include "harmofl/base/error.hpp"
+
 #include <algorithm>
 #include <map>
-
-#include "harmofl/base/error.hpp"
 
 namespace harmofl {
 namespace {
 
 Slot make_slot(const std::string& name, const torch::Tensor& tensor, Role role, std::int64_t offset,
                bool channels_last) {
-  return {name,   role, tensor.sizes().vec(), offset, tensor.numel(),
-          channels_last && tensor.dim() == 4};
+  return {name,   role,           tensor.sizes().vec(),
+          offset, tensor.numel(), channels_last && tensor.dim() == 4};
 }
 
 /// Makes `tensor` a view of `buffer` that holds the same values as before.
@@ -87,8 +87,9 @@ void ParameterVector::import_tensors(const std::vector<NamedTensor>& tensors,
   const torch::Tensor host = torch::empty_like(state_, torch::kCPU);
   for (const Slot& slot : slots_) {
     const auto found = by_name.find(slot.name);
-    HARMOFL_VALIDATE(found != by_name.end(), source, ": has no tensor '", slot.name,
-                     "', which this model needs. Use the configuration that the file was made with.");
+    HARMOFL_VALIDATE(
+        found != by_name.end(), source, ": has no tensor '", slot.name,
+        "', which this model needs. Use the configuration that the file was made with.");
     const NamedTensor& tensor = *found->second;
     HARMOFL_VALIDATE(tensor.shape == slot.shape, source, ": tensor '", slot.name, "' has shape [",
                      c10::Join(", ", tensor.shape), "], but this model needs [",

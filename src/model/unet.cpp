@@ -1,8 +1,8 @@
 #include "harmofl/model/unet.hpp"
 
-#include <vector>
-
 #include "harmofl/base/error.hpp"
+
+#include <vector>
 
 namespace harmofl {
 namespace {
@@ -42,8 +42,8 @@ UNet::UNet(const NetworkOptions& options, const ProblemShape& shape)
   for (std::size_t level = 0; level < levels; ++level) {
     const std::string number = std::to_string(level + 1);
     const std::int64_t out = width << level;
-    encoders_[level] = register_module("encoder" + number,
-                                       std::make_shared<Block>("enc" + number, in, out, options.norm));
+    encoders_[level] = register_module(
+        "encoder" + number, std::make_shared<Block>("enc" + number, in, out, options.norm));
     in = out;
   }
   bottleneck_ = register_module("bottleneck",
@@ -57,8 +57,8 @@ UNet::UNet(const NetworkOptions& options, const ProblemShape& shape)
     decoders_[level] = register_module(
         "decoder" + number, std::make_shared<Block>("dec" + number, 2 * out, out, options.norm));
   }
-  head_ = register_module("conv",
-                          torch::nn::Conv2d(torch::nn::Conv2dOptions(width, shape.classes, 1)));
+  head_ =
+      register_module("conv", torch::nn::Conv2d(torch::nn::Conv2dOptions(width, shape.classes, 1)));
 }
 
 torch::Tensor UNet::forward(const torch::Tensor& images) {

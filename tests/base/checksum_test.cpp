@@ -1,5 +1,9 @@
 #include "harmofl/base/checksum.hpp"
 
+#include "harmofl/base/error.hpp"
+
+#include "support/temp_folder.hpp"
+
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -7,9 +11,6 @@
 #include <memory>
 #include <utility>
 #include <vector>
-
-#include "harmofl/base/error.hpp"
-#include "support/temp_folder.hpp"
 
 namespace harmofl {
 namespace {

@@ -35,7 +35,12 @@ TEST(Log, warnings_are_said_once) {
 }
 
 TEST(Log, progress_stays_out_of_files) {
-  EXPECT_EQ(said(0, 1, [] { log::progress("50 %"); log::clear_progress(); }), "");
+  EXPECT_EQ(said(0, 1,
+                 [] {
+                   log::progress("50 %");
+                   log::clear_progress();
+                 }),
+            "");
 }
 
 }  // namespace

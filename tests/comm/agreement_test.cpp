@@ -1,9 +1,10 @@
+#include "harmofl/comm/communicator.hpp"
+
+#include "support/world.hpp"
+
 #include <gmock/gmock.h>
 
 #include <stdexcept>
-
-#include "harmofl/comm/communicator.hpp"
-#include "support/world.hpp"
 
 namespace harmofl {
 namespace {
@@ -63,8 +64,8 @@ TEST(Agree, keeps_the_exit_code_of_the_lowest_failing_rank) {
 }
 
 TEST(Agree, passes_on_exceptions_of_other_libraries) {
-  const std::string message = message_of_agree<std::runtime_error>(
-      [] { throw std::runtime_error("out of memory"); });
+  const std::string message =
+      message_of_agree<std::runtime_error>([] { throw std::runtime_error("out of memory"); });
   EXPECT_EQ(message, "out of memory");
 }
 

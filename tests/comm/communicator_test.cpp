@@ -1,20 +1,20 @@
 // Expected values are computed from the rank and the number of ranks.
 #include "harmofl/comm/communicator.hpp"
 
+#include "support/world.hpp"
+
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <limits>
 #include <numeric>
 
-#include "support/world.hpp"
-
 namespace harmofl {
 namespace {
 
+using test::world;
 using testing::Each;
 using testing::IsEmpty;
-using test::world;
 
 /// A communicator that cuts everything into messages of three elements.
 Communicator with_tiny_messages() {
@@ -25,8 +25,9 @@ Communicator with_tiny_messages() {
 
 /// Distinct text of a length that differs from rank to rank; rank 1 has none.
 std::string text_of(std::int64_t rank) {
-  return rank == 1 ? "" : std::string(static_cast<std::size_t>(5 * rank + 1),
-                                      static_cast<char>('a' + rank));
+  return rank == 1
+             ? ""
+             : std::string(static_cast<std::size_t>(5 * rank + 1), static_cast<char>('a' + rank));
 }
 
 std::vector<std::string> texts_of_all() {
@@ -153,8 +154,7 @@ TEST(Communicator, sends_each_ranks_bytes_to_the_root) {
   const Communicator tiny = with_tiny_messages();
   for (const Communicator* comm : {&world(), &tiny}) {
     for (std::int64_t owner = 0; owner < comm->size(); ++owner) {
-      const std::string received =
-          comm->send_to_root(Rank{owner}, text_of(comm->rank().value()));
+      const std::string received = comm->send_to_root(Rank{owner}, text_of(comm->rank().value()));
       EXPECT_EQ(received, comm->is_root() ? text_of(owner) : "");
     }
   }

@@ -1,10 +1,10 @@
+#include "harmofl/comm/communicator.hpp"
+
 #include <gmock/gmock.h>
 
 #include <cstdlib>
 #include <optional>
 #include <string>
-
-#include "harmofl/comm/communicator.hpp"
 
 namespace harmofl {
 namespace {
@@ -32,9 +32,7 @@ class Launcher : public testing::Test {
   ScopedVariable step_tasks_{"SLURM_STEP_NUM_TASKS", nullptr};
 };
 
-TEST_F(Launcher, is_fine_without_slurm) {
-  EXPECT_NO_THROW(check_launcher(Communicator::serial()));
-}
+TEST_F(Launcher, is_fine_without_slurm) { EXPECT_NO_THROW(check_launcher(Communicator::serial())); }
 
 TEST_F(Launcher, is_refused_when_slurm_has_tasks_that_mpi_does_not_see) {
   const ScopedVariable tasks("SLURM_NTASKS", "4");

@@ -1,8 +1,8 @@
 #include "harmofl/comm/transport.hpp"
 
-#include <gmock/gmock.h>
-
 #include "support/world.hpp"
+
+#include <gmock/gmock.h>
 
 namespace harmofl {
 namespace {

@@ -1,12 +1,12 @@
 #include "harmofl/comm/watchdog.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/timer.hpp"
+
 #include <gmock/gmock.h>
 
 #include <chrono>
 #include <thread>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/base/timer.hpp"
 
 namespace harmofl {
 namespace {

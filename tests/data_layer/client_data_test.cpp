@@ -1,14 +1,15 @@
 #include "harmofl/data/client_data.hpp"
 
+#include "harmofl/base/error.hpp"
+
+#include "support/temp_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
 #include <cstring>
 #include <string>
 #include <vector>
-
-#include "harmofl/base/error.hpp"
-#include "support/temp_folder.hpp"
 
 namespace harmofl {
 namespace {

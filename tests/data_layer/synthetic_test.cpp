@@ -1,5 +1,10 @@
 #include "harmofl/data/synthetic.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/data/client_data.hpp"
+
+#include "support/temp_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
@@ -7,10 +12,6 @@
 #include <limits>
 #include <string>
 #include <vector>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/data/client_data.hpp"
-#include "support/temp_folder.hpp"
 
 namespace harmofl {
 namespace {
@@ -51,8 +52,8 @@ double largest_difference(const SyntheticOptions& options) {
   double largest = 0.0;
   for (std::int64_t a = 0; a < options.sites; ++a) {
     for (std::int64_t b = 0; b < a; ++b) {
-      const torch::Tensor difference = statistics_of(synthesize_site(options, a)) -
-                                       statistics_of(synthesize_site(options, b));
+      const torch::Tensor difference =
+          statistics_of(synthesize_site(options, a)) - statistics_of(synthesize_site(options, b));
       largest = std::max(largest, difference.abs().max().item<double>());
     }
   }
@@ -114,10 +115,10 @@ TEST(Synthetic, makes_classes_that_brightness_does_not_tell_apart) {
   EXPECT_EQ(std::count(train.labels.begin(), train.labels.end(), 1), 100);
   const torch::Tensor brightness = images_of(shard).mean({1, 2, 3});
   const torch::Tensor labels = torch::tensor(train.labels);
-  const double difference = (brightness.masked_select(labels == 0).mean() -
-                             brightness.masked_select(labels == 1).mean())
-                                .abs()
-                                .item<double>();
+  const double difference =
+      (brightness.masked_select(labels == 0).mean() - brightness.masked_select(labels == 1).mean())
+          .abs()
+          .item<double>();
   EXPECT_LT(difference, 0.5 * brightness.std().item<double>());
   EXPECT_TRUE(train.masks.empty());
 }

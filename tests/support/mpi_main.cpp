@@ -2,16 +2,17 @@
 // test: exit codes are all-reduced, and a fatal failure (ASSERT_*), after which the other ranks
 // would wait for ever, ends the job. Alone it starts no MPI unless mpirun started it, so that unit
 // tests stay fast and can be listed by ctest.
+#include "harmofl/base/log.hpp"
+#include "harmofl/comm/communicator.hpp"
+
+#include "support/world.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-
-#include "harmofl/base/log.hpp"
-#include "harmofl/comm/communicator.hpp"
-#include "support/world.hpp"
 
 namespace {
 
@@ -25,14 +26,15 @@ class RankListener : public testing::EmptyTestEventListener {
  public:
   RankListener(std::int64_t rank, std::int64_t size) : rank_(rank), size_(size) {}
 
+  void OnTestStart(const testing::TestInfo& test) override {
+    name_ = std::string(test.test_suite_name()) + "." + test.name();
+  }
+
+  /// GoogleTest calls this with its lock held: asking it for the current test would wait for ever.
   void OnTestPartResult(const testing::TestPartResult& result) override {
     if (!result.failed()) return;
-    const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
-    const std::string name =
-        test == nullptr ? "outside tests"
-                        : std::string(test->test_suite_name()) + "." + test->name();
     std::fprintf(stderr, "[rank %ld of %ld] %s: %s:%d: %s\n", static_cast<long>(rank_),
-                 static_cast<long>(size_), name.c_str(),
+                 static_cast<long>(size_), name_.c_str(),
                  result.file_name() == nullptr ? "?" : result.file_name(), result.line_number(),
                  result.summary());
     std::fflush(stderr);
@@ -42,6 +44,7 @@ class RankListener : public testing::EmptyTestEventListener {
  private:
   std::int64_t rank_;
   std::int64_t size_;
+  std::string name_ = "outside tests";
 };
 
 const Communicator* world_of_tests = nullptr;

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
-
 #include <unistd.h>
 
 namespace harmofl::test {
@@ -18,8 +17,8 @@ class TempFolder {
   TempFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "harmofl-test-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) {
-      throw std::filesystem::filesystem_error(
-          "no temporary folder", pattern, std::error_code(errno, std::generic_category()));
+      throw std::filesystem::filesystem_error("no temporary folder", pattern,
+                                              std::error_code(errno, std::generic_category()));
     }
     path_ = pattern;
   }

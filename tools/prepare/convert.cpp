@@ -1,16 +1,17 @@
 #include "prepare/convert.hpp"
 
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
-
 #include "harmofl/base/log.hpp"
 #include "harmofl/base/text.hpp"
 #include "harmofl/base/timer.hpp"
 #include "harmofl/base/version.hpp"
+
 #include "prepare/report.hpp"
 #include "prepare/site.hpp"
 #include "prepare/splits.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 namespace harmofl::prepare {
 namespace {
@@ -21,8 +22,8 @@ std::vector<SitePlan> make_plans(const Sources& sources, const Options& options)
   for (const std::string& wanted : options.sites) {
     const std::string near = closest(wanted, names);
     HARMOFL_VALIDATE(sources.sites.contains(wanted), "--sites: there is no site '", wanted, "'. ",
-                     near.empty() ? "" : "Did you mean '" + near + "'? ", "Sites found: ",
-                     join(names), ".");
+                     near.empty() ? "" : concat("Did you mean '", near, "'? "),
+                     "Sites found: ", join(names), ".");
   }
   std::vector<SitePlan> plans;
   for (ClientId position; position.position() < names.size(); ++position) {
@@ -68,8 +69,12 @@ bool is_up_to_date(const std::filesystem::path& shard, const ShardInfo& info, bo
 ReportRow report_kept(const SitePlan& plan, const std::filesystem::path& shard) {
   const ShardReader reader(shard);
   std::array<SplitData, 3> splits;
-  ReportRow row{.site = plan.name, .sources = static_cast<std::int64_t>(plan.samples.size()),
-                .counts = {}, .source_sizes = {}, .shares = {}, .duration_s = -1.0};
+  ReportRow row{.site = plan.name,
+                .sources = static_cast<std::int64_t>(plan.samples.size()),
+                .counts = {},
+                .source_sizes = {},
+                .shares = {},
+                .duration_s = -1.0};
   for (const Split split : all_splits) {
     const auto index = static_cast<std::size_t>(split);
     splits[index] = reader.read(split);
@@ -86,8 +91,10 @@ ReportRow make_shard(const SitePlan& plan, ShardInfo info, const std::filesystem
   info.channels = content.channels;
   info.height = content.size.height;
   info.width = content.size.width;
-  ReportRow row{.site = plan.name, .sources = static_cast<std::int64_t>(plan.samples.size()),
-                .counts = {}, .source_sizes = content.source_sizes,
+  ReportRow row{.site = plan.name,
+                .sources = static_cast<std::int64_t>(plan.samples.size()),
+                .counts = {},
+                .source_sizes = content.source_sizes,
                 .shares = class_shares(content.splits, info.class_names.size()),
                 .duration_s = 0.0};
   ShardWriter writer(shard, info, options.deflate);
@@ -116,14 +123,10 @@ std::string describe_preprocessing(const Options& options, Task task) {
     if (!size) return nullptr;
     return to_string(*size);
   };
-  const nlohmann::json facts{{"tool", "harmofl-prepare images"},
-                             {"version", build_info().version},
-                             {"task", to_string(task)},
-                             {"size", size_text(options.size)},
-                             {"patch", size_text(options.patch)},
-                             {"grey", options.grey},
-                             {"split_percent", options.percent},
-                             {"seed", options.seed},
+  const nlohmann::json facts{{"tool", "harmofl-prepare images"},  {"version", build_info().version},
+                             {"task", to_string(task)},           {"size", size_text(options.size)},
+                             {"patch", size_text(options.patch)}, {"grey", options.grey},
+                             {"split_percent", options.percent},  {"seed", options.seed},
                              {"deflate", options.deflate}};
   return facts.dump();
 }

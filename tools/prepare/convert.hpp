@@ -1,12 +1,13 @@
 /// Makes the shards.
 #pragma once
 
-#include <ostream>
-#include <string>
-
 #include "harmofl/base/error.hpp"
+
 #include "prepare/options.hpp"
 #include "prepare/scan.hpp"
+
+#include <ostream>
+#include <string>
 
 namespace harmofl::prepare {
 

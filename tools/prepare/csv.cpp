@@ -1,10 +1,10 @@
 #include "prepare/csv.hpp"
 
+#include "harmofl/base/error.hpp"
+
 #include <algorithm>
 #include <fstream>
 #include <sstream>
-
-#include "harmofl/base/error.hpp"
 
 namespace harmofl::prepare {
 namespace {

@@ -1,5 +1,7 @@
 #include "prepare/image.hpp"
 
+#include "harmofl/base/error.hpp"
+
 #include <png.h>
 
 #include <algorithm>
@@ -8,8 +10,6 @@
 #include <cstring>
 #include <memory>
 #include <string>
-
-#include "harmofl/base/error.hpp"
 
 namespace harmofl::prepare {
 namespace {
@@ -27,7 +27,7 @@ struct Reading {
   png_structp png = nullptr;
   png_infop info = nullptr;
   std::string error;
-  bool grey = false;                 ///< The file stores no colours.
+  bool grey = false;  ///< The file stores no colours.
   Size size;
   std::vector<std::uint8_t> pixels;  ///< [H, W, RGBA]
   std::vector<png_bytep> rows;
@@ -76,12 +76,13 @@ void load(const std::filesystem::path& path, Reading& reading) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
                                                              std::fclose);
   HARMOFL_VALIDATE(file, path.string(), ": cannot be opened: ", std::strerror(errno), ".");
-  reading.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reading, on_png_error,
-                                       on_png_warning);
+  reading.png =
+      png_create_read_struct(PNG_LIBPNG_VER_STRING, &reading, on_png_error, on_png_warning);
   reading.info = reading.png != nullptr ? png_create_info_struct(reading.png) : nullptr;
   if (reading.info == nullptr) throw std::bad_alloc();
-  HARMOFL_VALIDATE(decode(reading, file.get()), path.string(), ": cannot be read as PNG: ",
-                   reading.error, ". Replace the file by an intact one.");
+  HARMOFL_VALIDATE(decode(reading, file.get()), path.string(),
+                   ": cannot be read as PNG: ", reading.error,
+                   ". Replace the file by an intact one.");
 }
 
 /// ITU-R BT.601 luminance in whole numbers; equal channels give themselves.
@@ -125,8 +126,7 @@ Image read_mask(const std::filesystem::path& path) {
   const std::uint8_t foreground = top <= 1 ? 1 : 255;
   for (std::uint8_t& value : mask.values) {
     HARMOFL_VALIDATE(value == 0 || value == foreground, path.string(), ": a mask must hold only 0 ",
-                     "and 255 (or 0 and 1), this one holds ", int{value},
-                     ". Threshold it first.");
+                     "and 255 (or 0 and 1), this one holds ", int{value}, ". Threshold it first.");
     value = value != 0 ? 1 : 0;
   }
   return mask;

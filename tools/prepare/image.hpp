@@ -1,11 +1,11 @@
 /// Images in memory and from PNG files.
 #pragma once
 
+#include "prepare/options.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <vector>
-
-#include "prepare/options.hpp"
 
 namespace harmofl::prepare {
 

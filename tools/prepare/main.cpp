@@ -1,14 +1,15 @@
 // harmofl-prepare: makes the HDF5 shards that harmofl trains on from folders of images.
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/interrupt.hpp"
+#include "harmofl/base/log.hpp"
+
+#include "prepare/convert.hpp"
+#include "prepare/options.hpp"
+
 #include <exception>
 #include <iostream>
 #include <string>
 #include <vector>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/base/interrupt.hpp"
-#include "harmofl/base/log.hpp"
-#include "prepare/convert.hpp"
-#include "prepare/options.hpp"
 
 namespace {
 

@@ -1,14 +1,14 @@
 #include "prepare/options.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/text.hpp"
+#include "harmofl/base/version.hpp"
+
 #include <boost/program_options.hpp>
 
 #include <charconv>
 #include <sstream>
 #include <utility>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/base/text.hpp"
-#include "harmofl/base/version.hpp"
 
 namespace harmofl::prepare {
 namespace {
@@ -35,18 +35,18 @@ po::options_description known_options() {
       ("size", text()->value_name("HxW"), "resample images and masks to this size")      //
       ("patch", text()->value_name("HxW"), "cut them into tiles of this size instead")   //
       ("split", text()->value_name("A/B/C")->default_value("64/16/20"),
-       "percent of images for train/val/test")                                           //
+       "percent of images for train/val/test")  //
       ("seed", po::value<std::uint64_t>()->value_name("N")->default_value(0),
-       "seed of the random split")                                                       //
+       "seed of the random split")                                                        //
       ("list", text()->value_name("CSV"), "list of images; looked for in INPUT as well")  //
       ("deflate", po::value<int>()->value_name("0-9")->default_value(0),
-       "compression level of the shards")                                                //
-      ("grey", "one channel instead of three")                                           //
-      ("sites", text()->value_name("A,B"), "only these sites")                           //
+       "compression level of the shards")                       //
+      ("grey", "one channel instead of three")                  //
+      ("sites", text()->value_name("A,B"), "only these sites")  //
       ("task", text()->value_name("TASK")->default_value("auto"),
-       "auto, segmentation or classification")                                           //
-      ("overwrite", "replace shards that are there and differ")                          //
-      ("help", "say this")                                                               //
+       "auto, segmentation or classification")                   //
+      ("overwrite", "replace shards that are there and differ")  //
+      ("help", "say this")                                       //
       ("version", "say which version this is");
   return options;
 }
@@ -131,7 +131,7 @@ Options to_options(const po::variables_map& values) {
   const std::string name = given.substr(std::min(given.size(), given.find_first_not_of('-')));
   const std::string near = closest(name, names);
   throw UsageError(concat("unknown option '", given, "'.",
-                          near.empty() ? "" : " Did you mean --" + near + "?", see_help));
+                          near.empty() ? "" : concat(" Did you mean --", near, "?"), see_help));
 }
 
 po::variables_map parse_options(const std::vector<std::string>& arguments,
@@ -154,9 +154,10 @@ po::variables_map parse_options(const std::vector<std::string>& arguments,
 
 std::string help_text(const po::options_description& known) {
   std::ostringstream text;
-  text << usage << known
-       << "\nExit status: 0 done; 1 an input cannot be used; 2 wrong usage; 75 interrupted (shards\n"
-          "that are finished stay, the same command continues).\n";
+  text
+      << usage << known
+      << "\nExit status: 0 done; 1 an input cannot be used; 2 wrong usage; 75 interrupted (shards\n"
+         "that are finished stay, the same command continues).\n";
   return text.str();
 }
 
@@ -182,7 +183,7 @@ Command parse(const std::vector<std::string>& arguments) {
   const po::options_description known = known_options();
   const std::string first = arguments.empty() ? "" : arguments.front();
   if (first == "--help" || first == "-h") return {help_text(known), {}};
-  if (first == "--version") return {"harmofl-prepare " + build_info().version + "\n", {}};
+  if (first == "--version") return {concat("harmofl-prepare ", build_info().version, "\n"), {}};
   if (first.empty()) throw UsageError(std::string("a command is missing: images.") + see_help);
   if (first != "images") {
     const bool near = !closest(first, {"images"}).empty();
@@ -191,7 +192,8 @@ Command parse(const std::vector<std::string>& arguments) {
   }
   const po::variables_map values = parse_options({arguments.begin() + 1, arguments.end()}, known);
   if (values.count("help") > 0) return {help_text(known), {}};
-  if (values.count("version") > 0) return {"harmofl-prepare " + build_info().version + "\n", {}};
+  if (values.count("version") > 0)
+    return {concat("harmofl-prepare ", build_info().version, "\n"), {}};
   return {"", to_options(values)};
 }
 

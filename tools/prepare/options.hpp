@@ -1,14 +1,14 @@
 /// The command line of harmofl-prepare.
 #pragma once
 
+#include "harmofl/io/shard.hpp"
+
 #include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "harmofl/io/shard.hpp"
 
 namespace harmofl::prepare {
 
@@ -28,18 +28,18 @@ Size parse_size(const std::string& option, const std::string& text);
 
 /// What `harmofl-prepare images` was asked to do.
 struct Options {
-  std::filesystem::path input;             ///< Folder with one sub-folder a site.
-  std::filesystem::path output;            ///< Folder for the shards; made when missing.
-  std::optional<Size> size;                ///< Resample every image to this size.
-  std::optional<Size> patch;               ///< Or cut every image into tiles of this size.
-  std::array<int, 3> percent{64, 16, 20};  ///< Shares of train, val and test.
-  std::uint64_t seed = 0;                  ///< Of the random split.
-  std::optional<std::filesystem::path> list;  ///< CSV file that names the images.
-  int deflate = 0;                            ///< Compression level of the shard.
-  bool grey = false;                          ///< One channel instead of three.
-  std::vector<std::string> sites;             ///< Only these; all when empty.
-  std::optional<Task> task;                   ///< Found out from the input when not given.
-  bool overwrite = false;                     ///< Replace shards that are there.
+  std::filesystem::path input{};                ///< Folder with one sub-folder a site.
+  std::filesystem::path output{};               ///< Folder for the shards; made when missing.
+  std::optional<Size> size{};                   ///< Resample every image to this size.
+  std::optional<Size> patch{};                  ///< Or cut every image into tiles of this size.
+  std::array<int, 3> percent{64, 16, 20};       ///< Shares of train, val and test.
+  std::uint64_t seed = 0;                       ///< Of the random split.
+  std::optional<std::filesystem::path> list{};  ///< CSV file that names the images.
+  int deflate = 0;                              ///< Compression level of the shard.
+  bool grey = false;                            ///< One channel instead of three.
+  std::vector<std::string> sites{};             ///< Only these; all when empty.
+  std::optional<Task> task{};                   ///< Found out from the input when not given.
+  bool overwrite = false;                       ///< Replace shards that are there.
 };
 
 /// What to do: say `answer` (help, version) when there is one, else work by `options`.

@@ -1,9 +1,9 @@
 #include "prepare/report.hpp"
 
+#include "harmofl/base/text.hpp"
+
 #include <algorithm>
 #include <iomanip>
-
-#include "harmofl/base/text.hpp"
 
 namespace harmofl::prepare {
 namespace {
@@ -13,6 +13,7 @@ constexpr std::size_t most_classes_shown = 4;
 constexpr std::size_t gap = 2;
 
 std::string sizes_text(const std::map<Size, std::int64_t>& sizes) {
+  if (sizes.empty()) return "-";  // a kept shard does not say
   if (sizes.size() > most_sizes_shown) {
     return concat(to_string(sizes.begin()->first), " to ", to_string(sizes.rbegin()->first));
   }

@@ -1,15 +1,16 @@
 /// The table that harmofl-prepare ends with.
 #pragma once
 
+#include "harmofl/io/shard.hpp"
+
+#include "prepare/options.hpp"
+
 #include <array>
 #include <cstdint>
 #include <map>
 #include <ostream>
 #include <string>
 #include <vector>
-
-#include "harmofl/io/shard.hpp"
-#include "prepare/options.hpp"
 
 namespace harmofl::prepare {
 

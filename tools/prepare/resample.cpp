@@ -1,8 +1,8 @@
 #include "prepare/resample.hpp"
 
-#include <algorithm>
-
 #include "harmofl/base/error.hpp"
+
+#include <algorithm>
 
 namespace harmofl::prepare {
 namespace {
@@ -90,8 +90,8 @@ Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size) {
   part.values.reserve(static_cast<std::size_t>(image.channels * size.height * size.width));
   for (std::int64_t c = 0; c < image.channels; ++c) {
     for (std::int64_t y = 0; y < size.height; ++y) {
-      const auto row = image.values.begin() +
-                       ((c * image.size.height + top + y) * image.size.width + left);
+      const auto row =
+          image.values.begin() + ((c * image.size.height + top + y) * image.size.width + left);
       part.values.insert(part.values.end(), row, row + size.width);
     }
   }

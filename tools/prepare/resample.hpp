@@ -1,11 +1,11 @@
 /// Changes the size of images: averaging over areas, and cutting into tiles.
 #pragma once
 
+#include "prepare/image.hpp"
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "prepare/image.hpp"
 
 namespace harmofl::prepare {
 

@@ -1,12 +1,13 @@
 #include "prepare/scan.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/text.hpp"
+
+#include "prepare/scan_layouts.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <set>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/base/text.hpp"
-#include "prepare/scan_layouts.hpp"
 
 namespace harmofl::prepare {
 namespace {

@@ -1,14 +1,15 @@
 /// Finds the images of every site: in folders or by a list.
 #pragma once
 
+#include "harmofl/io/shard.hpp"
+
+#include "prepare/options.hpp"
+
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "harmofl/io/shard.hpp"
-#include "prepare/options.hpp"
 
 namespace harmofl::prepare {
 
@@ -25,7 +26,7 @@ struct Sample {
 /// All images of an input folder.
 struct Sources {
   Task task = Task::segmentation;
-  std::vector<std::string> class_names;               ///< Of all sites together; index is the label.
+  std::vector<std::string> class_names;  ///< Of all sites together; index is the label.
   std::map<std::string, std::vector<Sample>> sites{};  ///< By name; samples sorted by id.
 };
 

@@ -1,9 +1,10 @@
-#include <algorithm>
-#include <utility>
-
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
+
 #include "prepare/scan_layouts.hpp"
+
+#include <algorithm>
+#include <utility>
 
 namespace harmofl::prepare {
 namespace {
@@ -37,8 +38,12 @@ std::vector<Sample> segmentation_samples(const fs::path& site) {
                        ": this mask has no image ", id, ".png. Add the image or remove the mask.");
     } else {
       const std::string id = file.stem().string();
-      samples.push_back({.id = id, .image = file, .mask = site / (id + mask_ending),
-                         .label = {}, .split = {}, .patient = {}});
+      samples.push_back({.id = id,
+                         .image = file,
+                         .mask = site / (id + mask_ending),
+                         .label = {},
+                         .split = {},
+                         .patient = {}});
     }
   }
   return samples;
@@ -49,8 +54,12 @@ std::vector<Sample> classification_samples(const fs::path& site) {
   for (const fs::path& folder : list_folder(site).first) {
     const std::string label = folder.filename().string();
     for (const fs::path& file : list_folder(folder).second) {
-      samples.push_back({.id = label + "/" + file.stem().string(), .image = file, .mask = {},
-                         .label = label, .split = {}, .patient = {}});
+      samples.push_back({.id = label + "/" + file.stem().string(),
+                         .image = file,
+                         .mask = {},
+                         .label = label,
+                         .split = {},
+                         .patient = {}});
     }
   }
   return samples;

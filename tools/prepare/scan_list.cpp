@@ -1,9 +1,10 @@
-#include <utility>
-
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
+
 #include "prepare/csv.hpp"
 #include "prepare/scan_layouts.hpp"
+
+#include <utility>
 
 namespace harmofl::prepare {
 namespace {
@@ -39,8 +40,8 @@ Sample to_sample(const Row& row, Task task, const Options& options) {
   const std::string path = get(row, "path");
   Sample sample;
   sample.id = id;
-  sample.image = path.empty() ? options.input / get(row, "site") / (id + ".png")
-                              : options.input / path;
+  sample.image =
+      path.empty() ? options.input / get(row, "site") / (id + ".png") : options.input / path;
   sample.split = parse_split_name(options.list->string(), row);
   sample.patient = get(row, "patient");
   if (task == Task::classification) {

@@ -1,17 +1,18 @@
 #include "prepare/site.hpp"
 
-#include <algorithm>
-#include <fstream>
-#include <span>
-#include <sstream>
-
 #include "harmofl/base/checksum.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/interrupt.hpp"
 #include "harmofl/base/log.hpp"
 #include "harmofl/base/text.hpp"
+
 #include "prepare/image.hpp"
 #include "prepare/resample.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <span>
+#include <sstream>
 
 namespace harmofl::prepare {
 namespace {

@@ -1,15 +1,16 @@
 /// One site on its way from PNG files to a shard.
 #pragma once
 
+#include "harmofl/io/shard.hpp"
+
+#include "prepare/options.hpp"
+#include "prepare/scan.hpp"
+
 #include <array>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
-
-#include "harmofl/io/shard.hpp"
-#include "prepare/options.hpp"
-#include "prepare/scan.hpp"
 
 namespace harmofl::prepare {
 

@@ -1,12 +1,12 @@
 #include "prepare/splits.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/rng.hpp"
+
 #include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/base/rng.hpp"
 
 namespace harmofl::prepare {
 namespace {

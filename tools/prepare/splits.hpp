@@ -1,17 +1,18 @@
 /// Divides the images of a site into train, val and test.
 #pragma once
 
+#include "harmofl/base/ids.hpp"
+
+#include "prepare/scan.hpp"
+
 #include <array>
 #include <cstdint>
 #include <vector>
 
-#include "harmofl/base/ids.hpp"
-#include "prepare/scan.hpp"
-
 namespace harmofl::prepare {
 
-/// Divides `count` by percentages: val and test rounded to nearest (halves up), train the rest. From
-/// 3 on, every split with a percentage above 0 gets at least one, taken from the largest.
+/// Divides `count` by percentages: val and test rounded to nearest (halves up), train the rest.
+/// From 3 on, every split with a percentage above 0 gets at least one, taken from the largest.
 std::array<std::int64_t, 3> split_counts(std::int64_t count, const std::array<int, 3>& percent);
 
 /// Chooses the split of every sample, in the order of `samples` (sorted by id).

@@ -1,11 +1,12 @@
 /// What the parsers of all subcommands share.
 #pragma once
 
+#include "harmofl/base/error.hpp"
+
 #include <boost/program_options.hpp>
+
 #include <string>
 #include <vector>
-
-#include "harmofl/base/error.hpp"
 
 namespace harmofl {
 

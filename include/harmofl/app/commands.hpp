@@ -1,11 +1,11 @@
 /// The subcommands of `harmofl`.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "harmofl/base/error.hpp"
 #include "harmofl/comm/communicator.hpp"
+
+#include <string>
+#include <vector>
 
 namespace harmofl {
 

@@ -14,9 +14,9 @@ namespace harmofl {
 
 /// One configuration key.
 struct Key {
-  std::string name;         ///< "section.key".
+  std::string name;  ///< "section.key".
   std::string default_text;
-  std::string unit;         ///< "" where there is none.
+  std::string unit;  ///< "" where there is none.
   std::string meaning;
 };
 
@@ -32,7 +32,8 @@ class Config {
   static Config from_ini(const std::string& text, const std::string& origin);
 
   const std::string& text(const std::string& key) const { return values_.at(key); }
-  /// Typed values; UsageError naming key and value when the text does not parse or is below `least`.
+  /// Typed values; UsageError naming key and value when the text does not parse or is below
+  /// `least`.
   std::int64_t integer(const std::string& key, std::int64_t least) const;
   double number(const std::string& key) const;
   bool flag(const std::string& key) const;

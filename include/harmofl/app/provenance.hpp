@@ -1,13 +1,14 @@
 /// Where a run came from and where it ran: the content of `run.json` and of the banner.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-#include <string>
-#include <vector>
-
 #include "harmofl/app/run_options.hpp"
 #include "harmofl/comm/communicator.hpp"
 #include "harmofl/fl/federation.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <vector>
 
 namespace harmofl {
 

@@ -1,11 +1,11 @@
 /// From a configuration to the objects' own options.
 #pragma once
 
-#include <filesystem>
-
 #include "harmofl/app/config.hpp"
 #include "harmofl/fl/simulation.hpp"
 #include "harmofl/model/device.hpp"
+
+#include <filesystem>
 
 namespace harmofl {
 

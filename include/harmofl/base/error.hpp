@@ -6,10 +6,10 @@
 /// on in builds with HARMOFL_CHECKS.
 #pragma once
 
+#include "harmofl/base/text.hpp"
+
 #include <stdexcept>
 #include <string>
-
-#include "harmofl/base/text.hpp"
 
 namespace harmofl {
 
@@ -75,14 +75,14 @@ namespace detail {
 }  // namespace harmofl
 
 /// Throws UserError with the streamed message parts unless `condition` holds.
-#define HARMOFL_VALIDATE(condition, ...)                                        \
-  do {                                                                          \
+#define HARMOFL_VALIDATE(condition, ...)                                          \
+  do {                                                                            \
     if (!(condition)) throw ::harmofl::UserError(::harmofl::concat(__VA_ARGS__)); \
   } while (false)
 
 #ifdef HARMOFL_CHECKS
-#define HARMOFL_CONTRACT_(kind, condition)                                                \
-  do {                                                                                    \
+#define HARMOFL_CONTRACT_(kind, condition)                                                      \
+  do {                                                                                          \
     if (!(condition)) ::harmofl::detail::contract_failed(kind, #condition, __FILE__, __LINE__); \
   } while (false)
 #else

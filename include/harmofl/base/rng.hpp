@@ -5,12 +5,12 @@
 /// hosts it, how many ranks there are, or what was drawn before.
 #pragma once
 
+#include "harmofl/base/ids.hpp"
+
 #include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
-
-#include "harmofl/base/ids.hpp"
 
 namespace harmofl {
 

@@ -1,15 +1,15 @@
 /// Processes that work together. The MPI library is seen by this layer alone.
 #pragma once
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/ids.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "harmofl/base/error.hpp"
-#include "harmofl/base/ids.hpp"
 
 namespace harmofl {
 
@@ -50,9 +50,9 @@ class Communicator {
   Rank rank() const;
   std::int64_t size() const;
   bool is_root() const { return rank() == Rank{0}; }
-  int local_rank() const;   ///< Position among the ranks of this host.
-  int local_size() const;   ///< Ranks on this host.
-  std::string host() const; ///< Name of this host.
+  int local_rank() const;    ///< Position among the ranks of this host.
+  int local_size() const;    ///< Ranks on this host.
+  std::string host() const;  ///< Name of this host.
 
   /// Sends at most `elements` elements a message from now on (2^30 unless called). Longer buffers
   /// go in pieces, so the tests use it to see the pieces. Expects the same value on every rank.

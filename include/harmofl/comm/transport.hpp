@@ -1,12 +1,12 @@
 /// The all-reduce of one contiguous buffer where it lies: host memory by MPI, GPU memory by NCCL.
 #pragma once
 
+#include "harmofl/comm/communicator.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
-
-#include "harmofl/comm/communicator.hpp"
 
 namespace harmofl {
 

@@ -1,10 +1,10 @@
 /// Ends a job that hangs.
 #pragma once
 
+#include "harmofl/base/ids.hpp"
+
 #include <memory>
 #include <string>
-
-#include "harmofl/base/ids.hpp"
 
 namespace harmofl {
 

@@ -1,9 +1,9 @@
 /// Augmentation of training images: the eight symmetries of the square (method.md, section 5).
 #pragma once
 
-#include <torch/types.h>
-
 #include "harmofl/base/rng.hpp"
+
+#include <torch/types.h>
 
 namespace harmofl {
 

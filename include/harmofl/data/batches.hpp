@@ -1,14 +1,14 @@
 /// Cuts a client's samples into batches.
 #pragma once
 
+#include "harmofl/base/rng.hpp"
+#include "harmofl/data/client_data.hpp"
+
 #include <torch/types.h>
 
 #include <cstdint>
 #include <optional>
 #include <vector>
-
-#include "harmofl/base/rng.hpp"
-#include "harmofl/data/client_data.hpp"
 
 namespace harmofl {
 

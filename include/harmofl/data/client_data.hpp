@@ -1,6 +1,8 @@
 /// The samples of one client, in memory, ready to be cut into batches.
 #pragma once
 
+#include "harmofl/io/shard.hpp"
+
 #include <torch/types.h>
 
 #include <array>
@@ -8,14 +10,12 @@
 #include <filesystem>
 #include <string>
 
-#include "harmofl/io/shard.hpp"
-
 namespace harmofl {
 
 /// Samples of one split: tensors on one device.
 struct Samples {
-  torch::Tensor images;   ///< [N, C, H, W], uint8 or float32, as stored.
-  torch::Tensor targets;  ///< int64 [N] (labels) or uint8 [N, H, W] (masks).
+  torch::Tensor images;          ///< [N, C, H, W], uint8 or float32, as stored.
+  torch::Tensor targets;         ///< int64 [N] (labels) or uint8 [N, H, W] (masks).
   double intensity_scale = 1.0;  ///< The network sees image / intensity_scale.
 
   std::int64_t count() const { return images.defined() ? images.size(0) : 0; }

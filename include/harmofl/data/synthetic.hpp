@@ -4,11 +4,11 @@
 /// gain, contrast (gamma), colour cast, blur and a frequency-dependent transfer function.
 #pragma once
 
+#include "harmofl/io/shard.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <vector>
-
-#include "harmofl/io/shard.hpp"
 
 namespace harmofl {
 

@@ -1,11 +1,11 @@
 /// Weighted sums of the clients' models, over all clients of all ranks.
 #pragma once
 
+#include "harmofl/comm/transport.hpp"
+
 #include <torch/types.h>
 
 #include <cstdint>
-
-#include "harmofl/comm/transport.hpp"
 
 namespace harmofl {
 
@@ -16,8 +16,8 @@ enum class Reduction {
 
 /// Adds up p_i w_i of this rank's clients, then of all ranks by one all-reduce in place.
 ///
-/// `exact` rounds every p_i w_i to a multiple of 2^-44 (parameters; |sum| < 2^18) or 2^-30
-/// (buffers; |sum| < 2^32) before the sum. Integer addition is associative, so the order in which
+/// `exact` rounds every p_i w_i to a multiple of 2^-44 (parameters; |w_i| < 2^18) or 2^-30
+/// (buffers; |w_i| < 2^32) before the sum. Integer addition is associative, so the order in which
 /// clients are added does not matter.
 class Aggregator {
  public:

@@ -1,12 +1,12 @@
 /// Federated methods: what each one changes of the round.
 #pragma once
 
+#include "harmofl/model/model.hpp"
+
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "harmofl/model/model.hpp"
 
 namespace harmofl {
 
@@ -24,9 +24,9 @@ class Algorithm {
 /// What `algorithm.name` means: the method, its source, and its defaults of the local step.
 struct AlgorithmEntry {
   std::string name;
-  std::string source;   ///< Paper.
-  double alpha;         ///< Default of `perturbation.alpha`.
-  std::string band;     ///< Default of `amplitude.band`.
+  std::string source;  ///< Paper.
+  double alpha;        ///< Default of `perturbation.alpha`.
+  std::string band;    ///< Default of `amplitude.band`.
   std::unique_ptr<Algorithm> (*make)();
 };
 

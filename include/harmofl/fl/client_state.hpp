@@ -1,13 +1,13 @@
 /// What a client keeps between rounds and shares with nobody.
 #pragma once
 
+#include "harmofl/io/checkpoint.hpp"
+
 #include <torch/types.h>
 
 #include <map>
 #include <string>
 #include <vector>
-
-#include "harmofl/io/checkpoint.hpp"
 
 namespace harmofl {
 

@@ -1,16 +1,16 @@
 /// How good a model is on a site.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "harmofl/base/ids.hpp"
 #include "harmofl/comm/communicator.hpp"
 #include "harmofl/data/client_data.hpp"
 #include "harmofl/model/losses.hpp"
 #include "harmofl/model/metrics.hpp"
 #include "harmofl/model/model.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace harmofl {
 

@@ -1,25 +1,25 @@
 /// Who takes part: the clients of a run, known to every rank before any data is read.
 #pragma once
 
+#include "harmofl/base/ids.hpp"
+#include "harmofl/comm/communicator.hpp"
+#include "harmofl/io/shard.hpp"
+#include "harmofl/model/network.hpp"
+
 #include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
-#include "harmofl/base/ids.hpp"
-#include "harmofl/comm/communicator.hpp"
-#include "harmofl/io/shard.hpp"
-#include "harmofl/model/network.hpp"
-
 namespace harmofl {
 
 /// One client: a site and where its samples are.
 struct Member {
   std::string site;
-  std::filesystem::path shard;              ///< Empty when the data is made in memory.
-  std::array<std::int64_t, 3> counts{};     ///< Samples, indexed by Split.
-  std::array<std::string, 3> checksums{};   ///< As stored in the shard, indexed by Split.
+  std::filesystem::path shard;             ///< Empty when the data is made in memory.
+  std::array<std::int64_t, 3> counts{};    ///< Samples, indexed by Split.
+  std::array<std::string, 3> checksums{};  ///< As stored in the shard, indexed by Split.
 
   std::int64_t count(Split split) const { return counts[static_cast<std::size_t>(split)]; }
 };

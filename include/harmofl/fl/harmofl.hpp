@@ -5,12 +5,12 @@
 /// leads them to flat minima; the server averages models and, once, the running amplitudes.
 #pragma once
 
+#include "harmofl/fl/algorithm.hpp"
+#include "harmofl/model/parameter_vector.hpp"
+
 #include <torch/types.h>
 
 #include <functional>
-
-#include "harmofl/fl/algorithm.hpp"
-#include "harmofl/model/parameter_vector.hpp"
 
 namespace harmofl {
 
@@ -30,7 +30,7 @@ class WeightPerturbation {
 
  private:
   double alpha_;
-  torch::Tensor saved_;
+  torch::Tensor delta_;  ///< Kept between steps, so that no step allocates it.
 };
 
 class HarmoFL final : public Algorithm {

@@ -1,8 +1,6 @@
 /// The local work of one client in one round.
 #pragma once
 
-#include <cstdint>
-
 #include "harmofl/base/ids.hpp"
 #include "harmofl/data/batches.hpp"
 #include "harmofl/data/client_data.hpp"
@@ -11,6 +9,8 @@
 #include "harmofl/fl/optimizer.hpp"
 #include "harmofl/model/losses.hpp"
 #include "harmofl/model/model.hpp"
+
+#include <cstdint>
 
 namespace harmofl {
 

@@ -1,15 +1,16 @@
 /// What a run leaves behind: metrics, the best round, the summary. Lives on the root rank.
 #pragma once
 
-#include <map>
-#include <nlohmann/json_fwd.hpp>
-#include <string>
-#include <vector>
-
 #include "harmofl/base/ids.hpp"
 #include "harmofl/fl/evaluation.hpp"
 #include "harmofl/fl/federation.hpp"
 #include "harmofl/io/run_folder.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <map>
+#include <string>
+#include <vector>
 
 namespace harmofl {
 

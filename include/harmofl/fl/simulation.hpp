@@ -1,14 +1,6 @@
 /// The federated run: choose, train, aggregate, evaluate, save.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <functional>
-#include <map>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "harmofl/base/timer.hpp"
 #include "harmofl/comm/communicator.hpp"
 #include "harmofl/comm/transport.hpp"
@@ -19,6 +11,14 @@
 #include "harmofl/fl/federation.hpp"
 #include "harmofl/fl/local_trainer.hpp"
 #include "harmofl/fl/run_log.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace harmofl {
 
@@ -51,6 +51,10 @@ class Simulation {
   /// `folder` is null on all ranks but the root, and on the root too if nothing is to be written.
   Simulation(const Communicator& comm, const SimulationOptions& options, Federation federation,
              const ClientLoader& load, torch::Device device, const RunFolder* folder);
+
+  /// Starts from given tensors instead of a drawn initial model. Throws UserError, naming `source`,
+  /// unless they are those of the model.
+  void start_from(const std::vector<NamedTensor>& model, const std::string& source);
 
   /// Continues from a checkpoint of the same configuration, to the same bits as if never stopped.
   void resume(const std::filesystem::path& checkpoint);

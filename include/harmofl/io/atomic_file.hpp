@@ -28,6 +28,9 @@ class AtomicFile {
   bool committed_ = false;
 };
 
+/// Replaces the content of `path` in place, all or with an error. Returns 0 or the error's number.
+int overwrite_file(const std::filesystem::path& path, std::string_view content);
+
 /// Replaces the content of `target` with `text`, atomically.
 void write_text_file(const std::filesystem::path& target, std::string_view text);
 

@@ -2,7 +2,8 @@
 /// (docs/checkpoint-format.md).
 ///
 /// Groups: `/model/<pytorch name>` (attribute `index` gives the order, `role` is "parameter" or
-/// "buffer"), `/server/<name>` (the algorithm's own state), `/clients/<site>/<name>`. h5py opens it.
+/// "buffer"), `/server/<name>` (the algorithm's own state), `/clients/<site>/<name>`. h5py opens
+/// it.
 #pragma once
 
 #include <cstdint>

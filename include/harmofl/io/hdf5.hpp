@@ -41,7 +41,8 @@ struct Layout {
 /// An open HDF5 file; closes itself.
 class File {
  public:
-  /// Creates or empties `path`. Errors call the file `shown` when that is given.
+  /// Starts a file in memory, which `close` writes to `path`. Errors call the file `shown` when
+  /// that is given.
   static File create(const std::filesystem::path& path, std::filesystem::path shown = {});
 
   /// Opens `path` for reading. `remedy` ends every error, "Re-create it with ...".
@@ -51,10 +52,12 @@ class File {
   File(File&& other) noexcept
       : path_(std::move(other.path_)),
         remedy_(std::move(other.remedy_)),
+        target_(std::move(other.target_)),
         id_(std::exchange(other.id_, -1)) {}
   File& operator=(File&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(remedy_, other.remedy_);
+    std::swap(target_, other.target_);
     std::swap(id_, other.id_);
     return *this;
   }
@@ -64,7 +67,8 @@ class File {
   /// Throws the UserError "path: object: problem. Remedy."
   [[noreturn]] void fail(const std::string& object, const std::string& problem) const;
 
-  /// Flushes and closes; throws UserError when the disk is full. The destructor only closes.
+  /// Closes; a created file is written to the disk here, and nothing is when it is destroyed
+  /// without `close`. Throws UserError when the disk is full.
   void close();
 
   bool exists(const std::string& object) const;
@@ -88,7 +92,8 @@ class File {
   /// Attributes of a group or dataset ("/" is the root); reading checks the kind and names what
   /// is missing. Fixed-length and variable-length strings are both read.
   bool has_attribute(const std::string& object, const std::string& name) const;
-  void write_attribute(const std::string& object, const std::string& name, const std::string& value);
+  void write_attribute(const std::string& object, const std::string& name,
+                       const std::string& value);
   void write_attribute(const std::string& object, const std::string& name, std::int64_t value);
   void write_attribute(const std::string& object, const std::string& name, double value);
   void write_attribute(const std::string& object, const std::string& name,
@@ -96,16 +101,24 @@ class File {
   std::string string_attribute(const std::string& object, const std::string& name) const;
   std::int64_t int_attribute(const std::string& object, const std::string& name) const;
   double float_attribute(const std::string& object, const std::string& name) const;
-  std::vector<std::string> strings_attribute(const std::string& object, const std::string& name) const;
+  std::vector<std::string> strings_attribute(const std::string& object,
+                                             const std::string& name) const;
+  std::vector<std::int64_t> ints_attribute(const std::string& object,
+                                           const std::string& name) const;
   std::vector<double> floats_attribute(const std::string& object, const std::string& name) const;
   std::vector<std::string> attribute_names(const std::string& object) const;
 
  private:
-  File(std::filesystem::path path, std::string remedy, std::int64_t id)
-      : path_(std::move(path)), remedy_(std::move(remedy)), id_(id) {}
+  File(std::filesystem::path path, std::string remedy, std::filesystem::path target,
+       std::int64_t id)
+      : path_(std::move(path)), remedy_(std::move(remedy)), target_(std::move(target)), id_(id) {}
 
-  std::filesystem::path path_;
-  std::string remedy_;
+  /// The bytes of a file that is in memory.
+  std::string image() const;
+
+  std::filesystem::path path_;    ///< The name in errors.
+  std::string remedy_;            ///< The last sentence of errors.
+  std::filesystem::path target_;  ///< Where `close` writes to; empty for files that are read.
   std::int64_t id_ = -1;
 };
 

@@ -23,10 +23,10 @@ enum class Band {
 
 struct AmplitudeOptions {
   Band band = Band::off;
-  double low_fraction = 0.1;      ///< L of `low:L`, in (0, 0.5).
-  double momentum = 0.1;          ///< v in R <- (1-v) R + v Abar; 0 keeps the first batch's.
+  double low_fraction = 0.1;       ///< L of `low:L`, in (0, 0.5).
+  double momentum = 0.1;           ///< v in R <- (1-v) R + v Abar; 0 keeps the first batch's.
   bool update_every_pass = false;  ///< As published: R moves in both passes of a perturbed step.
-  bool record_spectrum = false;   ///< For `dc`: record all of R, though only its mean is used.
+  bool record_spectrum = false;    ///< For `dc`: record all of R, though only its mean is used.
 };
 
 /// Parses "off", "dc", "low:0.1" or "full" into `options`. Throws UsageError.
@@ -70,15 +70,15 @@ class AmplitudeNormalization {
   torch::Tensor apply_dc(const torch::Tensor& images, bool update);
   torch::Tensor apply_spectral(const torch::Tensor& images, bool update);
   void move_towards(const torch::Tensor& mean_amplitude);
-  void move_towards_half(const torch::Tensor& half_amplitude);
+  void move_towards_half(const torch::Tensor& half_amplitudes);
   void derive();
 
   AmplitudeOptions options_;
   std::int64_t height_, width_;
   std::vector<Block> blocks_;
   torch::Tensor running_;
-  torch::Tensor dc_mean_;                   ///< R_00 / (H W), [C, 1, 1].
-  std::vector<torch::Tensor> block_values_;  ///< R inside each block, contiguous.
+  torch::Tensor dc_mean_;                    ///< R_00 / (H W), float64 [C, 1, 1].
+  std::vector<torch::Tensor> block_values_;  ///< R inside each block, float64, contiguous.
   bool observed_ = false;
   bool frozen_ = false;
 };

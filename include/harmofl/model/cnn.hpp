@@ -1,14 +1,14 @@
 /// The small network of tests and scaling studies (method.md, section 4).
 #pragma once
 
+#include "harmofl/model/network.hpp"
+#include "harmofl/model/norm.hpp"
+
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 
 #include <array>
 #include <memory>
-
-#include "harmofl/model/network.hpp"
-#include "harmofl/model/norm.hpp"
 
 namespace harmofl {
 

@@ -1,11 +1,11 @@
 /// Losses (method.md, section 4).
 #pragma once
 
+#include "harmofl/io/shard.hpp"
+
 #include <torch/types.h>
 
 #include <string>
-
-#include "harmofl/io/shard.hpp"
 
 namespace harmofl {
 

@@ -1,14 +1,14 @@
 /// Metrics (method.md, section 4): sums that add up over batches, the mean taken last.
 #pragma once
 
+#include "harmofl/io/shard.hpp"
+
 #include <torch/types.h>
 
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "harmofl/io/shard.hpp"
 
 namespace harmofl {
 

@@ -1,20 +1,24 @@
 /// What is trained: amplitude normalisation, a network, and both their state in one buffer.
 #pragma once
 
+#include "harmofl/model/amplitude_normalization.hpp"
+#include "harmofl/model/network.hpp"
+#include "harmofl/model/parameter_vector.hpp"
+
 #include <torch/types.h>
 
 #include <cstdint>
 #include <memory>
-
-#include "harmofl/model/amplitude_normalization.hpp"
-#include "harmofl/model/network.hpp"
-#include "harmofl/model/parameter_vector.hpp"
 
 namespace harmofl {
 
 struct ModelOptions {
   NetworkOptions network;
   AmplitudeOptions amplitude;
+  /// Keeps images as [B, H, W, C] in memory: on one core 1.5 times faster for the U-Net of width 8
+  /// on 3x128x128 with batch norms (half as fast with group norms). Off by default, because
+  /// libtorch then adds up batch statistics in float32, which the golden traces do notice.
+  bool channels_last = false;
 };
 
 /// A model on one device.

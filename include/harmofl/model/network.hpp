@@ -1,6 +1,8 @@
 /// Networks: images in, logits out. A network is one file; the table of them is in network.cpp.
 #pragma once
 
+#include "harmofl/io/shard.hpp"
+
 #include <torch/nn/module.h>
 #include <torch/types.h>
 
@@ -8,8 +10,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "harmofl/io/shard.hpp"
 
 namespace harmofl {
 

@@ -1,10 +1,10 @@
 /// The normalisation layer of every network, in the three kinds of `model.norm`.
 #pragma once
 
+#include "harmofl/model/network.hpp"
+
 #include <torch/nn/module.h>
 #include <torch/types.h>
-
-#include "harmofl/model/network.hpp"
 
 namespace harmofl {
 

@@ -1,14 +1,14 @@
 /// All of a model's state in one buffer.
 #pragma once
 
+#include "harmofl/io/checkpoint.hpp"
+
 #include <torch/nn/module.h>
 #include <torch/types.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "harmofl/io/checkpoint.hpp"
 
 namespace harmofl {
 
@@ -23,9 +23,9 @@ struct Slot {
   std::string name;  ///< PyTorch state_dict name.
   Role role;
   std::vector<std::int64_t> shape;
-  std::int64_t offset;   ///< First element.
-  std::int64_t count;    ///< Number of elements.
-  bool channels_last;    ///< Stored as [O, H, W, I] behind a view of shape [O, I, H, W].
+  std::int64_t offset;  ///< First element.
+  std::int64_t count;   ///< Number of elements.
+  bool channels_last;   ///< Stored as [O, H, W, I] behind a view of shape [O, I, H, W].
 };
 
 /// Every parameter and buffer of a module as a view into one contiguous float32 buffer, and every

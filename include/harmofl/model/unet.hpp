@@ -1,14 +1,14 @@
 /// The U-Net of the paper's segmentation tasks (method.md, section 4).
 #pragma once
 
+#include "harmofl/model/network.hpp"
+#include "harmofl/model/norm.hpp"
+
 #include <torch/nn/modules/conv.h>
 
 #include <array>
 #include <memory>
 #include <string>
-
-#include "harmofl/model/network.hpp"
-#include "harmofl/model/norm.hpp"
 
 namespace harmofl {
 

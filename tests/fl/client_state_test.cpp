@@ -1,0 +1,63 @@
+#include "harmofl/fl/client_state.hpp"
+
+#include "model/tensors.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace harmofl {
+namespace {
+
+using test::same_bits;
+
+ClientState some_state() {
+  ClientState state;
+  state.tensor("optimizer.exp_avg", torch::zeros({2, 3}))
+      .copy_(torch::tensor({1.0F, -0.0F, 1e-40F, 3e38F, std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()})
+                 .view({2, 3}));
+  state.tensor("optimizer.step", torch::zeros({})).fill_(7.0);
+  return state;
+}
+
+TEST(ClientState, makes_a_tensor_of_zeros_once) {
+  ClientState state;
+  EXPECT_FALSE(state.has("moment"));
+  torch::Tensor& moment = state.tensor("moment", torch::ones({2, 3}));
+  EXPECT_TRUE(same_bits(moment, torch::zeros({2, 3})));
+  moment.fill_(4.0);
+  EXPECT_TRUE(state.has("moment"));
+  EXPECT_TRUE(same_bits(state.tensor("moment", torch::ones({2, 3})), torch::full({2, 3}, 4.0)));
+}
+
+TEST(ClientState, survives_bytes_to_the_bit) {
+  ClientState original = some_state();
+  ClientState copy;
+  copy.import_tensors(ClientState::parse(original.serialize()), torch::kCPU);
+  ASSERT_EQ(copy.export_tensors().size(), original.export_tensors().size());
+  for (const NamedTensor& tensor : original.export_tensors()) {
+    ASSERT_TRUE(copy.has(tensor.name)) << tensor.name;
+    const torch::Tensor none = torch::zeros({1});
+    EXPECT_TRUE(same_bits(copy.tensor(tensor.name, none), original.tensor(tensor.name, none)))
+        << tensor.name;
+  }
+}
+
+TEST(ClientState, survives_bytes_when_empty) {
+  ClientState copy = some_state();
+  copy.import_tensors(ClientState::parse(ClientState().serialize()), torch::kCPU);
+  EXPECT_TRUE(copy.export_tensors().empty()) << "importing replaces what was there";
+}
+
+TEST(ClientState, owns_what_it_imports) {
+  std::vector<NamedTensor> tensors = some_state().export_tensors();
+  ClientState copy;
+  copy.import_tensors(tensors, torch::kCPU);
+  for (NamedTensor& tensor : tensors) std::ranges::fill(tensor.values, 9.0F);
+  EXPECT_EQ(copy.tensor("optimizer.step", torch::zeros({})).item<float>(), 7.0F);
+}
+
+}  // namespace
+}  // namespace harmofl

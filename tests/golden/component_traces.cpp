@@ -1,0 +1,181 @@
+// Golden tests of single parts.
+#include "harmofl/base/text.hpp"
+#include "harmofl/fl/harmofl.hpp"
+#include "harmofl/fl/optimizer.hpp"
+#include "harmofl/model/losses.hpp"
+#include "harmofl/model/metrics.hpp"
+#include "harmofl/model/model.hpp"
+
+#include "golden/trace.hpp"
+
+#include <gtest/gtest.h>
+#include <torch/nn/modules/linear.h>
+
+namespace harmofl::test {
+namespace {
+
+/// One pixel that changes class moves a Dice by about that much (the traces' README).
+constexpr double dice_step = 5e-3;
+
+AmplitudeOptions amplitude_options(double fraction, double momentum) {
+  AmplitudeOptions options;
+  options.band = fraction < 0 ? Band::full : fraction == 0 ? Band::dc : Band::low;
+  options.low_fraction = fraction;
+  options.momentum = momentum;
+  options.update_every_pass = true;
+  options.record_spectrum = true;
+  return options;
+}
+
+std::unique_ptr<Model> make_unet(const Trace& trace, std::int64_t height, std::int64_t width) {
+  ModelOptions options;
+  options.network = {"unet", trace.integer("init_features"), NormKind::batch_stateless};
+  options.amplitude = amplitude_options(trace.number("amp_L"), trace.number("amp_v"));
+  auto model = std::make_unique<Model>(
+      options, ProblemShape{Task::segmentation, 2, 3, height, width}, 0, torch::kCPU);
+  model->state().import_tensors(trace.state("state"), trace.name());
+  return model;
+}
+
+torch::Tensor gradient_of(Model& model, const std::string& parameter) {
+  return ParameterVector::view(model.state().gradients(), model.state().slot(parameter));
+}
+
+torch::Tensor value_of(const ParameterVector& w, const std::string& parameter) {
+  return ParameterVector::view(w.state(), w.slot(parameter));
+}
+
+torch::Tensor backward(Model& model, LossKind kind, const torch::Tensor& images,
+                       const torch::Tensor& targets) {
+  model.state().gradients().zero_();
+  const torch::Tensor value = loss(kind, model.forward(images), targets);
+  value.backward();
+  return value.detach();
+}
+
+OptimizerOptions optimizer_options(const Trace& trace) {
+  OptimizerOptions options;
+  options.kind = trace.text("optimizer") == "adam" ? OptimizerKind::adam : OptimizerKind::sgd;
+  options.lr = trace.number("lr");
+  options.momentum = trace.has_attribute("momentum") ? trace.number("momentum") : 0.0;
+  options.weight_decay = trace.number("weight_decay");
+  return options;
+}
+
+/// Takes the three steps of a trace with any model: `gradient(batch)` leaves the gradient in `w`.
+void check_steps(Trace& trace, ParameterVector& w,
+                 const std::function<torch::Tensor(const Batch&)>& gradient) {
+  const Optimizer optimizer(optimizer_options(trace));
+  WeightPerturbation perturbation(trace.number("alpha"));
+  ClientState state;
+  for (std::int64_t step = 1; trace.has(concat("expect/step", step)); ++step) {
+    const std::string group = concat("step", step, "/");
+    const Batch batch = trace.batch("input", step - 1);
+    int pass = 0;
+    perturbation(w, [&] {
+      const bool perturbed = pass++ == 1;
+      if (perturbed && trace.has("expect/" + group + "perturbed")) {
+        for (const std::string& name : trace.children("expect/" + group + "perturbed")) {
+          trace.check(group + "perturbed/" + name, value_of(w, name));
+        }
+      }
+      const torch::Tensor value = gradient(batch);
+      trace.check(group + (perturbed ? "loss2" : "loss1"), value.item<double>());
+      if (!perturbed)
+        trace.check(group + "grad_norm1", w.gradients().to(torch::kFloat64).norm().item<double>());
+      return value;
+    });
+    EXPECT_EQ(pass, 2);
+    optimizer.step(w, state);
+    if (!trace.has("expect/" + group + "param")) continue;
+    for (const std::string& name : trace.children("expect/" + group + "param")) {
+      trace.check(group + "param/" + name, value_of(w, name));
+    }
+  }
+}
+
+}  // namespace
+
+void check_metrics(Trace& trace) {
+  for (const std::string& group : trace.children("input")) {
+    const torch::Tensor logits = trace.tensor("input/" + group + "/logits").requires_grad_();
+    const torch::Tensor targets = trace.targets("input/" + group + "/labels");
+    const torch::Tensor joint = loss(LossKind::cross_entropy_dice, logits, targets);
+    joint.backward();
+    trace.check(group + "/cross_entropy", cross_entropy(logits, targets).item<double>());
+    trace.check(group + "/dice_loss", dice_loss(logits, targets).item<double>());
+    trace.check(group + "/joint_loss", joint.item<double>());
+    trace.check(group + "/joint_grad", logits.grad());
+    trace.check(group + "/dice_metric", dice_with_background(logits.detach(), targets), dice_step);
+  }
+}
+
+void check_amplitude(Trace& trace) {
+  const std::vector<std::string> combos = trace.texts("combos");
+  const std::vector<double> fractions = trace.numbers("L");
+  const std::vector<double> momenta = trace.numbers("v");
+  const std::int64_t frozen_from = trace.integer("frozen_from");
+  for (std::size_t c = 0; c < combos.size(); ++c) {
+    for (const std::string& shape : trace.children("expect/" + combos[c])) {
+      const std::string group = combos[c] + "/" + shape + "/";
+      const auto first = trace.images("input/" + shape + "/x0");
+      AmplitudeNormalization layer(amplitude_options(fractions[c], momenta[c]), first.size(1),
+                                   first.size(2), first.size(3));
+      for (std::int64_t t = 0; trace.has(concat("expect/", group, "y", t)); ++t) {
+        if (t == frozen_from) layer.freeze();
+        const torch::Tensor y = layer.observe(trace.images(concat("input/", shape, "/x", t)));
+        trace.check(concat(group, "y", t), y);
+        if (t < frozen_from) trace.check(concat(group, "amp", t), layer.running_amplitude());
+      }
+    }
+  }
+}
+
+void check_unet(Trace& trace) {
+  const auto model = make_unet(trace, trace.integer("height"), trace.integer("width"));
+  for (std::int64_t t = 0; trace.has(concat("expect/logits", t)); ++t) {
+    const bool frozen = t >= trace.integer("frozen_from");
+    if (frozen) model->amplitude().freeze();
+    model->set_training(!frozen);
+    const Batch batch = trace.batch("input", t);
+    const torch::Tensor images = model->amplitude().observe(batch.images);
+    const torch::Tensor logits = model->forward(images).detach();
+    trace.check(concat("logits", t), logits);
+    trace.check(concat("amp", t), model->amplitude().running_amplitude());
+    trace.check(concat("ce", t), cross_entropy(logits, batch.targets).item<double>());
+    trace.check(concat("diceloss", t), dice_loss(logits, batch.targets).item<double>());
+    trace.check(concat("dice_metric", t), dice_with_background(logits, batch.targets), dice_step);
+    const auto value = backward(*model, LossKind::cross_entropy_dice, images, batch.targets);
+    trace.check(concat("loss", t), value.item<double>());
+    if (!trace.has(concat("expect/grad", t))) continue;
+    for (const std::string& name : trace.children(concat("expect/grad", t))) {
+      trace.check(concat("grad", t, "/", name), gradient_of(*model, name));
+    }
+  }
+}
+
+void check_perturbed_step(Trace& trace) {
+  if (trace.text("model").starts_with("linear")) {
+    torch::nn::Module module;
+    auto fc = module.register_module("fc", torch::nn::Linear(5, 3));
+    ParameterVector w(module, {}, false);
+    w.import_tensors(trace.state("state"), trace.name());
+    check_steps(trace, w, [&](const Batch& batch) {
+      w.gradients().zero_();
+      const torch::Tensor value = cross_entropy(fc->forward(batch.images), batch.targets);
+      value.backward();
+      return value.detach();
+    });
+    return;
+  }
+  const torch::Tensor first = trace.images("input/x0");
+  const auto model = make_unet(trace, first.size(2), first.size(3));
+  model->set_training(true);
+  check_steps(trace, model->state(), [&](const Batch& batch) {
+    return backward(*model, LossKind::cross_entropy_dice, model->amplitude().observe(batch.images),
+                    batch.targets);
+  });
+  trace.check("amp", model->amplitude().running_amplitude());
+}
+
+}  // namespace harmofl::test

@@ -1,0 +1,79 @@
+#include "harmofl/io/atomic_file.hpp"
+
+#include "io/file_size_limit.hpp"
+#include "io/samples.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace {
+
+using harmofl::AtomicFile;
+using harmofl::test::FileSizeLimit;
+using harmofl::test::TempFolder;
+using harmofl::test::user_error_of;
+using testing::HasSubstr;
+
+std::string content(const std::filesystem::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::ptrdiff_t files_in(const std::filesystem::path& folder) {
+  return std::distance(std::filesystem::directory_iterator(folder), {});
+}
+
+TEST(AtomicFile, AppearsAtCommitAndNotBefore) {
+  const TempFolder folder;
+  AtomicFile file(folder / "result.txt");
+  std::ofstream(file.temporary()) << "new";
+  EXPECT_FALSE(std::filesystem::exists(folder / "result.txt"));
+  file.commit();
+  EXPECT_EQ(content(folder / "result.txt"), "new");
+  EXPECT_EQ(files_in(folder.path()), 1);
+}
+
+TEST(AtomicFile, LeavesTheOldFileWhenItIsNotCommitted) {
+  const TempFolder folder;
+  harmofl::write_text_file(folder / "result.txt", "old");
+  {
+    const AtomicFile file(folder / "result.txt");
+    std::ofstream(file.temporary()) << "new";
+  }
+  EXPECT_EQ(content(folder / "result.txt"), "old");
+  EXPECT_EQ(files_in(folder.path()), 1);
+}
+
+TEST(AtomicFile, NamesAFolderThatDoesNotExist) {
+  const TempFolder folder;
+  const std::string message = user_error_of([&] { AtomicFile(folder / "absent" / "x.txt"); });
+  EXPECT_THAT(message, HasSubstr("absent"));
+  EXPECT_THAT(message, HasSubstr("does not exist"));
+}
+
+TEST(AtomicFile, RefusesAFolderThatCannotBeWritten) {
+  // /proc is read-only to everyone, root included.
+  const std::string message = user_error_of([] { AtomicFile("/proc/x.txt"); });
+  EXPECT_THAT(message, HasSubstr("/proc/x.txt: cannot be written"));
+}
+
+TEST(WriteTextFile, KeepsTheOldFileOnAFullDisk) {
+  const TempFolder folder;
+  harmofl::write_text_file(folder / "result.txt", "old");
+  const std::string big(100000, 'x');
+  std::string message;
+  {
+    const FileSizeLimit limit(1000);
+    message = user_error_of([&] { harmofl::write_text_file(folder / "result.txt", big); });
+  }
+  EXPECT_THAT(message, HasSubstr("result.txt: cannot be written: File too large"));
+  EXPECT_EQ(content(folder / "result.txt"), "old");
+  EXPECT_EQ(files_in(folder.path()), 1);
+}
+
+}  // namespace

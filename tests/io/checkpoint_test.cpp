@@ -1,0 +1,118 @@
+#include "harmofl/io/checkpoint.hpp"
+
+#include "io/file_size_limit.hpp"
+#include "io/samples.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+namespace {
+
+using namespace harmofl;
+using test::TempFolder;
+using test::user_error_of;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const CheckpointInfo info{12, "harmofl", "[run]\nrounds = 100\n", R"({"best":3})"};
+
+std::vector<NamedTensor> model() {
+  return {{"z.weight", "parameter", {2, 3}, {1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.25f}},
+          {"a.running_mean", "buffer", {2}, {-1.0f, 0.5f}},
+          {"b.num_batches", "buffer", {}, {7.0f}},
+          {"c.none", "parameter", {0, 4}, {}}};
+}
+
+void write_checkpoint(const std::filesystem::path& path) {
+  CheckpointWriter writer(path, info);
+  writer.write("model", model());
+  writer.write("server", {});
+  writer.write("clients/beta", {{"amplitude", "", {2}, {1.0f, 2.0f}}});
+  writer.write("clients/alpha", {{"amplitude", "", {2}, {3.0f, 4.0f}}});
+  writer.commit();
+}
+
+TEST(Checkpoint, GivesBackTensorsInTheirOrder) {
+  const TempFolder folder;
+  write_checkpoint(folder / "c.h5");
+  const CheckpointReader reader(folder / "c.h5");
+  EXPECT_EQ(reader.info().rounds_done, 12);
+  EXPECT_EQ(reader.info().algorithm, info.algorithm);
+  EXPECT_EQ(reader.info().config, info.config);
+  EXPECT_EQ(reader.info().state, info.state);
+  const std::vector<NamedTensor> expected = model();
+  const std::vector<NamedTensor> found = reader.read("model");
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].name, expected[i].name);
+    EXPECT_EQ(found[i].role, expected[i].role);
+    EXPECT_EQ(found[i].shape, expected[i].shape);
+    EXPECT_EQ(found[i].values, expected[i].values);
+  }
+  EXPECT_THAT(reader.read("server"), IsEmpty());
+  EXPECT_THAT(reader.read("absent"), IsEmpty());
+  EXPECT_THAT(reader.groups("clients"), ElementsAre("alpha", "beta"));
+  EXPECT_THAT(reader.groups("model"), IsEmpty());
+  EXPECT_THAT(reader.read("clients/alpha").at(0).values, ElementsAre(3.0f, 4.0f));
+}
+
+TEST(Checkpoint, NamesTheTensorWhoseBytesChanged) {
+  const TempFolder folder;
+  write_checkpoint(folder / "c.h5");
+  std::string bytes;
+  {
+    std::ifstream file(folder / "c.h5", std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  const float marker = 6.25f;
+  std::string wanted(sizeof(marker), '\0');
+  std::memcpy(wanted.data(), &marker, sizeof(marker));
+  const std::size_t place = bytes.find(wanted);
+  ASSERT_NE(place, std::string::npos);
+  bytes[place] = 1;
+  std::ofstream(folder / "c.h5", std::ios::binary) << bytes;
+  const CheckpointReader reader(folder / "c.h5");
+  EXPECT_THAT(user_error_of([&] { reader.read("model"); }),
+              AllOf(HasSubstr("c.h5: /model/z.weight"), HasSubstr("damaged"),
+                    HasSubstr("Resume from another checkpoint")));
+}
+
+TEST(Checkpoint, RefusesATruncatedFile) {
+  const TempFolder folder;
+  write_checkpoint(folder / "c.h5");
+  std::filesystem::resize_file(folder / "c.h5", 2000);
+  EXPECT_THAT(user_error_of([&] { CheckpointReader(folder / "c.h5"); }),
+              AllOf(HasSubstr("c.h5"), HasSubstr("Resume from another checkpoint")));
+}
+
+TEST(Checkpoint, RefusesNamesWithSlashes) {
+  const TempFolder folder;
+  CheckpointWriter writer(folder / "c.h5", info);
+  EXPECT_THAT(user_error_of([&] { writer.write("model", {{"a/b", "", {}, {1.0f}}}); }),
+              HasSubstr("'a/b'"));
+}
+
+TEST(Checkpoint, KeepsTheOldOneOnAFullDisk) {
+  const TempFolder folder;
+  write_checkpoint(folder / "c.h5");
+  std::string message;
+  {
+    const test::FileSizeLimit limit(20000);
+    message = user_error_of([&] {
+      CheckpointWriter writer(folder / "c.h5", CheckpointInfo{});
+      writer.write("model", {{"big", "parameter", {100000}, std::vector<float>(100000, 1.0f)}});
+      writer.commit();
+    });
+  }
+  EXPECT_THAT(message, AllOf(HasSubstr("c.h5"), HasSubstr("cannot be written")));
+  EXPECT_EQ(CheckpointReader(folder / "c.h5").info().rounds_done, 12);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+}  // namespace

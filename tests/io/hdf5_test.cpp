@@ -1,0 +1,113 @@
+#include "harmofl/io/hdf5.hpp"
+
+#include "io/samples.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <vector>
+
+namespace {
+
+using harmofl::hdf5::File;
+using harmofl::hdf5::Type;
+using harmofl::test::TempFolder;
+using harmofl::test::user_error_of;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(Hdf5File, GivesBackWhatWasWritten) {
+  const TempFolder folder;
+  const std::vector<float> values{1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f};
+  {
+    File file = File::create(folder / "x.h5");
+    file.write("/group/values", Type::float32, {3, 2}, values.data(),
+               {.chunk_first_axis = true, .fletcher32 = true, .deflate = 3});
+    file.write_strings("/group/names", {"eins", "zwei", "drei", "\xC3\xA4"});
+    file.write_attribute("/group", "number", std::int64_t{-7});
+    file.write_attribute("/group", "number", std::int64_t{8});  // replaces
+    file.write_attribute("/", "ratio", 0.25);
+    file.write_attribute("/", "texts", std::vector<std::string>{"a", "", "c"});
+    file.close();
+  }
+  const File file = File::open(folder / "x.h5");
+  EXPECT_THAT(file.children("/"), ElementsAre("group"));
+  EXPECT_THAT(file.children("/group"), ElementsAre("names", "values"));
+  EXPECT_TRUE(file.is_group("/group"));
+  EXPECT_FALSE(file.is_group("/group/values"));
+  EXPECT_FALSE(file.exists("/no/such/thing"));
+  const auto info = file.dataset_info("/group/values");
+  EXPECT_EQ(info.type, Type::float32);
+  EXPECT_THAT(info.shape, ElementsAre(3, 2));
+  EXPECT_TRUE(info.fletcher32);
+  std::vector<float> first(2);
+  file.read("/group/values", Type::float32, first.data(), 1);
+  EXPECT_THAT(first, ElementsAre(1.0f, 2.0f));
+  std::vector<double> all(6);
+  file.read("/group/values", Type::float64, all.data());
+  EXPECT_THAT(all, ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(file.read_strings("/group/names"), ElementsAre("eins", "zwei", "drei", "\xC3\xA4"));
+  EXPECT_EQ(file.int_attribute("/group", "number"), 8);
+  EXPECT_EQ(file.float_attribute("/", "ratio"), 0.25);
+  EXPECT_THAT(file.strings_attribute("/", "texts"), ElementsAre("a", "", "c"));
+  EXPECT_THAT(file.attribute_names("/"), ElementsAre("ratio", "texts"));
+}
+
+TEST(Hdf5File, HoldsDatasetsWithoutElementsAndScalars) {
+  const TempFolder folder;
+  const float one = 1.5f;
+  {
+    File file = File::create(folder / "x.h5");
+    file.write("/none", Type::uint8, {0, 3, 2}, nullptr,
+               {.chunk_first_axis = true, .fletcher32 = true, .deflate = 1});
+    file.write("/one", Type::float32, {}, &one);
+    file.write_strings("/nobody", {});
+    file.write_attribute("/", "texts", std::vector<std::string>{});
+    file.close();
+  }
+  const File file = File::open(folder / "x.h5");
+  EXPECT_THAT(file.dataset_info("/none").shape, ElementsAre(0, 3, 2));
+  EXPECT_EQ(file.dataset_info("/one").count(), 1);
+  float read = 0.0f;
+  file.read("/one", Type::float32, &read);
+  EXPECT_EQ(read, one);
+  EXPECT_THAT(file.read_strings("/nobody"), IsEmpty());
+  EXPECT_THAT(file.strings_attribute("/", "texts"), IsEmpty());
+}
+
+TEST(Hdf5File, SaysWhyAFileCannotBeOpened) {
+  const TempFolder folder;
+  const auto message = [](const std::filesystem::path& path) {
+    return user_error_of([&] { File::open(path, "Fix it."); });
+  };
+  std::ofstream(folder / "empty.h5").flush();
+  std::ofstream(folder / "text.h5") << "this is text";
+  EXPECT_THAT(message(folder / "absent.h5"),
+              HasSubstr("absent.h5: there is no such file. Fix it."));
+  EXPECT_THAT(message(folder.path()), HasSubstr("this is no regular file"));
+  EXPECT_THAT(message(folder / "empty.h5"), HasSubstr("the file is empty"));
+  EXPECT_THAT(message(folder / "text.h5"), HasSubstr("this is not an HDF5 file"));
+}
+
+TEST(Hdf5File, NamesWhatIsMissingOrOfAnotherKind) {
+  const TempFolder folder;
+  {
+    File file = File::create(folder / "x.h5");
+    file.make_group("/group");
+    file.write_attribute("/group", "text", std::string("abc"));
+    file.close();
+  }
+  const File file = File::open(folder / "x.h5", "Fix it.");
+  EXPECT_THAT(user_error_of([&] { file.dataset_info("/group/x"); }),
+              HasSubstr("x.h5: /group/x: is missing. Fix it."));
+  EXPECT_THAT(user_error_of([&] { file.dataset_info("/group"); }),
+              HasSubstr("expected a dataset, found a group"));
+  EXPECT_THAT(user_error_of([&] { file.int_attribute("/group", "number"); }),
+              HasSubstr("attribute 'number' (integers) is missing"));
+  EXPECT_THAT(user_error_of([&] { file.int_attribute("/group", "text"); }),
+              HasSubstr("attribute 'text': expected integers"));
+}
+
+}  // namespace

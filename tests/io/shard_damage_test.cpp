@@ -1,0 +1,249 @@
+// Damages intact shards in every way that the format knows, and reads the error.
+#include "harmofl/base/checksum.hpp"
+#include "harmofl/io/hdf5.hpp"
+
+#include "io/samples.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <hdf5.h>
+
+#include <cmath>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <span>
+
+namespace {
+
+using namespace harmofl;
+using test::small_info;
+using test::small_split;
+using testing::AllOf;
+using testing::HasSubstr;
+
+/// An intact shard, to be damaged.
+class ShardDamage : public testing::Test {
+ protected:
+  void make(Task task = Task::segmentation, PixelType pixels = PixelType::uint8) {
+    info_ = small_info(task, pixels);
+    test::write_small_shard(path_, info_);
+  }
+
+  /// Changes the file through the HDF5 library.
+  void change(const std::function<void(hid_t)>& action) const {
+    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    const hid_t file = H5Fopen(path_.c_str(), H5F_ACC_RDWR, access);
+    ASSERT_GE(file, 0);
+    action(file);
+    H5Fclose(file);
+    H5Pclose(access);
+  }
+
+  void remove(const std::string& object) const {
+    change([&](hid_t file) { ASSERT_GE(H5Ldelete(file, object.c_str(), H5P_DEFAULT), 0); });
+  }
+
+  void remove_attribute(const std::string& object, const std::string& name) const {
+    change([&](hid_t file) {
+      ASSERT_GE(H5Adelete_by_name(file, object.c_str(), name.c_str(), H5P_DEFAULT), 0);
+    });
+  }
+
+  template <class Value>
+  void set_attribute(const std::string& name, hid_t type, Value value) const {
+    change([&](hid_t file) {
+      const hid_t attribute = H5Aopen_by_name(file, "/", name.c_str(), H5P_DEFAULT, H5P_DEFAULT);
+      ASSERT_GE(H5Awrite(attribute, type, &value), 0);
+    });
+  }
+
+  /// Puts a dataset of zeros of another shape or type in the place of one.
+  void replace(const std::string& dataset, hid_t type, const std::vector<hsize_t>& shape) const {
+    change([&](hid_t file) {
+      H5Ldelete(file, dataset.c_str(), H5P_DEFAULT);
+      const hid_t space = H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr);
+      const hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+      H5Pset_alloc_time(plist, H5D_ALLOC_TIME_EARLY);
+      ASSERT_GE(H5Dcreate2(file, dataset.c_str(), type, space, H5P_DEFAULT, plist, H5P_DEFAULT), 0);
+    });
+  }
+
+  /// Sets element `index` of a dataset, and the checksum of the content when given.
+  template <class Value>
+  void poke(const std::string& dataset, hid_t type, std::vector<Value> all, std::size_t index,
+            Value value, bool mend_checksum) const {
+    all[index] = value;
+    change([&](hid_t file) {
+      const hid_t opened = H5Dopen2(file, dataset.c_str(), H5P_DEFAULT);
+      ASSERT_GE(H5Dwrite(opened, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, all.data()), 0);
+      if (!mend_checksum) return;
+      const std::string sum = checksum(std::as_bytes(std::span(all)));
+      const char* text = sum.c_str();
+      const hid_t attribute = H5Aopen(opened, "xxh3", H5P_DEFAULT);
+      ASSERT_GE(H5Awrite(attribute, H5Aget_type(attribute), &text), 0);
+    });
+  }
+
+  /// The error of opening and reading everything.
+  std::string error() const {
+    const std::string message = test::user_error_of([&] {
+      const ShardReader reader(path_);
+      for (const Split split : all_splits) reader.read(split);
+    });
+    EXPECT_THAT(message, AllOf(HasSubstr("clinic.h5: "),
+                               HasSubstr("Re-create the shard with harmofl-prepare.")));
+    return message;
+  }
+
+  test::TempFolder folder_;
+  std::filesystem::path path_ = folder_ / "clinic.h5";
+  ShardInfo info_;
+};
+
+TEST_F(ShardDamage, TruncatedAtAnyLength) {
+  make();
+  const auto size = std::filesystem::file_size(path_);
+  for (const double part : {0.999, 0.9, 0.5, 0.1, 0.01}) {
+    std::filesystem::resize_file(path_,
+                                 static_cast<std::uintmax_t>(static_cast<double>(size) * part));
+    error();
+  }
+}
+
+TEST_F(ShardDamage, MissingObjects) {
+  for (const char* object : {"/train", "/test", "/val/images", "/train/masks", "/train/ids"}) {
+    make();
+    remove(object);
+    EXPECT_THAT(error(), AllOf(HasSubstr(object), HasSubstr("is missing")));
+  }
+}
+
+TEST_F(ShardDamage, MissingAttributes) {
+  for (const char* name : {"format_version", "site", "task", "class_names", "intensity_scale",
+                           "preprocessing", "source_checksum"}) {
+    make();
+    remove_attribute("/", name);
+    EXPECT_THAT(error(), AllOf(HasSubstr(name), HasSubstr("is missing")));
+  }
+  make();
+  remove_attribute("/val/masks", "xxh3");
+  EXPECT_THAT(error(), AllOf(HasSubstr("/val/masks"), HasSubstr("'xxh3'")));
+}
+
+TEST_F(ShardDamage, ValuesOfAttributes) {
+  make();
+  set_attribute("format_version", H5T_NATIVE_INT64, std::int64_t{2});
+  EXPECT_THAT(error(), HasSubstr("'format_version': expected 1, found 2"));
+  make();
+  set_attribute("intensity_scale", H5T_NATIVE_DOUBLE, -1.0);
+  EXPECT_THAT(error(), HasSubstr("'intensity_scale': expected a number above 0, found -1"));
+  const auto set_text = [&](const char* name, const char* value) {
+    change([&](hid_t file) {
+      const hid_t attribute = H5Aopen_by_name(file, "/", name, H5P_DEFAULT, H5P_DEFAULT);
+      ASSERT_GE(H5Awrite(attribute, H5Aget_type(attribute), &value), 0);
+    });
+  };
+  make();
+  set_text("site", "");
+  EXPECT_THAT(error(), HasSubstr("'site': expected a name, found none"));
+  make();
+  set_text("task", "regression");
+  EXPECT_THAT(error(), HasSubstr("found 'regression'"));
+}
+
+TEST_F(ShardDamage, ShapesAndTypes) {
+  make();
+  replace("/train/images", H5T_NATIVE_UINT8, {4, 3, 20});
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("[N, C, H, W]"),
+                             HasSubstr("found [4, 3, 20]")));
+  make();
+  replace("/val/images", H5T_NATIVE_UINT8, {2, 3, 4, 6});
+  EXPECT_THAT(error(), AllOf(HasSubstr("/val/images"), HasSubstr("expected the shape [2, 3, 4, 5]"),
+                             HasSubstr("found [2, 3, 4, 6]")));
+  make();
+  replace("/train/images", H5T_NATIVE_INT64, {4, 3, 4, 5});
+  EXPECT_THAT(error(), HasSubstr("expected elements of type uint8 or float32, found int64"));
+  make();
+  replace("/train/masks", H5T_NATIVE_INT16, {4, 4, 5});
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/masks"), HasSubstr("of another type")));
+  make();
+  replace("/train/masks", H5T_NATIVE_UINT8, {3, 4, 5});
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/masks"), HasSubstr("found [3, 4, 5]")));
+  make();
+  replace("/train/masks", H5T_NATIVE_UINT8, {4, 4, 5});
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/masks"), HasSubstr("Fletcher-32")));
+}
+
+TEST_F(ShardDamage, ShapesThatClaimMoreThanIsStored) {
+  make();
+  change([&](hid_t file) {
+    H5Ldelete(file, "/train/images", H5P_DEFAULT);
+    const std::vector<hsize_t> shape{hsize_t{1} << 40, 3, 4, 5};
+    const std::vector<hsize_t> chunk{1, 3, 4, 5};
+    const hid_t space = H5Screate_simple(4, shape.data(), nullptr);
+    const hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(plist, 4, chunk.data());
+    ASSERT_GE(
+        H5Dcreate2(file, "/train/images", H5T_NATIVE_UINT8, space, H5P_DEFAULT, plist, H5P_DEFAULT),
+        0);
+  });
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("more than is stored")));
+}
+
+TEST_F(ShardDamage, FlippedBytesInAChunk) {
+  make();
+  const SplitData data = small_split(info_, 4, "a");
+  std::string bytes;
+  {
+    std::ifstream file(path_, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  const std::string pixels(reinterpret_cast<const char*>(data.images.data()) + 60, 60);
+  const std::size_t place = bytes.find(pixels);  // the chunk of the second image
+  ASSERT_NE(place, std::string::npos);
+  bytes[place + 7] = static_cast<char>(bytes[place + 7] ^ 0x10);
+  std::ofstream(path_, std::ios::binary) << bytes;
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("Fletcher32 checksum")));
+}
+
+TEST_F(ShardDamage, ContentChangedBehindTheChecksum) {
+  make();
+  const SplitData data = small_split(info_, 4, "a");
+  poke("/train/masks", H5T_NATIVE_UINT8, data.masks, 3, std::uint8_t{0}, false);
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/masks"), HasSubstr("'xxh3'")));
+}
+
+TEST_F(ShardDamage, ClassesThatDoNotExist) {
+  make();
+  poke("/train/masks", H5T_NATIVE_UINT8, small_split(info_, 4, "a").masks, 41, std::uint8_t{2},
+       true);
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/masks"), HasSubstr("expected classes 0 to 1"),
+                             HasSubstr("found 2 in image 'a2'")));
+  make(Task::classification);
+  poke("/val/labels", H5T_NATIVE_INT64, small_split(info_, 2, "b").labels, 1, std::int64_t{-1},
+       true);
+  EXPECT_THAT(error(), AllOf(HasSubstr("/val/labels"), HasSubstr("found -1 in image 'b1'")));
+}
+
+TEST_F(ShardDamage, PixelsThatAreNotFinite) {
+  make(Task::segmentation, PixelType::float32);
+  const SplitData data = small_split(info_, 4, "a");
+  std::vector<float> pixels(240);
+  std::memcpy(pixels.data(), data.images.data(), data.images.size());
+  poke("/train/images", H5T_NATIVE_FLOAT, pixels, 239, std::nanf(""), true);
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("nan in image 'a3'")));
+}
+
+TEST_F(ShardDamage, TheSameIdTwice) {
+  make();
+  change([&](hid_t file) {
+    const hid_t opened = H5Dopen2(file, "/val/ids", H5P_DEFAULT);
+    const std::vector<const char*> ids{"b0", "a3"};  // a3 is a training sample
+    ASSERT_GE(H5Dwrite(opened, H5Dget_type(opened), H5S_ALL, H5S_ALL, H5P_DEFAULT, ids.data()), 0);
+  });
+  EXPECT_THAT(error(), AllOf(HasSubstr("/val/ids"), HasSubstr("'a3' twice")));
+}
+
+}  // namespace

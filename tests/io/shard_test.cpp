@@ -1,0 +1,169 @@
+#include "harmofl/io/shard.hpp"
+
+#include "io/file_size_limit.hpp"
+#include "io/samples.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+
+namespace {
+
+using namespace harmofl;
+using test::small_info;
+using test::small_split;
+using test::TempFolder;
+using test::user_error_of;
+using test::write_small_shard;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class EveryKindOfShard : public testing::TestWithParam<std::tuple<Task, PixelType, int>> {};
+
+TEST_P(EveryKindOfShard, GivesBackWhatWasWritten) {
+  const auto [task, pixels, deflate] = GetParam();
+  const TempFolder folder;
+  const ShardInfo info = small_info(task, pixels);
+  write_small_shard(folder / "clinic.h5", info, deflate);
+
+  const ShardReader reader(folder / "clinic.h5");
+  EXPECT_EQ(reader.info().site, info.site);
+  EXPECT_EQ(reader.info().task, task);
+  EXPECT_EQ(reader.info().class_names, info.class_names);
+  EXPECT_EQ(reader.info().pixel_type, pixels);
+  EXPECT_EQ(reader.info().values_per_image(), 60);
+  EXPECT_EQ(reader.info().intensity_scale, info.intensity_scale);
+  EXPECT_EQ(reader.info().preprocessing, info.preprocessing);
+  EXPECT_EQ(reader.info().source_checksum, info.source_checksum);
+  EXPECT_EQ(reader.count(Split::train), 4);
+  EXPECT_EQ(reader.count(Split::val), 2);
+  EXPECT_EQ(reader.count(Split::test), 0);  // never written
+  const SplitData expected = small_split(info, 4, "a");
+  const SplitData found = reader.read(Split::train);
+  EXPECT_EQ(found.images, expected.images);
+  EXPECT_EQ(found.labels, expected.labels);
+  EXPECT_EQ(found.masks, expected.masks);
+  EXPECT_EQ(found.ids, expected.ids);
+  EXPECT_EQ(reader.read(Split::test).count(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shards, EveryKindOfShard,
+                         testing::Combine(testing::Values(Task::segmentation, Task::classification),
+                                          testing::Values(PixelType::uint8, PixelType::float32),
+                                          testing::Values(0, 4)));
+
+TEST(Shard, ReadsOnlyTheFirstSamplesWhenAsked) {
+  const TempFolder folder;
+  const ShardInfo info = small_info();
+  write_small_shard(folder / "clinic.h5", info);
+  const SplitData found = ShardReader(folder / "clinic.h5").read(Split::train, 3);
+  const SplitData all = small_split(info, 4, "a");
+  EXPECT_THAT(found.ids, ElementsAre("a0", "a1", "a2"));
+  EXPECT_TRUE(std::equal(found.images.begin(), found.images.end(), all.images.begin()));
+  EXPECT_EQ(found.masks.size(), 60u);
+}
+
+TEST(Shard, HasTheSameBytesEveryTimeItIsWritten) {
+  const TempFolder folder;
+  const auto bytes = [&](const char* name) {
+    write_small_shard(folder / name, small_info(), 2);
+    std::ostringstream text;
+    text << std::ifstream(folder / name, std::ios::binary).rdbuf();
+    return text.str();
+  };
+  EXPECT_EQ(bytes("one.h5"), bytes("two.h5"));
+}
+
+TEST(Shard, ChecksumDependsOnTheContentAlone) {
+  const TempFolder folder;
+  ShardInfo info = small_info();
+  write_small_shard(folder / "a.h5", info, 0);
+  info.site = "other";
+  write_small_shard(folder / "b.h5", info, 5);
+  const ShardReader a(folder / "a.h5");
+  const ShardReader b(folder / "b.h5");
+  EXPECT_EQ(a.stored_checksum(Split::train), b.stored_checksum(Split::train));
+  EXPECT_NE(a.stored_checksum(Split::train), a.stored_checksum(Split::val));
+}
+
+TEST(ShardWriter, RefusesFactsThatMakeNoSense) {
+  const TempFolder folder;
+  const auto message = [&](auto change) {
+    ShardInfo info = small_info();
+    change(info);
+    return user_error_of([&] { ShardWriter(folder / "x.h5", info); });
+  };
+  EXPECT_THAT(message([](ShardInfo& info) { info.site = ""; }), HasSubstr("attribute 'site'"));
+  EXPECT_THAT(message([](ShardInfo& info) { info.class_names.clear(); }), HasSubstr("class_names"));
+  EXPECT_THAT(message([](ShardInfo& info) { info.intensity_scale = 0.0; }),
+              AllOf(HasSubstr("intensity_scale"), HasSubstr("found 0")));
+  EXPECT_THAT(message([](ShardInfo& info) { info.height = 0; }), HasSubstr("found [3, 0, 5]"));
+}
+
+TEST(ShardWriter, RefusesSamplesThatDoNotFit) {
+  const TempFolder folder;
+  const ShardInfo info = small_info();
+  const auto message = [&](auto change) {
+    SplitData data = small_split(info, 3, "a");
+    change(data);
+    ShardWriter writer(folder / "x.h5", info);
+    return user_error_of([&] { writer.write(Split::train, data); });
+  };
+  EXPECT_THAT(message([](SplitData& data) { data.images.pop_back(); }),
+              AllOf(HasSubstr("/train/images"), HasSubstr("expected 180"), HasSubstr("found 179")));
+  EXPECT_THAT(message([](SplitData& data) { data.masks[25] = 9; }),
+              AllOf(HasSubstr("/train/masks"), HasSubstr("found 9 in image 'a1'")));
+  EXPECT_THAT(message([](SplitData& data) { data.ids[2] = "a0"; }), HasSubstr("found 'a0' twice"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(ShardWriter, RefusesPixelsThatAreNotFinite) {
+  const TempFolder folder;
+  const ShardInfo info = small_info(Task::classification, PixelType::float32);
+  for (const float bad : {std::nanf(""), -INFINITY}) {
+    SplitData data = small_split(info, 3, "a");
+    std::memcpy(data.images.data() + 130 * sizeof(float), &bad, sizeof(bad));
+    ShardWriter writer(folder / "x.h5", info);
+    EXPECT_THAT(user_error_of([&] { writer.write(Split::val, data); }),
+                AllOf(HasSubstr("/val/images"), HasSubstr("in image 'a2'")));
+  }
+}
+
+TEST(ShardWriter, KeepsTheOldShardOnAFullDisk) {
+  const TempFolder folder;
+  ShardInfo info = small_info();
+  write_small_shard(folder / "x.h5", info);
+  info.height = info.width = 64;
+  for (const std::size_t limit_bytes : {500, 3000, 40000, 130000}) {
+    std::string message;
+    {
+      const test::FileSizeLimit limit(limit_bytes);
+      message = user_error_of([&] {
+        ShardWriter writer(folder / "x.h5", info);
+        writer.write(Split::train, small_split(info, 8, "a"));
+        writer.commit();
+      });
+    }
+    EXPECT_THAT(message, AllOf(HasSubstr("x.h5"), HasSubstr("cannot be written"),
+                               HasSubstr("File too large"), HasSubstr("Free space")))
+        << limit_bytes;
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+    EXPECT_EQ(ShardReader(folder / "x.h5").info().height, 4);
+  }
+}
+
+TEST(ListShards, SortsTheShardsOfAFolderAndRefusesAFolderWithoutAny) {
+  const TempFolder folder;
+  EXPECT_THAT(user_error_of([&] { list_shards(folder.path()); }), HasSubstr("there is no shard"));
+  EXPECT_THAT(user_error_of([&] { list_shards(folder / "absent"); }), HasSubstr("no folder"));
+  for (const char* name : {"b.h5", "a.h5", ".c.h5.tmp.7", "notes.txt", ".hidden.h5"}) {
+    std::ofstream(folder / name).flush();
+  }
+  EXPECT_THAT(list_shards(folder.path()), ElementsAre(folder / "a.h5", folder / "b.h5"));
+}
+
+}  // namespace

@@ -1,0 +1,127 @@
+// Metrics against small cases worked out by hand.
+#include "harmofl/model/metrics.hpp"
+
+#include "model/tensors.hpp"
+
+#include <gmock/gmock.h>
+
+namespace harmofl {
+namespace {
+
+using testing::DoubleNear;
+using testing::IsEmpty;
+using testing::Pair;
+using testing::UnorderedElementsAre;
+
+constexpr double tolerance = 1e-12;
+constexpr double authors_eps = 1e-5;
+
+/// Logits whose largest is at the predicted class, [B, classes, H, W].
+torch::Tensor logits_of(const torch::Tensor& predicted, std::int64_t classes = 2) {
+  return torch::nn::functional::one_hot(predicted, classes).movedim(-1, 1).to(torch::kFloat32);
+}
+
+/// An image of 1 x 4 pixels.
+torch::Tensor image(std::vector<std::int64_t> classes) {
+  return torch::tensor(classes).view({1, 1, static_cast<std::int64_t>(classes.size())});
+}
+
+MetricValues values_of(const torch::Tensor& predicted, const torch::Tensor& truth,
+                       std::int64_t classes = 2) {
+  MetricSums sums(Task::segmentation, classes);
+  sums.add(logits_of(predicted, classes), truth, 0.25);
+  return sums.values();
+}
+
+TEST(Dice, is_twice_the_overlap_over_both_sizes) {
+  const MetricValues values = values_of(image({1, 1, 0, 0}), image({1, 0, 0, 0}));
+  // Foreground 2 1 / (2 + 1); background 2 2 / (2 + 3).
+  const double authors = (2.0 / (3.0 + authors_eps) + 4.0 / (5.0 + authors_eps)) / 2.0;
+  EXPECT_THAT(values, UnorderedElementsAre(
+                          Pair("loss", 0.25), Pair("dice", DoubleNear(2.0 / 3.0, tolerance)),
+                          Pair("dice_with_background", DoubleNear(authors, tolerance))));
+}
+
+TEST(Dice, of_an_empty_prediction_of_an_empty_truth_is_one_but_not_for_the_authors) {
+  const MetricValues values = values_of(image({0, 0, 0, 0}), image({0, 0, 0, 0}));
+  EXPECT_EQ(values.at("dice"), 1.0);
+  EXPECT_NEAR(values.at("dice_with_background"), (0.0 + 8.0 / (8.0 + authors_eps)) / 2.0,
+              tolerance);
+}
+
+TEST(Dice, is_zero_when_only_one_of_both_is_empty) {
+  EXPECT_EQ(values_of(image({0, 0, 0, 0}), image({0, 1, 0, 0})).at("dice"), 0.0);
+  EXPECT_EQ(values_of(image({0, 1, 0, 0}), image({0, 0, 0, 0})).at("dice"), 0.0);
+}
+
+TEST(Dice, is_taken_image_by_image) {
+  const torch::Tensor predicted = torch::cat({image({1, 1, 0, 0}), image({1, 1, 1, 1})});
+  const torch::Tensor truth = torch::cat({image({1, 0, 0, 0}), image({1, 1, 1, 1})});
+  EXPECT_NEAR(values_of(predicted, truth).at("dice"), (2.0 / 3.0 + 1.0) / 2.0, tolerance);
+}
+
+TEST(Dice, is_the_mean_over_all_classes_but_the_background) {
+  const MetricValues values = values_of(image({0, 1, 2, 2}), image({0, 1, 1, 2}), 3);
+  // Class 1: 2 1 / (1 + 2); class 2: 2 1 / (2 + 1).
+  EXPECT_NEAR(values.at("dice"), 2.0 / 3.0, tolerance);
+  EXPECT_NEAR(values.at("dice_with_background"),
+              (2.0 / (2.0 + authors_eps) + 2.0 * 2.0 / (3.0 + authors_eps)) / 3.0, tolerance);
+}
+
+TEST(Dice, with_background_equals_the_one_of_the_sums) {
+  const torch::Tensor predicted = image({1, 1, 0, 0});
+  const torch::Tensor truth = image({1, 0, 0, 0});
+  EXPECT_EQ(dice_with_background(logits_of(predicted), truth),
+            values_of(predicted, truth).at("dice_with_background"));
+}
+
+TEST(Dice, gives_ties_to_the_first_class) {
+  MetricSums sums(Task::segmentation, 2);
+  sums.add(torch::zeros({1, 2, 1, 4}), image({0, 0, 0, 0}), 0.0);
+  EXPECT_EQ(sums.values().at("dice"), 1.0);
+}
+
+TEST(Accuracy, is_the_share_of_right_answers_and_gives_ties_to_the_first_class) {
+  const torch::Tensor logits =
+      torch::tensor({{1.0, 0.0}, {0.0, 1.0}, {0.0, 1.0}, {0.5, 0.5}, {0.5, 0.5}});
+  MetricSums sums(Task::classification, 2);
+  sums.add(logits, torch::tensor({0, 1, 0, 0, 1}), 0.7);
+  EXPECT_THAT(sums.values(), UnorderedElementsAre(Pair("loss", DoubleNear(0.7, tolerance)),
+                                                  Pair("accuracy", DoubleNear(0.6, tolerance))));
+}
+
+TEST(MetricSums, of_two_batches_are_those_of_one_batch_of_both) {
+  const torch::Tensor logits = test::random_images({5, 3, 8, 8}, 1);
+  const torch::Tensor truth = (test::random_images({5, 8, 8}, 2) * 3.0).to(torch::kInt64);
+  MetricSums together(Task::segmentation, 3);
+  together.add(logits, truth, (2.0 * 0.5 + 3.0 * 1.5) / 5.0);
+  MetricSums apart(Task::segmentation, 3);
+  apart.add(logits.narrow(0, 0, 2), truth.narrow(0, 0, 2), 0.5);
+  apart.add(logits.narrow(0, 2, 3), truth.narrow(0, 2, 3), 1.5);
+  const MetricValues expected = together.values();
+  ASSERT_EQ(expected.size(), 3U);
+  for (const auto& [name, value] : apart.values()) {
+    EXPECT_NEAR(value, expected.at(name), tolerance) << name;
+  }
+}
+
+TEST(MetricSums, weigh_the_loss_of_a_batch_by_its_samples) {
+  MetricSums sums(Task::classification, 2);
+  sums.add(torch::zeros({1, 2}), torch::tensor({0}), 1.0);
+  sums.add(torch::zeros({3, 2}), torch::tensor({0, 0, 0}), 2.0);
+  EXPECT_NEAR(sums.values().at("loss"), 1.75, tolerance);
+}
+
+TEST(MetricSums, have_no_values_without_samples) {
+  EXPECT_THAT(MetricSums(Task::segmentation, 2).values(), IsEmpty());
+  EXPECT_THAT(MetricSums(Task::classification, 2).values(), IsEmpty());
+}
+
+TEST(MainMetric, is_one_of_those_that_are_measured) {
+  EXPECT_EQ(values_of(image({0}), image({0})).count(std::string(main_metric(Task::segmentation))),
+            1U);
+  EXPECT_EQ(main_metric(Task::classification), "accuracy");
+}
+
+}  // namespace
+}  // namespace harmofl

@@ -1,0 +1,178 @@
+#include "harmofl/base/error.hpp"
+#include "harmofl/model/losses.hpp"
+#include "harmofl/model/network.hpp"
+
+#include "model/tensors.hpp"
+
+#include <gmock/gmock.h>
+
+namespace harmofl {
+namespace {
+
+using test::classification_of;
+using test::random_images;
+using test::same_bits;
+using test::segmentation_of;
+
+constexpr NormKind norm_kinds[] = {NormKind::batch_stateless, NormKind::batch, NormKind::group};
+
+std::shared_ptr<Network> unet(std::int64_t width, NormKind norm = NormKind::batch_stateless) {
+  return make_network({"unet", width, norm}, segmentation_of(32, 32), 1);
+}
+
+std::shared_ptr<Network> cnn(std::int64_t width, NormKind norm = NormKind::batch_stateless) {
+  return make_network({"cnn", width, norm}, classification_of(32, 32), 1);
+}
+
+/// Twice (convolution, norm with two parameters), as PyTorch's state_dict calls them.
+void add_block(std::vector<std::string>& names, const std::string& path) {
+  for (const std::string number : {"1", "2"}) {
+    names.push_back(path + "_conv" + number + ".weight");
+    names.push_back(path + "_bn" + number + ".weight");
+    names.push_back(path + "_bn" + number + ".bias");
+  }
+}
+
+TEST(UNet, names_its_parameters_as_pytorch_does) {
+  std::vector<std::string> expected;
+  for (const std::string n : {"1", "2", "3", "4"}) add_block(expected, "encoder" + n + ".enc" + n);
+  add_block(expected, "bottleneck.bottleneck");
+  for (const std::string n : {"4", "3", "2", "1"}) {
+    expected.push_back("upconv" + n + ".weight");
+    expected.push_back("upconv" + n + ".bias");
+    add_block(expected, "decoder" + n + ".dec" + n);
+  }
+  expected.push_back("conv.weight");
+  expected.push_back("conv.bias");
+  EXPECT_EQ(unet(2, NormKind::batch)->named_parameters().keys(), expected);
+}
+
+TEST(UNet, has_as_many_parameters_as_its_layers) {
+  for (const std::int64_t width : {2, 8, 32}) {
+    std::int64_t expected = 0;
+    const auto block = [&](std::int64_t in, std::int64_t out) {
+      expected += 3 * 3 * in * out + 3 * 3 * out * out;
+    };
+    block(3, width);
+    for (const std::int64_t m : {2, 4, 8, 16}) block(m / 2 * width, m * width);
+    for (const std::int64_t m : {8, 4, 2, 1}) {
+      expected += 2 * 2 * 2 * m * width * m * width + m * width;  // transposed convolution, bias
+      block(2 * m * width, m * width);
+    }
+    expected += width * 2 + 2;  // head
+    std::int64_t count = 0;
+    for (const torch::Tensor& parameter : unet(width)->parameters()) count += parameter.numel();
+    EXPECT_EQ(count, expected) << "width " << width;
+  }
+}
+
+TEST(UNet, gives_one_logit_a_class_and_pixel) {
+  for (const auto& [height, width] : {std::pair(16, 16), std::pair(32, 48), std::pair(64, 16)}) {
+    ProblemShape shape = segmentation_of(height, width);
+    shape.classes = 5;
+    shape.channels = 1;
+    const auto network = make_network({"unet", 2, NormKind::group}, shape, 1);
+    const torch::Tensor logits = network->forward(random_images({3, 1, height, width}, 1));
+    EXPECT_EQ(logits.sizes().vec(), (std::vector<std::int64_t>{3, 5, height, width}));
+  }
+}
+
+TEST(UNet, refuses_sizes_that_16_does_not_divide) {
+  for (const auto& [height, width] :
+       {std::pair(24, 32), std::pair(32, 40), std::pair(8, 8), std::pair(33, 33)}) {
+    try {
+      make_network({"unet", 2, NormKind::group}, segmentation_of(height, width), 1);
+      ADD_FAILURE() << height << "x" << width << " was accepted";
+    } catch (const UserError& error) {
+      EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("divisible by 16"),
+                                               testing::HasSubstr(concat(height, "x", width))));
+    }
+  }
+}
+
+TEST(UNet, refuses_to_classify) {
+  EXPECT_THROW(make_network({"unet", 2, NormKind::group}, classification_of(32, 32), 1), UserError);
+}
+
+TEST(Cnn, doubles_its_channels_twice) {
+  const auto network = cnn(16, NormKind::batch);
+  const auto shape = [&](const std::string& name) {
+    return network->named_parameters()[name].sizes().vec();
+  };
+  EXPECT_EQ(shape("conv1.weight"), (std::vector<std::int64_t>{16, 3, 3, 3}));
+  EXPECT_EQ(shape("conv2.weight"), (std::vector<std::int64_t>{32, 16, 3, 3}));
+  EXPECT_EQ(shape("conv3.weight"), (std::vector<std::int64_t>{64, 32, 3, 3}));
+  EXPECT_EQ(shape("bn3.weight"), (std::vector<std::int64_t>{64}));
+  EXPECT_EQ(shape("classifier.weight"), (std::vector<std::int64_t>{2, 64}));
+}
+
+TEST(Cnn, gives_one_logit_a_class) {
+  for (const auto& [height, width] : {std::pair(8, 8), std::pair(17, 30)}) {
+    const auto network =
+        make_network({"cnn", 2, NormKind::group}, classification_of(height, width), 1);
+    const torch::Tensor logits = network->forward(random_images({3, 3, height, width}, 1));
+    EXPECT_EQ(logits.sizes().vec(), (std::vector<std::int64_t>{3, 2}));
+  }
+}
+
+TEST(Cnn, refuses_masks_and_images_too_small_to_halve) {
+  EXPECT_THROW(make_network({"cnn", 2, NormKind::group}, segmentation_of(32, 32), 1), UserError);
+  EXPECT_THROW(make_network({"cnn", 2, NormKind::group}, classification_of(7, 8), 1), UserError);
+}
+
+TEST(Networks, keep_statistics_for_batch_norm_alone) {
+  for (const NormKind norm : norm_kinds) {
+    EXPECT_EQ(cnn(4, norm)->buffers().size(), norm == NormKind::batch ? 6U : 0U);
+  }
+  EXPECT_TRUE(cnn(4, NormKind::batch)->named_buffers().contains("bn1.running_mean"));
+}
+
+TEST(Networks, begin_with_weights_drawn_from_the_seed_alone) {
+  const NetworkOptions options{"cnn", 4, NormKind::batch};
+  const auto weights = [&](std::uint64_t seed, std::uint64_t state_of_library) {
+    torch::manual_seed(state_of_library);
+    return torch::nn::utils::parameters_to_vector(
+        make_network(options, classification_of(16, 16), seed)->parameters());
+  };
+  EXPECT_TRUE(same_bits(weights(1, 10), weights(1, 20)));
+  EXPECT_FALSE(same_bits(weights(1, 10), weights(2, 10)));
+}
+
+TEST(Networks, have_a_gradient_in_every_weight_with_every_norm) {
+  const torch::Tensor images = random_images({4, 3, 32, 32}, 1);
+  const torch::Tensor labels = torch::tensor({0, 1, 1, 0});
+  for (const NormKind norm : norm_kinds) {
+    for (const auto& network : {unet(2, norm), cnn(4, norm)}) {
+      const torch::Tensor logits = network->forward(images);
+      const torch::Tensor targets =
+          logits.dim() == 2 ? labels : images.select(1, 0).gt(0.5).to(torch::kInt64);
+      cross_entropy(logits, targets).backward();
+      for (const auto& item : network->named_parameters()) {
+        const torch::Tensor gradient = item.value().grad();
+        ASSERT_TRUE(gradient.defined()) << item.key();
+        EXPECT_TRUE(gradient.isfinite().all().item<bool>()) << item.key();
+        const bool is_weight = item.key().ends_with("weight");
+        EXPECT_TRUE(!is_weight || gradient.norm().item<double>() > 0.0) << item.key();
+      }
+    }
+  }
+}
+
+TEST(Networks, of_unknown_names_are_refused_with_the_known_ones) {
+  try {
+    make_network({"vgg", 4, NormKind::batch}, segmentation_of(32, 32), 1);
+    FAIL() << "nothing was thrown";
+  } catch (const UsageError& error) {
+    for (const std::string& name : network_names()) {
+      EXPECT_THAT(error.what(), testing::HasSubstr(name));
+    }
+  }
+}
+
+TEST(Networks, refuse_a_width_of_no_channels) {
+  EXPECT_THROW(unet(0), UserError);
+  EXPECT_THROW(cnn(-1), UserError);
+}
+
+}  // namespace
+}  // namespace harmofl

@@ -1,0 +1,113 @@
+#include "prepare/convert.hpp"
+
+#include "harmofl/io/shard.hpp"
+
+#include "prepare/png_files.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace {
+
+using namespace harmofl;
+using namespace harmofl::prepare;
+using test::error_of;
+using test::write_pair;
+using testing::HasSubstr;
+
+/// One site of 5 images of 6x8.
+class Convert : public testing::Test {
+ protected:
+  Convert() {
+    for (int i = 0; i < 5; ++i) {
+      write_pair(folder_ / "in/site", std::to_string(i), 6, 8, static_cast<std::uint8_t>(50 + i));
+    }
+  }
+  std::string run() const {
+    std::ostringstream report;
+    EXPECT_EQ(convert(options_, report), ExitCode::done);
+    return report.str();
+  }
+  std::string error() const {
+    return error_of([&] {
+      std::ostringstream report;
+      convert(options_, report);
+    });
+  }
+  std::filesystem::path shard() const { return folder_ / "out/site.h5"; }
+
+  test::TempFolder folder_;
+  Options options_{.input = folder_ / "in", .output = folder_ / "out", .size = Size{3, 4}};
+};
+
+TEST_F(Convert, WritesResampledImagesAndMasks) {
+  const std::string report = run();
+  EXPECT_THAT(report, HasSubstr("foreground"));
+  EXPECT_THAT(report, HasSubstr("33.3 %"));  // a half of the new first row: foreground
+  const ShardReader reader(shard());
+  EXPECT_EQ(reader.info().height, 3);
+  EXPECT_EQ(reader.count(Split::train) + reader.count(Split::val) + reader.count(Split::test), 5);
+  const SplitData data = reader.read(Split::train);
+  EXPECT_EQ(data.images[0], std::byte(50 + std::stoi(data.ids[0])));
+  EXPECT_EQ(data.masks[0], 1);
+  EXPECT_EQ(data.masks[4], 0);
+}
+
+TEST_F(Convert, KeepsShardsOfTheSameSourcesAndDefendsOthers) {
+  run();
+  const auto written = std::filesystem::last_write_time(shard());
+  EXPECT_THAT(run(), HasSubstr("kept"));
+  EXPECT_EQ(std::filesystem::last_write_time(shard()), written);
+  options_.seed = 1;
+  EXPECT_THAT(error(), HasSubstr("Give --overwrite"));
+  options_.overwrite = true;
+  run();
+  options_ = {.input = folder_ / "in", .output = folder_ / "out", .size = Size{3, 4}, .seed = 1};
+  run();
+  write_pair(folder_ / "in/site", "0", 6, 8, 99);
+  EXPECT_THAT(error(), HasSubstr("made from other images or with other options"));
+  std::ofstream(shard()) << "damaged";
+  EXPECT_THAT(error(), HasSubstr("it cannot be read"));
+}
+
+TEST_F(Convert, CutsPatchesThatStayInOneSplit) {
+  options_.size.reset();
+  options_.patch = Size{4, 4};
+  run();
+  const ShardReader reader(shard());
+  std::int64_t count = 0;
+  for (const Split split : all_splits) {
+    EXPECT_EQ(reader.count(split) % 4, 0);  // 2 rows, 2 columns
+    count += reader.count(split);
+  }
+  EXPECT_EQ(count, 20);
+  EXPECT_THAT(reader.read(Split::train).ids[3], HasSubstr("_y1x1"));
+  options_.patch = Size{4, 9};
+  options_.overwrite = true;
+  EXPECT_THAT(error(), HasSubstr("smaller than the patch 4x9"));
+}
+
+TEST_F(Convert, NamesImagesThatDoNotFitTogether) {
+  options_.size.reset();
+  write_pair(folder_ / "in/site", "4", 6, 6, 9);
+  EXPECT_THAT(error(), HasSubstr("4.png: this image is 6x6, those before it are 6x8"));
+  test::write_png(folder_ / "in/site/4_mask.png", 2, 2, 1, {0, 0, 0, 255});
+  EXPECT_THAT(error(), HasSubstr("4_mask.png: this mask is 2x2, its image is 6x6"));
+  EXPECT_FALSE(std::filesystem::exists(shard()));
+}
+
+TEST_F(Convert, StoresOneChannelAndOnlyTheSitesAskedFor) {
+  write_pair(folder_ / "in/other", "0", 6, 8, 1);
+  options_.grey = true;
+  options_.sites = {"site"};
+  run();
+  EXPECT_EQ(ShardReader(shard()).info().channels, 1);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out/other.h5"));
+  options_.sites = {"sit"};
+  EXPECT_THAT(error(), HasSubstr("Did you mean 'site'?"));
+}
+
+}  // namespace

@@ -1,0 +1,33 @@
+#include "prepare/csv.hpp"
+
+#include "prepare/png_files.hpp"
+
+#include <gmock/gmock.h>
+
+namespace {
+
+using harmofl::prepare::parse_csv;
+using harmofl::prepare::Table;
+using harmofl::test::error_of;
+using testing::HasSubstr;
+
+TEST(Csv, ReadsQuotesLineEndsAndEmptyFields) {
+  const Table table =
+      parse_csv("\xEF\xBB\xBFid,rule,note\r\n1,\"a, \"\"b\"\"\nc\",\r\n\r\n2,plain,end", "x.csv");
+  EXPECT_THAT(table.columns, testing::ElementsAre("id", "rule", "note"));
+  ASSERT_EQ(table.rows.size(), 2u);
+  EXPECT_EQ(table.rows[0].at("rule"), "a, \"b\"\nc");
+  EXPECT_EQ(table.rows[0].at("note"), "");
+  EXPECT_EQ(table.rows[1].at("note"), "end");
+}
+
+TEST(Csv, NamesTheLineThatIsWrong) {
+  EXPECT_THAT(error_of([] { parse_csv("a,b\n1,2\n3\n", "x.csv"); }),
+              HasSubstr("x.csv:3: expected 2 fields as in the header, found 1"));
+  EXPECT_THAT(error_of([] { parse_csv("a,b\n\"1,2\n", "x.csv"); }),
+              HasSubstr("x.csv:2: the quote"));
+  EXPECT_THAT(error_of([] { parse_csv("a\n\"1\"2\n", "x.csv"); }), HasSubstr("x.csv:2: expected"));
+  EXPECT_THAT(error_of([] { parse_csv("", "x.csv"); }), HasSubstr("the list is empty"));
+}
+
+}  // namespace

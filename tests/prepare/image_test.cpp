@@ -1,0 +1,62 @@
+#include "prepare/image.hpp"
+
+#include "prepare/png_files.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+namespace {
+
+using namespace harmofl::prepare;
+using harmofl::test::error_of;
+using harmofl::test::TempFolder;
+using harmofl::test::write_png;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(ReadPng, GivesPlanesOfColour) {
+  const TempFolder folder;
+  write_png(folder / "x.png", 1, 2, 3, {10, 20, 30, 40, 50, 60});
+  EXPECT_THAT(read_png(folder / "x.png", false).values, ElementsAre(10, 40, 20, 50, 30, 60));
+  // 0.299 r + 0.587 g + 0.114 b
+  EXPECT_THAT(read_png(folder / "x.png", true).values, ElementsAre(18, 48));
+}
+
+TEST(ReadPng, RepeatsGreyAndLaysTransparencyOverBlack) {
+  const TempFolder folder;
+  write_png(folder / "grey.png", 1, 1, 1, {77});
+  EXPECT_THAT(read_png(folder / "grey.png", false).values, ElementsAre(77, 77, 77));
+  EXPECT_THAT(read_png(folder / "grey.png", true).values, ElementsAre(77));
+  write_png(folder / "rgba.png", 1, 1, 4, {200, 100, 0, 51});  // opacity 0.2
+  EXPECT_THAT(read_png(folder / "rgba.png", false).values, ElementsAre(40, 20, 0));
+}
+
+TEST(ReadPng, NamesFilesThatCannotBeRead) {
+  const TempFolder folder;
+  std::ofstream(folder / "text.png") << "no image at all";
+  EXPECT_THAT(error_of([&] { read_png(folder / "text.png", false); }),
+              AllOf(HasSubstr("text.png: cannot be read as PNG"), HasSubstr("Not a PNG file")));
+  write_png(folder / "cut.png", 8, 8, 3, std::vector<std::uint8_t>(192, 9));
+  std::filesystem::resize_file(folder / "cut.png", 60);
+  EXPECT_THAT(error_of([&] { read_png(folder / "cut.png", false); }), HasSubstr("cut.png: cannot"));
+  EXPECT_THAT(error_of([&] { read_png(folder / "absent.png", false); }),
+              HasSubstr("absent.png: cannot be opened"));
+}
+
+TEST(ReadMask, TakesTwoValuesOnly) {
+  const TempFolder folder;
+  write_png(folder / "a.png", 1, 3, 1, {0, 255, 0});
+  EXPECT_THAT(read_mask(folder / "a.png").values, ElementsAre(0, 1, 0));
+  write_png(folder / "b.png", 1, 3, 1, {0, 1, 1});
+  EXPECT_THAT(read_mask(folder / "b.png").values, ElementsAre(0, 1, 1));
+  write_png(folder / "c.png", 1, 3, 1, {0, 128, 255});
+  EXPECT_THAT(error_of([&] { read_mask(folder / "c.png"); }),
+              AllOf(HasSubstr("c.png"), HasSubstr("holds 128")));
+  write_png(folder / "d.png", 1, 1, 3, {0, 0, 0});
+  EXPECT_THAT(error_of([&] { read_mask(folder / "d.png"); }), HasSubstr("must be a grey PNG"));
+}
+
+}  // namespace

@@ -1,0 +1,26 @@
+# Run by cmake -P: makes shards of INPUT in OUTPUT, again (they are kept), and with other options
+# (refused).
+file(REMOVE_RECURSE ${OUTPUT})
+function(prepare expected_status)
+  execute_process(COMMAND ${PREPARE} images --input ${INPUT} --output ${OUTPUT} ${ARGN}
+                  RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE err)
+  message("${out}${err}")
+  if(NOT status EQUAL expected_status)
+    message(FATAL_ERROR "harmofl-prepare ${ARGN}: expected exit status ${expected_status}, found ${status}")
+  endif()
+  set(err "${err}" PARENT_SCOPE)
+endfunction()
+
+prepare(0 --size 64x64)
+prepare(0 --size 64x64)
+if(NOT err MATCHES "fluo256.h5: same images and options, kept")
+  message(FATAL_ERROR "the second run did not keep the shards")
+endif()
+prepare(1 --size 32x32)
+if(NOT err MATCHES "Give --overwrite")
+  message(FATAL_ERROR "shards made with other options were not defended")
+endif()
+prepare(2 --siez 32x32)
+if(NOT err MATCHES "Did you mean --size")
+  message(FATAL_ERROR "a misspelt option got no suggestion")
+endif()

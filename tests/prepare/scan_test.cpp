@@ -1,0 +1,119 @@
+#include "prepare/scan.hpp"
+
+#include "prepare/png_files.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+namespace {
+
+using namespace harmofl;
+using namespace harmofl::prepare;
+using test::error_of;
+using test::write_pair;
+using test::write_png;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Scan : public testing::Test {
+ protected:
+  void list(const std::string& text) {
+    std::ofstream(folder_ / "list.csv") << text;
+    options_.list = folder_ / "list.csv";
+  }
+  void grey(const std::string& name) { write_png(folder_ / name, 2, 2, 1, {0, 255, 0, 0}); }
+  std::string error() {
+    return error_of([&] { scan(options_); });
+  }
+
+  test::TempFolder folder_;
+  Options options_{.input = folder_.path()};
+};
+
+TEST_F(Scan, FindsImagesWithMasks) {
+  write_pair(folder_ / "b", "2", 2, 2, 9);
+  write_pair(folder_ / "b", "1", 2, 2, 9);
+  write_pair(folder_ / "a", "1", 2, 2, 9);
+  std::filesystem::create_directories(folder_ / ".git");
+  std::ofstream(folder_ / "sites.csv") << "not read without --list";
+  const Sources sources = scan(options_);
+  EXPECT_EQ(sources.task, Task::segmentation);
+  EXPECT_THAT(sources.class_names, ElementsAre("background", "foreground"));
+  ASSERT_EQ(sources.sites.size(), 2u);
+  ASSERT_EQ(sources.sites.at("b").size(), 2u);
+  EXPECT_EQ(sources.sites.at("b")[0].id, "1");
+  EXPECT_EQ(sources.sites.at("b")[0].mask, folder_ / "b" / "1_mask.png");
+}
+
+TEST_F(Scan, FindsFoldersOfClasses) {
+  for (const char* name : {"a/10/x.png", "a/9/x.png", "b/9/y.png"}) grey(name);
+  const Sources sources = scan(options_);
+  EXPECT_EQ(sources.task, Task::classification);
+  EXPECT_THAT(sources.class_names, ElementsAre("9", "10"));  // numbers in their order
+  EXPECT_EQ(sources.sites.at("a")[0].id, "10/x");
+  EXPECT_EQ(sources.sites.at("a")[1].label, "9");
+}
+
+TEST_F(Scan, NamesWhatIsMissingOrOutOfPlace) {
+  EXPECT_THAT(error(), HasSubstr("there are no images"));
+  write_pair(folder_ / "a", "1", 2, 2, 9);
+  std::filesystem::remove(folder_ / "a" / "1_mask.png");
+  EXPECT_THAT(error(), HasSubstr("1_mask.png: there is no such mask"));
+  grey("a/2_mask.png");
+  EXPECT_THAT(error(), HasSubstr("2_mask.png: this mask has no image"));
+  grey("a/tumour/1.png");
+  EXPECT_THAT(error(), HasSubstr("both images and folders with images"));
+  options_.input = folder_ / "absent";
+  EXPECT_THAT(error(), HasSubstr("absent: this is no folder"));
+}
+
+TEST_F(Scan, RefusesSitesOfTwoKinds) {
+  write_pair(folder_ / "a", "1", 2, 2, 9);
+  grey("b/tumour/1.png");
+  EXPECT_THAT(error(), HasSubstr("laid out for classification, but the task is segmentation"));
+}
+
+TEST_F(Scan, ReadsAListWithTheUsualPaths) {
+  write_pair(folder_ / "a", "1", 2, 2, 9);
+  write_pair(folder_ / "a", "2", 2, 2, 9);
+  list("id,site,other\n2,a,\"x, y\"\n1,a,\n");
+  const Sources sources = scan(options_);
+  EXPECT_EQ(sources.sites.at("a")[1].image, folder_ / "a" / "2.png");
+  EXPECT_EQ(sources.sites.at("a")[1].mask, folder_ / "a" / "2_mask.png");
+}
+
+TEST_F(Scan, ReadsPathsLabelsSplitsAndPatientsOfAList) {
+  grey("raw/i.png");
+  list("id,site,path,label,split,patient\n1,a,raw/i.png,tumour,val,p7\n2,a,raw/i.png,none,,\n");
+  const Sources sources = scan(options_);
+  EXPECT_EQ(sources.task, Task::classification);
+  EXPECT_THAT(sources.class_names, ElementsAre("none", "tumour"));
+  const Sample& first = sources.sites.at("a")[0];
+  EXPECT_EQ(first.image, folder_ / "raw" / "i.png");
+  EXPECT_EQ(first.split, Split::val);
+  EXPECT_EQ(first.patient, "p7");
+  EXPECT_FALSE(sources.sites.at("a")[1].split);
+}
+
+TEST_F(Scan, RefusesListsThatMakeNoSense) {
+  grey("a/1.png");
+  grey("a/1_mask.png");
+  list("name,site\n1,a\n");
+  EXPECT_THAT(error(), HasSubstr("there is no column 'id'"));
+  list("id,site\n1,a\n1,a\n");
+  EXPECT_THAT(error(), HasSubstr("has the id '1' twice"));
+  list("id,site\n9,a\n");
+  EXPECT_THAT(error(), HasSubstr("9.png: there is no such file"));
+  list("id,site,split\n1,a,dev\n");
+  EXPECT_THAT(error(), HasSubstr("'dev' is no split"));
+  list("id,site,label,mask\n1,a,x,y\n");
+  EXPECT_THAT(error(), HasSubstr("both labels and masks"));
+  list("id,site,label\n1,a,\n");
+  EXPECT_THAT(error(), HasSubstr("has no label"));
+  list("id,site,path\n1,a/b,a/1.png\n");
+  EXPECT_THAT(error(), HasSubstr("'a/b' cannot name a site"));
+}
+
+}  // namespace
