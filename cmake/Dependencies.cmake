@@ -1,10 +1,13 @@
 # Every third-party library as an imported target. tools/install-deps.sh installs them all.
-set(HARMOFL_DEPS "$ENV{HARMOFL_DEPS}" CACHE PATH "Where tools/install-deps.sh put libtorch")
-if(NOT HARMOFL_DEPS)
-  set(HARMOFL_DEPS ${CMAKE_SOURCE_DIR}/.deps)
+if(DEFINED ENV{HARMOFL_DEPS})
+  set(default_deps $ENV{HARMOFL_DEPS})
+else()
+  set(default_deps ${CMAKE_SOURCE_DIR}/.deps)
 endif()
+set(HARMOFL_DEPS ${default_deps} CACHE PATH "Where tools/install-deps.sh put libtorch")
 
 find_package(Threads REQUIRED)
+set(MPI_CXX_SKIP_MPICXX TRUE)  # the C++ bindings that MPI 3 removed
 find_package(MPI REQUIRED COMPONENTS CXX)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
 find_package(PNG REQUIRED)

@@ -22,3 +22,31 @@ set_target_properties(harmofl::torch PROPERTIES
   INTERFACE_INCLUDE_DIRECTORIES
     "${HARMOFL_TORCH_ROOT}/include;${HARMOFL_TORCH_ROOT}/include/torch/csrc/api/include"
   INTERFACE_LINK_LIBRARIES "harmofl::torch_cpu;harmofl::c10;Threads::Threads")
+
+if(HARMOFL_CUDA)
+  # The wheels of tools/install-deps.sh --cuda, else an installed toolkit and NCCL. The wheels name
+  # their libraries with a version only.
+  set(wheels ${HARMOFL_DEPS}/libtorch/nvidia)
+  harmofl_import_torch_library(harmofl::c10_cuda c10_cuda)
+  harmofl_import_torch_library(harmofl::libtorch_cuda torch_cuda)
+  find_path(CUDART_INCLUDE_DIR cuda_runtime_api.h
+    HINTS ${wheels}/cu13/include ENV CUDA_HOME PATHS /usr/local/cuda/include REQUIRED)
+  find_library(CUDART_LIBRARY NAMES libcudart.so.13 cudart
+    HINTS ${wheels}/cu13/lib ENV CUDA_HOME PATHS /usr/local/cuda/lib64 REQUIRED)
+  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${wheels}/nccl/include ENV NCCL_HOME REQUIRED)
+  find_library(NCCL_LIBRARY NAMES libnccl.so.2 nccl
+    HINTS ${wheels}/nccl/lib ENV NCCL_HOME REQUIRED)
+
+  add_library(harmofl::cuda SHARED IMPORTED)
+  set_target_properties(harmofl::cuda PROPERTIES IMPORTED_LOCATION ${CUDART_LIBRARY}
+                        INTERFACE_INCLUDE_DIRECTORIES ${CUDART_INCLUDE_DIR})
+  add_library(harmofl::nccl SHARED IMPORTED)
+  set_target_properties(harmofl::nccl PROPERTIES IMPORTED_LOCATION ${NCCL_LIBRARY}
+                        INTERFACE_INCLUDE_DIRECTORIES ${NCCL_INCLUDE_DIR})
+  # torch_cuda registers its kernels as it is loaded, though no symbol of it is used; its own
+  # dependencies (cuDNN, cuFFT and more) need not be there to link.
+  add_library(harmofl::torch_cuda INTERFACE IMPORTED)
+  set_target_properties(harmofl::torch_cuda PROPERTIES
+    INTERFACE_LINK_LIBRARIES "harmofl::c10_cuda;harmofl::libtorch_cuda;harmofl::cuda"
+    INTERFACE_LINK_OPTIONS "LINKER:--no-as-needed;LINKER:--allow-shlib-undefined")
+endif()

@@ -1,27 +1,31 @@
 #!/usr/bin/env bash
 # The study of docs/results.md on BBBC038: FedAvg, HarmoFL and its two halves.
 #
-#   bash jobs/bbbc038-study.sh sweep    learning rates of each method, 50 rounds, one seed
-#   bash jobs/bbbc038-study.sh final    150 rounds, three seeds, at the rates chosen below
+#   bash jobs/bbbc038-study.sh sweep    five learning rates for each method, 40 rounds, one seed
+#   bash jobs/bbbc038-study.sh final    100 rounds, three seeds, at the rate that sweep prefers
 #   bash jobs/bbbc038-study.sh why      what moves the result: norm, band, alpha; one seed
+#   bash jobs/bbbc038-study.sh all      the three in this order
 #
 # Finished runs are kept, so a call continues where the last one stopped. Environment: RANKS
 # (default 2), HARMOFL (the program), STUDY (folder of the runs), SHARDS (folder of the shards).
+# tools/report_study.py draws the curves and writes the tables.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tools/common.sh
-. tools/common.sh
+source tools/common.sh
 ranks=${RANKS:-2}
 program=${HARMOFL:-build/release/harmofl}
 study=${STUDY:-runs/bbbc038-study}
 shards=${SHARDS:-runs/data/bbbc038}
-mpi_env
+methods=(fedavg amplitude perturbation harmofl)
+rates=(0.001 0.003 0.01 0.03 0.1)
+mpi_env "$((ranks + 1))"
 
 # run NAME KEY VALUE ...: one run, skipped when it is finished, resumed when it was cut off.
 run() {
   local name=$1
   shift
-  [ -e "$study/$name/summary.json" ] && return 0
+  [[ -e "$study/$name/summary.json" ]] && return 0
   mkdir -p "$(dirname "$study/$name")"
   printf '%s\n' "$name"
   mpirun -n "$ranks" "$program" train --config jobs/bbbc038.ini --data.shards "$shards" \
@@ -29,28 +33,75 @@ run() {
     "$@" >>"$study/$name.log" 2>&1
 }
 
-# method NAME: the options that make a method of the table.
+# method NAME: sets `options` to what makes a method of the table.
 method() {
   case $1 in
-    fedavg) echo "--algorithm.name fedavg" ;;
-    amplitude) echo "--algorithm.name harmofl --perturbation.alpha 0" ;;
-    perturbation) echo "--algorithm.name harmofl --amplitude.band off" ;;
-    harmofl) echo "--algorithm.name harmofl" ;;
+    fedavg) options=(--algorithm.name fedavg) ;;
+    amplitude) options=(--algorithm.name harmofl --perturbation.alpha 0) ;;
+    perturbation) options=(--algorithm.name harmofl --amplitude.band off) ;;
+    harmofl) options=(--algorithm.name harmofl) ;;
   esac
 }
 
-methods="fedavg amplitude perturbation harmofl"
-case ${1:-} in
-  sweep)
-    for lr in 0.001 0.003 0.01; do
-      for m in $methods; do
-        # shellcheck disable=SC2046
-        run "sweep/$m-lr$lr" $(method "$m") --train.lr "$lr" --run.rounds 50 --run.evaluate_every 10
-      done
+# best_rate METHOD: the learning rate of `sweep` with the highest mean validation Dice.
+best_rate() {
+  "$HARMOFL_DEPS/venv/bin/python" - "$study/sweep" "$1" "${rates[@]}" <<'PYTHON'
+import json, pathlib, sys
+folder, method, *rates = sys.argv[1:]
+def dice(rate):
+    summary = pathlib.Path(folder, f"{method}-lr{rate}", "summary.json")
+    return json.loads(summary.read_text())["val"]["mean"]["dice"]
+print(max(rates, key=dice))
+PYTHON
+}
+
+sweep() {
+  local rate name
+  for rate in "${rates[@]}"; do
+    for name in "${methods[@]}"; do
+      method "$name"
+      run "sweep/$name-lr$rate" "${options[@]}" --train.lr "$rate" --run.rounds 40 \
+        --run.evaluate_every 10
     done
+  done
+}
+
+final() {
+  local seed name rate
+  for seed in 0 1 2; do
+    for name in "${methods[@]}"; do
+      rate=$(best_rate "$name")
+      method "$name"
+      run "final/$name-seed$seed" "${options[@]}" --train.lr "$rate" --run.seed "$seed" \
+        --run.rounds 100 --run.evaluate_every 5
+    done
+  done
+}
+
+# Each differs from final/harmofl-seed0 (or final/fedavg-seed0) in what its name says.
+why() {
+  local name rate
+  rate=$(best_rate harmofl)
+  local shared=(--train.lr "$rate" --run.rounds 100 --run.evaluate_every 5)
+  run why/norm-group "${shared[@]}" --model.norm group
+  run why/alpha-0.01 "${shared[@]}" --perturbation.alpha 0.01
+  run why/band-low "${shared[@]}" --amplitude.band low:0.1 --perturbation.alpha 0
+  run why/band-full "${shared[@]}" --amplitude.band full --perturbation.alpha 0
+  run why/momentum-0.5 "${shared[@]}" --amplitude.momentum 0.5 --perturbation.alpha 0
+  rate=$(best_rate fedavg)
+  run why/fedavg-norm-group --algorithm.name fedavg --train.lr "$rate" --run.rounds 100 \
+    --run.evaluate_every 5 --model.norm group
+}
+
+case ${1:-} in
+  sweep | final | why) "$1" ;;
+  all)
+    sweep
+    final
+    why
     ;;
   *)
-    echo "usage: $0 sweep|final|why" >&2
+    print_help "${BASH_SOURCE[0]}" >&2
     exit 2
     ;;
 esac

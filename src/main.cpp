@@ -2,6 +2,7 @@
 #include "harmofl/app/commands.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/log.hpp"
+#include "harmofl/base/memory.hpp"
 #include "harmofl/comm/communicator.hpp"
 
 #include <exception>
@@ -13,9 +14,10 @@ using namespace harmofl;
 // An error that every rank throws is said once and all leave; one of a single rank ends the job.
 ExitCode fail(const Communicator& comm, const char* message, ExitCode code, bool on_every_rank) {
   log::clear_progress();
-  if (comm.size() == 1 || (on_every_rank && comm.is_root())) log::error(message);
-  if (comm.size() == 1 || on_every_rank) return code;
-  log::error(message);
+  const bool all_leave = on_every_rank || comm.size() == 1;
+  if (!all_leave) log::error(concat("rank ", comm.rank(), ": ", message));
+  if (all_leave && comm.is_root()) log::error(message);
+  if (all_leave) return code;
   MpiSession::abort(ExitCode::rank_failure);
 }
 
@@ -33,6 +35,7 @@ ExitCode run(const Arguments& arguments, const Communicator& comm) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_freed_memory();
   const MpiSession session(argc, argv);
   const Communicator comm = Communicator::world();
   log::set_rank(static_cast<int>(comm.rank().value()), static_cast<int>(comm.size()));

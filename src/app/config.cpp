@@ -135,7 +135,10 @@ std::vector<std::string> Config::differing(const Config& other) const {
 }
 
 void Config::refuse_choice(const std::string& key, const std::vector<std::string>& names) const {
-  throw UsageError(concat(key, " = ", text(key), " is unknown. Known: ", join(names), "."));
+  const std::string near = closest(text(key), names);
+  throw UsageError(concat(key, " = ", text(key), " is unknown.",
+                          near.empty() ? "" : " Did you mean '" + near + "'?",
+                          " Known: ", join(names), "."));
 }
 
 std::string config_help() {

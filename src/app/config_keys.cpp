@@ -46,12 +46,14 @@ const std::vector<Key>& config_keys() {
        "length of the weight perturbation; 0 is off; auto by method: fedavg 0, harmofl 0.05"},
 
       {"comm.transport", "auto", "", "all-reduce by auto | mpi | nccl"},
-      {"comm.reduce", "fast", "", "fast | exact (the same bits for any number of ranks)"},
+      {"comm.reduce", "fast", "",
+       "fast | exact (the same bits for any number of ranks of as many threads)"},
       {"comm.timeout", "0", "seconds",
        "end the job when a rank shows no progress for so long; 0 is never"},
 
       {"device.type", "cpu", "", "cpu | cuda"},
-      {"device.threads", "0", "threads", "compute threads a rank; 0 shares the host's cores out"},
+      {"device.threads", "0", "threads",
+       "compute threads a rank; 0 shares the host's cores out, or is 1 where comm.reduce is exact"},
   };
   return keys;
 }

@@ -5,7 +5,8 @@
 
 #include <boost/version.hpp>
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
+#include <torch/utils.h>
+#include <torch/version.h>
 
 #include <chrono>
 #include <cstdlib>

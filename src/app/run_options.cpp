@@ -114,6 +114,10 @@ RunOptions run_options(const Config& config) {
                                                                 {"mpi", TransportKind::mpi},
                                                                 {"nccl", TransportKind::nccl}});
   s.timeout_s = config.number("comm.timeout");
+  if (!(s.timeout_s >= 0.0)) {
+    throw UsageError(concat("comm.timeout = ", config.text("comm.timeout"),
+                            " must be 0 (never) or a number of seconds."));
+  }
   s.config = config.ini();
   return run;
 }

@@ -26,8 +26,8 @@ po::options_description synthesize_options() {
       "test", whole(12), "test images a site")(
       "size", po::value<std::string>()->default_value("64x64"), "height x width, pixels")(
       "shift", po::value<double>()->default_value(1.0), "strength of the sites' differences")(
-      "unequal", po::bool_switch(), "site k holds 1/(k+1) of the training images")("seed", whole(0),
-                                                                                   "seed");
+      "unequal", po::bool_switch(), "site k holds 1/(k+1) of the training images, of at least 4")(
+      "seed", whole(0), "seed");
   return options;
 }
 
@@ -54,8 +54,8 @@ SyntheticOptions read_options(const po::variables_map& given) {
   const std::string size = given["size"].as<std::string>();
   char end = 0;
   if (std::sscanf(size.c_str(), "%ldx%ld%c", &options.height, &options.width, &end) != 2 ||
-      options.height < 8 || options.width < 8) {
-    throw UsageError(concat("--size ", size, " is no HxW of at least 8x8, for example 64x64."));
+      options.height < 16 || options.width < 16) {
+    throw UsageError(concat("--size ", size, " is no HxW of at least 16x16, for example 64x64."));
   }
   return options;
 }

@@ -6,7 +6,7 @@
 #include "harmofl/io/checkpoint.hpp"
 
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -37,6 +37,8 @@ void check_same_run(const Config& config, const std::filesystem::path& checkpoin
 
 int compute_threads(const RunOptions& run, const Communicator& comm) {
   if (run.threads > 0) return static_cast<int>(run.threads);
+  // libtorch splits sums by its number of threads: another number, other last bits.
+  if (run.simulation.reduction == Reduction::exact) return 1;
   if (std::getenv("OMP_NUM_THREADS") != nullptr) return torch::get_num_threads();
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   return std::max(1, cores / comm.local_size());
@@ -101,13 +103,14 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   log::info(banner(run, federation, simulation.placement(), ranks, parameters));
   if (config.dry_run()) return ExitCode::done;
 
-  if (folder) {
+  comm.agree([&] {
+    if (!folder) return;
+    const auto record =
+        run_record(run, config, federation, simulation.placement(), ranks, parameters);
     folder->write("config.ini", config.ini());
-    folder->write(
-        "run.json",
-        run_record(run, config, federation, simulation.placement(), ranks, parameters).dump(2) +
-            "\n");
-  }
+    folder->write("run.json", record.dump(2) + "\n");
+    if (!folder->has_checkpoint()) folder->drop_metrics_from(0);
+  });
   if (comm.any(folder && folder->has_checkpoint())) {
     simulation.resume(run.output / "checkpoint.h5");
     log::info(concat("resuming after round ", simulation.next_round()));

@@ -1,7 +1,5 @@
 #include "harmofl/base/interrupt.hpp"
 
-#include "harmofl/base/error.hpp"
-
 #include <atomic>
 #include <csignal>
 #include <unistd.h>
@@ -13,7 +11,7 @@ std::atomic<bool> requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "set from a signal handler");
 
 void on_signal(int signal) {
-  if (requested.exchange(true) && signal == SIGINT) _exit(static_cast<int>(ExitCode::interrupted));
+  if (requested.exchange(true) && signal == SIGINT) _exit(128 + SIGINT);
 }
 
 }  // namespace

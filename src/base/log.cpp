@@ -56,7 +56,7 @@ void warn_once(const std::string& message) {
 
 void error(const std::string& message) {
   const std::lock_guard lock(state().mutex);
-  say("error" + origin(state()) + ": " + message);
+  say("error: " + message);
 }
 
 void progress(const std::string& line) {

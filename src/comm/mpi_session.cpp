@@ -65,7 +65,7 @@ std::string mpi_library_version() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING + 1> text{};
   int length = 0;
   MPI_Get_library_version(text.data(), &length);
-  const std::string whole(text.data(), static_cast<std::size_t>(std::max(0, length)));
+  const std::string whole(text.data());  // `length` counts the terminator in Open MPI 4.1
   return whole.substr(0, whole.find('\n'));
 }
 

@@ -41,7 +41,7 @@ struct Watchdog::Impl {
     log::error(concat("rank ", rank, " has reported nothing for ", timeout_s,
                       " s; it was doing: ", activity,
                       ". The job is taken to hang and is ended. Look at the logs of the other "
-                      "ranks; if this step is only slow, raise the watchdog's timeout."));
+                      "ranks; if this step is only slow, raise comm.timeout."));
     MpiSession::abort(ExitCode::rank_failure);
   }
 };

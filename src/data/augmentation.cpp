@@ -6,7 +6,7 @@
 
 #include "harmofl/base/error.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 

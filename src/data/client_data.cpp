@@ -1,6 +1,6 @@
 #include "harmofl/data/client_data.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <utility>
 #include <vector>

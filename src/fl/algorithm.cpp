@@ -29,7 +29,10 @@ const AlgorithmEntry& find_algorithm(std::string_view name) {
   if (found != algorithms().end()) return *found;
   std::vector<std::string> names;
   for (const AlgorithmEntry& entry : algorithms()) names.push_back(entry.name);
-  throw UsageError(concat("algorithm.name = ", name, " is unknown. Known: ", join(names), "."));
+  const std::string near = closest(name, names);
+  throw UsageError(concat("algorithm.name = ", name, " is unknown.",
+                          near.empty() ? "" : " Did you mean '" + near + "'?",
+                          " Known: ", join(names), "."));
 }
 
 }  // namespace harmofl

@@ -90,8 +90,8 @@ std::vector<Score> Simulation::train_clients() {
   std::vector<Score> scores;
   for (LocalClient& client : clients_) {
     watchdog_.kick(concat("training client ", client.data.site, " in round ", round_));
-    log::progress(concat("round ", round_.value() + 1, "/", options_.rounds, ", training ",
-                         client.data.site));
+    log::progress(concat("round ", round_, " (", round_.value() + 1, "/", options_.rounds,
+                         "), training ", client.data.site));
     fault_point("train", comm_.rank().value(), round_.value());
     const Stopwatch watch;
     state.copy_(global_);
@@ -136,11 +136,13 @@ std::vector<Score> Simulation::evaluate_clients() {
 
 void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
   scores_ = gather_scores(own_scores, comm_);
-  if (!comm_.is_root()) return;
-  const bool best = log_.record(round_, scores_);
-  if (best) save_best();
-  log::info(concat("round ", round_.value() + 1, "/", options_.rounds, "  ", log_.headline(scores_),
-                   best ? "  (best)" : "", "  ", human_seconds(seconds)));
+  comm_.agree([&] {
+    if (!comm_.is_root()) return;
+    const bool best = log_.record(round_, scores_);
+    if (best) save_best();
+    log::info(concat("round ", round_, " (", round_.value() + 1, "/", options_.rounds, ")  ",
+                     log_.headline(scores_), best ? "  (best)" : "", "  ", human_seconds(seconds)));
+  });
 }
 
 }  // namespace harmofl

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace harmofl {
 namespace {
 
@@ -14,8 +16,8 @@ std::string client_group(const std::string& site) { return "clients/" + site; }
 
 }  // namespace
 
-// The root writes; the state of each client comes from its rank, one at a time, so that no rank
-// ever holds more than one client's state beside its own.
+// The root writes, and holds the whole file until it does; the state of each client comes from its
+// rank, one at a time.
 void Simulation::save() {
   const auto timed = times_.measure("save");
   watchdog_.kick(concat("saving after round ", round_));
@@ -25,7 +27,8 @@ void Simulation::save() {
   comm_.agree([&] {
     if (folder_ == nullptr) return;
     const nlohmann::json state = {{"log", log_.save()},
-                                  {"amplitude_frozen", model_.amplitude().frozen()}};
+                                  {"amplitude_frozen", model_.amplitude().frozen()},
+                                  {"seconds", times_.seconds()}};
     writer = std::make_unique<CheckpointWriter>(
         folder_->checkpoint(),
         CheckpointInfo{round_.value(), options_.algorithm, options_.config, state.dump()});
@@ -71,8 +74,13 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
     start_from(reader.read(model_group), checkpoint.string());
     if (state.at("amplitude_frozen")) model_.amplitude().freeze();
     log_.load(state.at("log"));
+    times_.add(state.value("seconds", std::map<std::string, double>{}));
     round_ = RoundId(reader.info().rounds_done);
+    const std::vector<std::string> known = reader.groups("clients");
     for (LocalClient& client : clients_) {
+      HARMOFL_VALIDATE(std::ranges::count(known, client.data.site) == 1, checkpoint.string(),
+                       ": holds no state of site ", client.data.site, ", only of ", join(known),
+                       ". Resume with the shards that the run was started with.");
       client.state.import_tensors(reader.read(client_group(client.data.site)), model_.device());
     }
     if (folder_ != nullptr) folder_->drop_metrics_from(round_.value());
@@ -80,9 +88,11 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
 }
 
 void Simulation::write_summary() {
-  if (folder_ == nullptr) return;
-  folder_->write("summary.json",
-                 log_.summary(options_.algorithm, round_, times_.seconds()).dump(2) + "\n");
+  comm_.agree([&] {
+    if (folder_ == nullptr) return;
+    folder_->write("summary.json",
+                   log_.summary(options_.algorithm, round_, times_.seconds()).dump(2) + "\n");
+  });
 }
 
 }  // namespace harmofl

@@ -13,7 +13,7 @@ namespace harmofl::hdf5 {
 namespace {
 
 constexpr const char* full_disk_remedy = "Free space on the disk or write to another folder.";
-constexpr const char* damaged_remedy = "Write the file anew or take another one.";
+constexpr const char* damaged_remedy = "Check the path, or write the file anew.";
 
 /// File access: no locks, and closing the file closes all that is open in it.
 Handle access_properties() {

@@ -5,6 +5,9 @@
 
 #include "harmofl/base/error.hpp"
 
+#include <ATen/Parallel.h>
+#include <torch/fft.h>
+
 #include <cmath>
 
 namespace harmofl {

@@ -1,6 +1,7 @@
 #include "harmofl/model/model.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/model/network.hpp"
 
 namespace harmofl {
 Model::Model(const ModelOptions& options, const ProblemShape& shape, std::uint64_t seed,
@@ -17,6 +18,8 @@ Model::Model(const ModelOptions& options, const ProblemShape& shape, std::uint64
   }
   state_ = std::make_unique<ParameterVector>(*network_, trailing, channels_last_);
 }
+
+void Model::set_training(bool training) { network_->train(training); }
 
 torch::Tensor Model::forward(const torch::Tensor& images) {
   return network_->forward(channels_last_ ? images.contiguous(torch::MemoryFormat::ChannelsLast)

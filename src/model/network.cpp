@@ -5,6 +5,8 @@
 #include "harmofl/model/cnn.hpp"
 #include "harmofl/model/unet.hpp"
 
+#include <torch/utils.h>
+
 #include <array>
 
 namespace harmofl {

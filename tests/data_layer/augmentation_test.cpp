@@ -1,7 +1,7 @@
 #include "harmofl/data/augmentation.hpp"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 #include <set>

@@ -1,7 +1,7 @@
 #include "harmofl/data/batches.hpp"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <numeric>

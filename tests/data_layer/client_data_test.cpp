@@ -5,7 +5,7 @@
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstring>
 #include <string>

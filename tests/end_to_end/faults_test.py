@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Failing ranks and full disks: a run ends soon, says why once, and harms no file that was whole."""
+"""Failing ranks and full disks: a run ends soon, says why once, and harms no whole file."""
 import contextlib
 import resource
 import signal
@@ -9,7 +9,7 @@ import unittest
 import support
 from support import harmofl
 
-FIRST_ROUND = "round 1/"  # what a run says before the injected faults
+FIRST_ROUND = "round 0 (1/"  # what a run says before the injected faults
 RANK_FAILURE = 3
 
 
@@ -71,7 +71,7 @@ class FullDisk(support.ProgramTest):
         self.succeeds(self.train(1))
         checkpoint = self.output / "checkpoint.h5"
         content = checkpoint.read_bytes()
-        # Room for best.h5, not for the state of three clients. Set late: MPI_Init needs larger files.
+        # Room for best.h5, not for the state of three clients; set late, for MPI_Init needs more.
         half = len(content) // 2
         result = self.train(3, "--resume", preexec=ignore_file_size_signal, when="resuming after",
                             then=lambda process: resource.prlimit(

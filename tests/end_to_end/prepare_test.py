@@ -37,8 +37,8 @@ class Preparing:
 
     def assert_trains(self, shards, rounds):
         output = self.folder / "run"
-        self.succeeds(support.train(shards, output, "--algorithm.name", "fedavg", "--model.width", 2,
-                                    "--data.batch_size", 8, "--run.rounds", rounds, ranks=6))
+        self.succeeds(support.train(shards, output, "--algorithm.name", "fedavg", "--model.width",
+                                    2, "--data.batch_size", 8, "--run.rounds", rounds, ranks=6))
         entries = support.metrics(output)
         losses = [[entry["loss"] for entry in entries
                    if (entry["round"], entry["split"]) == (r, "train")] for r in range(rounds)]

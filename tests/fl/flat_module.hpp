@@ -4,7 +4,7 @@
 #include "harmofl/base/text.hpp"
 #include "harmofl/model/parameter_vector.hpp"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <cstdint>
 #include <vector>

@@ -4,7 +4,7 @@
 #include "harmofl/data/synthetic.hpp"
 #include "harmofl/fl/simulation.hpp"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <string>

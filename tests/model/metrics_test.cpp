@@ -18,7 +18,7 @@ constexpr double authors_eps = 1e-5;
 
 /// Logits whose largest is at the predicted class, [B, classes, H, W].
 torch::Tensor logits_of(const torch::Tensor& predicted, std::int64_t classes = 2) {
-  return torch::nn::functional::one_hot(predicted, classes).movedim(-1, 1).to(torch::kFloat32);
+  return torch::one_hot(predicted, classes).movedim(-1, 1).to(torch::kFloat32);
 }
 
 /// An image of 1 x 4 pixels.

@@ -4,7 +4,9 @@
 #include "harmofl/io/shard.hpp"
 #include "harmofl/model/network.hpp"
 
-#include <torch/torch.h>
+#include <torch/fft.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cstdint>
 

@@ -16,7 +16,7 @@ void info(const std::string& message);
 /// Says "warning: message" on any rank, once per distinct message.
 void warn_once(const std::string& message);
 
-/// Says "error: message" on any rank.
+/// Says "error: message" on any rank; the message itself names the rank where that matters.
 void error(const std::string& message);
 
 /// Redraws one line of progress on a terminal; does nothing in a log file.

@@ -36,6 +36,10 @@ class PhaseTimes {
   };
 
   Scope measure(std::string name) { return {*this, std::move(name)}; }
+  /// Adds what an earlier part of the same work took.
+  void add(const std::map<std::string, double>& seconds) {
+    for (const auto& [name, value] : seconds) seconds_[name] += value;
+  }
   const std::map<std::string, double>& seconds() const { return seconds_; }
 
  private:

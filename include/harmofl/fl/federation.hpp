@@ -4,7 +4,7 @@
 #include "harmofl/base/ids.hpp"
 #include "harmofl/comm/communicator.hpp"
 #include "harmofl/io/shard.hpp"
-#include "harmofl/model/network.hpp"
+#include "harmofl/model/network_options.hpp"
 
 #include <array>
 #include <cstdint>

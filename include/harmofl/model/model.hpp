@@ -2,7 +2,7 @@
 #pragma once
 
 #include "harmofl/model/amplitude_normalization.hpp"
-#include "harmofl/model/network.hpp"
+#include "harmofl/model/network_options.hpp"
 #include "harmofl/model/parameter_vector.hpp"
 
 #include <torch/types.h>
@@ -11,6 +11,8 @@
 #include <memory>
 
 namespace harmofl {
+
+class Network;
 
 struct ModelOptions {
   NetworkOptions network;
@@ -33,7 +35,7 @@ class Model {
   torch::Tensor forward(const torch::Tensor& images);
 
   /// Batch statistics and gradients in training; running statistics in evaluation.
-  void set_training(bool training) { network_->train(training); }
+  void set_training(bool training);
 
   AmplitudeNormalization& amplitude() { return amplitude_; }
   ParameterVector& state() { return *state_; }

@@ -3,12 +3,15 @@
 
 #include "harmofl/io/checkpoint.hpp"
 
-#include <torch/nn/module.h>
 #include <torch/types.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
+
+namespace torch::nn {
+class Module;
+}
 
 namespace harmofl {
 

@@ -1,0 +1,33 @@
+/// What a network is made for and how: options only, free of libtorch.
+#pragma once
+
+#include "harmofl/io/shard.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace harmofl {
+
+/// What the networks of a federation take and give.
+struct ProblemShape {
+  Task task = Task::segmentation;
+  std::int64_t classes = 2;
+  std::int64_t channels = 3;
+  std::int64_t height = 0;  ///< Pixels.
+  std::int64_t width = 0;   ///< Pixels.
+};
+
+/// Normalisation layers, `model.norm` (method.md, section 4).
+enum class NormKind {
+  batch_stateless,  ///< Batch statistics in training and evaluation, no affine: the authors'.
+  batch,            ///< Affine, running statistics.
+  group,            ///< Group normalisation, affine.
+};
+
+struct NetworkOptions {
+  std::string name = "unet";
+  std::int64_t width = 32;  ///< Channels of the first level.
+  NormKind norm = NormKind::batch_stateless;
+};
+
+}  // namespace harmofl
