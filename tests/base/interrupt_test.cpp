@@ -27,7 +27,7 @@ TEST(InterruptDeathTest, asks_a_process_to_stop) {
 }
 
 TEST(InterruptDeathTest, ends_a_process_at_the_second_ctrl_c) {
-  EXPECT_EXIT(interrupted_twice(), testing::ExitedWithCode(75), "");
+  EXPECT_EXIT(interrupted_twice(), testing::ExitedWithCode(130), "");
 }
 
 }  // namespace
