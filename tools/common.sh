@@ -38,13 +38,15 @@ print_help() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$1"; }
 # cores: how many this process may use.
 cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN; }
 
-# build_preset NAME: configures and builds a preset of CMakePresets.json, in build/NAME.
+# build_preset NAME [CMAKE_BUILD_ARGUMENTS...]: configures and builds a preset of CMakePresets.json,
+# in build/NAME.
 build_preset() {
   local preset="$1"
+  shift
   step "configure: preset $preset"
   (cd "$HARMOFL_ROOT" && cmake --preset "$preset")
   step "build: preset $preset, $(cores) jobs"
-  (cd "$HARMOFL_ROOT" && cmake --build --preset "$preset" -j "$(cores)")
+  (cd "$HARMOFL_ROOT" && cmake --build --preset "$preset" -j "$(cores)" "$@")
 }
 
 # mpi_env [RANKS]: settings under which mpirun works on one small machine, a container included.
