@@ -9,10 +9,10 @@ function(harmofl_add_layer name)
   target_link_libraries(harmofl_${name} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE} harmofl_settings)
 endfunction()
 
-# One precompiled torch/types.h (tensors and their functions) for all the layers that use libtorch.
+# One precompiled header for all the layers that use libtorch: tensors and their functions, JSON.
 # Not torch/torch.h: what it defines inline costs every file 6 s more, precompiled or not.
 function(harmofl_use_torch_pch first)
-  target_precompile_headers(harmofl_${first} PRIVATE <torch/types.h>)
+  target_precompile_headers(harmofl_${first} PRIVATE <torch/types.h> <nlohmann/json.hpp>)
   foreach(layer IN LISTS ARGN)
     target_precompile_headers(harmofl_${layer} REUSE_FROM harmofl_${first})
   endforeach()
