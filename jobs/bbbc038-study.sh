@@ -91,10 +91,8 @@ why() {
   run why/harmofl-alpha-0.01 "${options[@]}" "${shared[@]}" --train.lr "$(best_rate harmofl)" \
     --perturbation.alpha 0.01
   method amplitude
-  for name in low:0.1 full; do
-    run "why/amplitude-band-${name/:/-}" "${options[@]}" "${shared[@]}" \
-      --train.lr "$(best_rate amplitude)" --amplitude.band "$name"
-  done
+  run why/amplitude-band-full "${options[@]}" "${shared[@]}" \
+    --train.lr "$(best_rate amplitude)" --amplitude.band full
 }
 
 case ${1:-} in

@@ -38,7 +38,12 @@ Split parse_split(const std::string& text) {
 /// The checkpoint's model, for problems of the federation's shape.
 std::unique_ptr<Model> load_model(const CheckpointReader& checkpoint, const std::string& path,
                                   const Config& config, const ProblemShape& shape) {
-  auto model = std::make_unique<Model>(model_options(config), shape, 0, torch::kCPU);
+  std::unique_ptr<Model> model;
+  try {
+    model = std::make_unique<Model>(model_options(config), shape, 0, torch::kCPU);
+  } catch (const UserError& error) {
+    throw UserError(concat(path, ": its model does not suit these shards: ", error.what()));
+  }
   model->state().import_tensors(checkpoint.read("model"), path);
   model->amplitude().freeze();
   return model;

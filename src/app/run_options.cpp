@@ -2,6 +2,8 @@
 
 #include "harmofl/base/error.hpp"
 
+#include <limits>
+
 namespace harmofl {
 namespace {
 
@@ -100,6 +102,9 @@ RunOptions run_options(const Config& config) {
   SimulationOptions& s = run.simulation;
   s.algorithm = config.text("algorithm.name");
   s.seed = static_cast<std::uint64_t>(config.integer("run.seed", 0));
+  if (s.seed > std::numeric_limits<std::uint32_t>::max()) {
+    throw UsageError(concat("run.seed = ", s.seed, " is too large. Give one below 2^32."));
+  }
   s.rounds = config.integer("run.rounds", 1);
   s.evaluate_every = config.integer("run.evaluate_every", 1);
   s.save_every = config.integer("run.save_every", 1);

@@ -113,12 +113,12 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   });
   if (comm.any(folder && folder->has_checkpoint())) {
     simulation.resume(run.output / "checkpoint.h5");
-    log::info(concat("resuming after round ", simulation.next_round()));
+    log::info(concat("resuming after ", simulation.next_round(), " round(s)"));
   }
   install_interrupt_handlers();
   const Outcome outcome = simulation.run();
   if (outcome == Outcome::interrupted) {
-    log::info(concat("interrupted and saved after round ", simulation.next_round(),
+    log::info(concat("interrupted and saved after ", simulation.next_round(), " round(s)",
                      "; continue with --resume"));
     return ExitCode::interrupted;
   }

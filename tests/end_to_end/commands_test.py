@@ -78,7 +78,7 @@ class TrainArguments(support.ProgramTest):
     def test_values_out_of_range_are_named(self):
         for key, value in (("run.rounds", 0), ("data.batch_size", "four"), ("train.lr", "fast"),
                            ("train.lr", -1), ("train.lr", "nan"), ("model.width", 0),
-                           ("perturbation.alpha", -0.1), ("comm.timeout", -1)):
+                           ("perturbation.alpha", -0.1), ("comm.timeout", -1), ("run.seed", 2**32)):
             with self.subTest(key=key, value=value):
                 result = support.train(support.federation(), self.output, "--run.rounds=1",
                                        f"--{key}={value}")

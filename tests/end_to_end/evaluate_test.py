@@ -63,7 +63,7 @@ class Evaluate(support.ProgramTest):
     def test_model_of_another_task_is_refused(self):
         labels = support.federation("classification")
         self.fails(harmofl("evaluate", "--checkpoint", self.run_folder / "best.h5", "--shards",
-                           labels), 1, "task is classification")
+                           labels), 1, "best.h5", "task is classification")
 
 
 class Inspect(support.ProgramTest):
