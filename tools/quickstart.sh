@@ -57,7 +57,7 @@ train() {
 }
 
 timed "dependencies" tools/install-deps.sh
-timed "build" build_preset release
+timed "build" build_preset release --target harmofl harmofl-prepare
 timed "synthetic data" synthesize
 
 mpi_env "$ranks"
