@@ -3,7 +3,7 @@
 #
 #   bash jobs/bbbc038-study.sh sweep    five learning rates for each method, 40 rounds, one seed
 #   bash jobs/bbbc038-study.sh final    100 rounds, three seeds, at the rate that sweep prefers
-#   bash jobs/bbbc038-study.sh why      what moves the result: norm, alpha, band; one seed
+#   bash jobs/bbbc038-study.sh why      what moves the result: norm, alpha, band, momentum; one seed
 #   bash jobs/bbbc038-study.sh all      the three in this order
 #
 # Finished runs are kept, so a call continues where the last one stopped. Environment: RANKS
@@ -93,6 +93,8 @@ why() {
   method amplitude
   run why/amplitude-band-full "${options[@]}" "${shared[@]}" \
     --train.lr "$(best_rate amplitude)" --amplitude.band full
+  run why/amplitude-momentum-0.5 "${options[@]}" "${shared[@]}" \
+    --train.lr "$(best_rate amplitude)" --amplitude.momentum 0.5
 }
 
 case ${1:-} in
