@@ -2,7 +2,7 @@
 # makes library harmofl_<name>, alias harmofl::<name>, of src/<name>/*.cpp.
 function(harmofl_add_layer name)
   cmake_parse_arguments(arg "" "" "PUBLIC;PRIVATE" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   add_library(harmofl_${name} STATIC ${sources})
   add_library(harmofl::${name} ALIAS harmofl_${name})
   target_include_directories(harmofl_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include)

@@ -57,11 +57,7 @@ ExitCode run_command(const Arguments& arguments, const Communicator& comm) {
     }
     names.emplace_back(command.name);
   }
-  const std::string near = closest(name, names);
-  throw UsageError(concat("command '", name, "' is unknown.",
-                          near.empty() ? "" : " Did you mean '" + near + "'?",
-                          " Known: ", join(names), "."))
-      .mark_on_every_rank();
+  throw UsageError(unknown("command '" + name + "'", name, names)).mark_on_every_rank();
 }
 
 void print(const std::string& text, const Communicator& comm) {

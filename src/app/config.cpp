@@ -135,10 +135,7 @@ std::vector<std::string> Config::differing(const Config& other) const {
 }
 
 void Config::refuse_choice(const std::string& key, const std::vector<std::string>& names) const {
-  const std::string near = closest(text(key), names);
-  throw UsageError(concat(key, " = ", text(key), " is unknown.",
-                          near.empty() ? "" : " Did you mean '" + near + "'?",
-                          " Known: ", join(names), "."));
+  throw UsageError(unknown(concat(key, " = ", text(key)), text(key), names));
 }
 
 std::string config_help() {

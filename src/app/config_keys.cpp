@@ -1,15 +1,66 @@
 #include "harmofl/app/config.hpp"
+#include "harmofl/fl/algorithm.hpp"
+#include "harmofl/model/network_options.hpp"
+
+#include <algorithm>
 
 namespace harmofl {
+namespace {
 
-const std::vector<Key>& config_keys() {
-  static const std::vector<Key> keys{
+/// What `key` stands for by method, where it is not `usual`: "0; fedsam, harmofl 0.05".
+std::string by_method(const std::string& key, const std::string& usual) {
+  std::map<std::string, std::vector<std::string>> methods;
+  for (const AlgorithmEntry& entry : algorithms()) {
+    if (const auto found = entry.defaults.find(key); found != entry.defaults.end()) {
+      methods[found->second].push_back(entry.name);
+    }
+  }
+  std::string text = usual;
+  for (const auto& [value, names] : methods) text += concat("; ", join(names), " ", value);
+  return text;
+}
+
+std::string network_choices() {
+  std::vector<std::string> names;
+  for (const NetworkDefaults& network : network_defaults()) names.push_back(network.name);
+  return join(names, " | ");
+}
+
+std::string method_choices() {
+  std::vector<std::string> names;
+  for (const AlgorithmEntry& entry : algorithms()) names.push_back(entry.name);
+  return join(names, " | ");
+}
+
+/// One key for each name that methods give to keys of theirs.
+std::vector<Key> algorithm_keys() {
+  std::vector<Key> keys;
+  for (const AlgorithmEntry& entry : algorithms()) {
+    for (const AlgorithmKey& key : entry.keys) {
+      const std::string name = "algorithm." + key.name;
+      const std::string meaning =
+          concat(entry.name, ": ", key.meaning, " (", key.default_text, ")");
+      const auto known = std::ranges::find(keys, name, &Key::name);
+      if (known == keys.end()) {
+        keys.push_back({name, "auto", "", meaning});
+      } else {
+        known->meaning += "; " + meaning;
+      }
+    }
+  }
+  return keys;
+}
+
+std::vector<Key> all_keys() {
+  std::vector<Key> keys{
       {"run.name", "run", "", "name of the run, for people"},
       {"run.output", "", "folder", "run folder; default runs/<run.name>"},
       {"run.seed", "0", "", "seed of the initial model, the shuffling and the augmentation"},
       {"run.rounds", "10", "rounds", "communication rounds"},
       {"run.evaluate_every", "1", "rounds", "evaluate val and test of every site that often"},
       {"run.save_every", "10", "rounds", "write checkpoint.h5 that often (and at the end)"},
+      {"run.measure", "false", "",
+       "also write each client's drift and gradient norm in every round to metrics.jsonl"},
       {"run.resume", "false", "", "continue the run in run.output, if there is one"},
 
       {"data.shards", "", "folder", "folder with one HDF5 shard a site"},
@@ -19,9 +70,19 @@ const std::vector<Key>& config_keys() {
       {"data.augment", "true", "", "random rotations by 90 degrees and flips of training images"},
       {"data.shuffle", "true", "", "a new order of the training images in every epoch"},
 
-      {"model.name", "auto", "", "auto (unet for masks, cnn for labels) | unet | cnn"},
-      {"model.width", "32", "channels", "channels of the first level"},
-      {"model.norm", "batch-stateless", "", "batch-stateless | batch | group"},
+      {"model.name", "auto", "", "auto (unet for masks, cnn for labels) | " + network_choices()},
+      {"model.width", "auto", "channels",
+       "channels of the first level (unet 32, cnn 16, resnet18 64); densenet121: growth rate (32)"},
+      {"model.norm", "auto", "",
+       "batch-stateless | batch | group; auto by method and network: " +
+           by_method("model.norm", "batch-stateless; resnet18 group; densenet121-plain batch")},
+      {"model.projection", "auto", "",
+       "none | mlp: a head F-F-256 behind the features; auto by method: " +
+           by_method("model.projection", "none")},
+      {"model.buffers", "average", "",
+       "running statistics: average | local (each client its own) | recompute (when evaluated)"},
+      {"model.weights", "", "file",
+       "start from these weights: .safetensors, .pt or a checkpoint, .h5"},
       {"model.memory_format", "contiguous", "",
        "contiguous | channels-last (faster with batch norms)"},
 
@@ -32,18 +93,22 @@ const std::vector<Key>& config_keys() {
       {"train.local_epochs", "1", "epochs", "passes over its data that a client makes a round"},
       {"train.loss", "auto", "", "auto (by task) | cross-entropy | cross-entropy-dice"},
 
-      {"algorithm.name", "harmofl", "", "method: fedavg | harmofl"},
+      {"algorithm.name", "harmofl", "", "method, see `harmofl algorithms`: " + method_choices()},
       {"algorithm.alpha", "auto", "", "harmofl: another name of perturbation.alpha"},
 
       {"amplitude.band", "auto", "",
-       "auto (by method: fedavg off, harmofl dc) | off | dc | low:L | full"},
+       "off | dc | low:L | full; auto by method: " + by_method("amplitude.band", "off")},
       {"amplitude.momentum", "0.1", "", "v of the running amplitude; 0 keeps the first batch's"},
       {"amplitude.update", "first-pass", "",
        "when it moves: first-pass (paper) | every-pass (code)"},
       {"amplitude.record", "band", "", "what of it is kept: band | spectrum (for analysis)"},
 
       {"perturbation.alpha", "auto", "",
-       "length of the weight perturbation; 0 is off; auto by method: fedavg 0, harmofl 0.05"},
+       "length of the weight perturbation; 0 is off; auto by method: " +
+           by_method("perturbation.alpha", "0")},
+      {"perturbation.adaptive", "false", "",
+       "perturb each weight in proportion to its size (ASAM)"},
+      {"perturbation.eta", "0", "", "ASAM: added to the size of each weight"},
 
       {"comm.transport", "auto", "", "all-reduce by auto | mpi | nccl"},
       {"comm.reduce", "fast", "",
@@ -55,6 +120,16 @@ const std::vector<Key>& config_keys() {
       {"device.threads", "0", "threads",
        "compute threads a rank; 0 shares the host's cores out, or is 1 where comm.reduce is exact"},
   };
+  const std::vector<Key> own = algorithm_keys();
+  const auto after = std::ranges::find(keys, "algorithm.alpha", &Key::name);
+  keys.insert(after, own.begin(), own.end());
+  return keys;
+}
+
+}  // namespace
+
+const std::vector<Key>& config_keys() {
+  static const std::vector<Key> keys = all_keys();
   return keys;
 }
 

@@ -123,10 +123,10 @@ std::string banner(const RunOptions& run, const Federation& federation,
   std::string text = concat(
       "harmofl ", build.version, " (", build.git_commit, ")  run '", run.name, "' -> ",
       run.output.string(), "\n  ", s.algorithm, ": amplitude ", band_text(s.model.amplitude),
-      ", alpha ", s.local.alpha, "; ", s.model.network.name, " of width ", s.model.network.width,
-      ", ", parameters, " parameters\n  ", federation.size(), " clients on ", ranks.size(),
-      " ranks, ", hosts.size(), " host(s); ", to_string(shape.task), " of ", shape.channels, "x",
-      shape.height, "x", shape.width, "; ", s.rounds, " rounds\n");
+      ", alpha ", s.local.perturbation.alpha, "; ", s.model.network.name, " of width ",
+      s.model.network.width, ", ", parameters, " parameters\n  ", federation.size(), " clients on ",
+      ranks.size(), " ranks, ", hosts.size(), " host(s); ", to_string(shape.task), " of ",
+      shape.channels, "x", shape.height, "x", shape.width, "; ", s.rounds, " rounds\n");
   for (std::size_t i = 0; i < ranks.size(); ++i) {
     text += concat(
         "  rank ", i, " on ", ranks[i].host, ", ", ranks[i].device, ", ", ranks[i].threads,

@@ -2,6 +2,7 @@
 
 #include "harmofl/base/error.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace harmofl {
@@ -9,6 +10,13 @@ namespace {
 
 void replace_auto(Config& config, const std::string& key, const std::string& value) {
   if (config.text(key) == "auto") config.set(key, value);
+}
+
+/// What an `auto` key stands for by method, else `usual`.
+std::string by_method(const AlgorithmEntry& method, const std::string& key,
+                      const std::string& usual) {
+  const auto found = method.defaults.find(key);
+  return found == method.defaults.end() ? usual : found->second;
 }
 
 void resolve_alpha(Config& config, const AlgorithmEntry& method) {
@@ -26,7 +34,32 @@ void resolve_alpha(Config& config, const AlgorithmEntry& method) {
     config.set("perturbation.alpha", own);
     config.set("algorithm.alpha", "auto");
   }
-  replace_auto(config, "perturbation.alpha", concat(method.alpha));
+  replace_auto(config, "perturbation.alpha", by_method(method, "perturbation.alpha", "0"));
+}
+
+/// Gives the method's own keys their defaults. Throws UsageError for a key of another method.
+void resolve_algorithm_keys(Config& config, const AlgorithmEntry& method) {
+  for (const AlgorithmKey& key : method.keys) {
+    replace_auto(config, "algorithm." + key.name, key.default_text);
+  }
+  for (const AlgorithmEntry& other : algorithms()) {
+    for (const AlgorithmKey& key : other.keys) {
+      const std::string name = "algorithm." + key.name;
+      if (config.text(name) == "auto") continue;
+      if (std::ranges::find(method.keys, key.name, &AlgorithmKey::name) != method.keys.end()) {
+        continue;
+      }
+      throw UsageError(concat(name, " belongs to ", other.name, ", not to ", method.name,
+                              ". Leave it out, or set algorithm.name = ", other.name, "."));
+    }
+  }
+}
+
+void resolve_network(Config& config, const AlgorithmEntry& method, bool masks) {
+  replace_auto(config, "model.name", masks ? "unet" : "cnn");
+  const NetworkDefaults network = find_network_defaults(config.text("model.name"));
+  replace_auto(config, "model.width", concat(network.width));
+  replace_auto(config, "model.norm", by_method(method, "model.norm", network.norm));
 }
 
 LocalOptions local_options(const Config& config) {
@@ -37,7 +70,9 @@ LocalOptions local_options(const Config& config) {
   local.optimizer.momentum = config.number("train.momentum");
   local.optimizer.weight_decay = config.number("train.weight_decay");
   local.loss = loss_kind(config);
-  local.alpha = config.number("perturbation.alpha");
+  local.perturbation = {config.number("perturbation.alpha"), config.flag("perturbation.adaptive"),
+                        config.number("perturbation.eta")};
+  local.measure = config.flag("run.measure");
   local.local_epochs = config.integer("train.local_epochs", 1);
   local.batches.batch_size = config.integer("data.batch_size", 1);
   local.batches.augment = config.flag("data.augment");
@@ -50,9 +85,11 @@ LocalOptions local_options(const Config& config) {
 void resolve(Config& config, Task task) {
   const bool masks = task == Task::segmentation;
   const AlgorithmEntry& method = find_algorithm(config.text("algorithm.name"));
-  replace_auto(config, "model.name", masks ? "unet" : "cnn");
+  resolve_network(config, method, masks);
+  resolve_algorithm_keys(config, method);
   replace_auto(config, "train.loss", masks ? "cross-entropy-dice" : "cross-entropy");
-  replace_auto(config, "amplitude.band", method.band);
+  replace_auto(config, "amplitude.band", by_method(method, "amplitude.band", "off"));
+  replace_auto(config, "model.projection", by_method(method, "model.projection", "none"));
   resolve_alpha(config, method);
   if (config.text("run.output").empty()) {
     config.set("run.output", (std::filesystem::path("runs") / config.text("run.name")).string());
@@ -62,6 +99,14 @@ void resolve(Config& config, Task task) {
         "train.loss = cross-entropy-dice needs masks, but the shards hold labels. "
         "Set train.loss to cross-entropy.");
   }
+}
+
+AlgorithmValues algorithm_values(const Config& config) {
+  AlgorithmValues values;
+  for (const AlgorithmKey& key : find_algorithm(config.text("algorithm.name")).keys) {
+    values[key.name] = config.text("algorithm." + key.name);
+  }
+  return values;
 }
 
 LossKind loss_kind(const Config& config) {
@@ -78,6 +123,8 @@ ModelOptions model_options(const Config& config) {
       config.choice<NormKind>("model.norm", {{"batch-stateless", NormKind::batch_stateless},
                                              {"batch", NormKind::batch},
                                              {"group", NormKind::group}});
+  model.network.projection =
+      config.choice<bool>("model.projection", {{"none", false}, {"mlp", true}});
   model.channels_last =
       config.choice<bool>("model.memory_format", {{"contiguous", false}, {"channels-last", true}});
   parse_band(config.text("amplitude.band"), model.amplitude);
@@ -94,6 +141,7 @@ RunOptions run_options(const Config& config) {
   run.name = config.text("run.name");
   run.output = config.text("run.output");
   run.shards = config.text("data.shards");
+  run.weights = config.text("model.weights");
   run.resume = config.flag("run.resume");
   run.device = config.choice<DeviceType>("device.type",
                                          {{"cpu", DeviceType::cpu}, {"cuda", DeviceType::cuda}});
@@ -101,6 +149,7 @@ RunOptions run_options(const Config& config) {
 
   SimulationOptions& s = run.simulation;
   s.algorithm = config.text("algorithm.name");
+  s.algorithm_values = algorithm_values(config);
   s.seed = static_cast<std::uint64_t>(config.integer("run.seed", 0));
   if (s.seed > std::numeric_limits<std::uint32_t>::max()) {
     throw UsageError(concat("run.seed = ", s.seed, " is too large. Give one below 2^32."));
@@ -113,6 +162,10 @@ RunOptions run_options(const Config& config) {
   s.truncate = config.flag("data.truncate");
   s.local = local_options(config);
   s.model = model_options(config);
+  s.buffers =
+      config.choice<BufferPolicy>("model.buffers", {{"average", BufferPolicy::average},
+                                                    {"local", BufferPolicy::local},
+                                                    {"recompute", BufferPolicy::recompute}});
   s.reduction = config.choice<Reduction>("comm.reduce",
                                          {{"fast", Reduction::fast}, {"exact", Reduction::exact}});
   s.transport = config.choice<TransportKind>("comm.transport", {{"auto", TransportKind::automatic},

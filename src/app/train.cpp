@@ -98,6 +98,9 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
       comm, run.simulation, federation,
       [&](const Member& member) { return load_client(member.shard, device); }, device,
       folder ? &*folder : nullptr);
+  if (comm.is_root()) {
+    for (const std::string& caution : simulation.cautions()) log::warn_once(caution);
+  }
   const auto ranks = describe_ranks(comm, describe(device));
   const auto parameters = simulation.model().parameter_count();
   log::info(banner(run, federation, simulation.placement(), ranks, parameters));

@@ -54,6 +54,16 @@ std::string closest(std::string_view name, const std::vector<std::string>& known
   return best;
 }
 
+std::string suggestion(std::string_view name, const std::vector<std::string>& known) {
+  const std::string near = closest(name, known);
+  return near.empty() ? "" : " Did you mean '" + near + "'?";
+}
+
+std::string unknown(const std::string& what, std::string_view name,
+                    const std::vector<std::string>& known) {
+  return concat(what, " is unknown.", suggestion(name, known), " Known: ", join(known), ".");
+}
+
 std::string human_bytes(double size_bytes) {
   static constexpr std::array<const char*, 5> units{"B", "KiB", "MiB", "GiB", "TiB"};
   std::size_t unit = 0;

@@ -30,14 +30,15 @@ void add_over_ranks(Transport& transport, torch::Tensor& buffer) {
 Aggregator::Aggregator(Transport& transport, Reduction reduction)
     : transport_(transport), reduction_(reduction) {}
 
-void Aggregator::begin(std::int64_t length, std::int64_t parameters, torch::Device device) {
-  if (!sum_.defined() || sum_.numel() != length || parameters_ != parameters) {
-    parameters_ = parameters;
+void Aggregator::begin(const MessageLayout& layout, torch::Device device) {
+  if (!sum_.defined() || layout_ != layout) {
+    layout_ = layout;
+    const std::int64_t length = layout.length();
     sum_ = torch::empty({length}, torch::TensorOptions(torch::kFloat32).device(device));
     if (reduction_ == Reduction::exact) {
       fixed_sum_ = torch::empty({length}, torch::TensorOptions(torch::kInt64).device(device));
-      units_ = torch::full({length}, buffer_units, torch::kFloat64);
-      units_.narrow(0, 0, parameters).fill_(parameter_units);
+      units_ = torch::full({length}, parameter_units, torch::kFloat64);
+      units_.narrow(0, layout.parameters, layout.buffers).fill_(buffer_units);
       units_ = units_.to(device);
     }
   }

@@ -1,25 +1,32 @@
 #include "harmofl/fl/algorithm.hpp"
 
 #include "harmofl/base/error.hpp"
-#include "harmofl/fl/fedavg.hpp"
-#include "harmofl/fl/harmofl.hpp"
 
 #include <algorithm>
+#include <sstream>
 
 namespace harmofl {
-namespace {
 
-template <class Method>
-std::unique_ptr<Algorithm> make() {
-  return std::make_unique<Method>();
-}
-
-}  // namespace
+// One each, in src/fl/methods/.
+AlgorithmEntry ditto();
+AlgorithmEntry fedadagrad();
+AlgorithmEntry fedadam();
+AlgorithmEntry fedavg();
+AlgorithmEntry fedavgm();
+AlgorithmEntry fedbn();
+AlgorithmEntry feddyn();
+AlgorithmEntry fednova();
+AlgorithmEntry fedprox();
+AlgorithmEntry fedsam();
+AlgorithmEntry fedyogi();
+AlgorithmEntry harmofl_method();
+AlgorithmEntry moon();
+AlgorithmEntry scaffold();
 
 const std::vector<AlgorithmEntry>& algorithms() {
   static const std::vector<AlgorithmEntry> table{
-      {"fedavg", "McMahan et al., AISTATS 2017", 0.0, "off", make<FedAvg>},
-      {"harmofl", "Jiang, Wang, Dou, AAAI 2022", 0.05, "dc", make<HarmoFL>},
+      ditto(),   fedadagrad(), fedadam(), fedavg(),  fedavgm(),        fedbn(), feddyn(),
+      fednova(), fedprox(),    fedsam(),  fedyogi(), harmofl_method(), moon(),  scaffold(),
   };
   return table;
 }
@@ -29,10 +36,35 @@ const AlgorithmEntry& find_algorithm(std::string_view name) {
   if (found != algorithms().end()) return *found;
   std::vector<std::string> names;
   for (const AlgorithmEntry& entry : algorithms()) names.push_back(entry.name);
-  const std::string near = closest(name, names);
-  throw UsageError(concat("algorithm.name = ", name, " is unknown.",
-                          near.empty() ? "" : " Did you mean '" + near + "'?",
-                          " Known: ", join(names), "."));
+  throw UsageError(unknown(concat("algorithm.name = ", name), name, names));
+}
+
+std::unique_ptr<Algorithm> make_algorithm(std::string_view name, const AlgorithmValues& given) {
+  const AlgorithmEntry& entry = find_algorithm(name);
+  return entry.make(AlgorithmOptions(entry.keys, given));
+}
+
+AlgorithmOptions::AlgorithmOptions(const std::vector<AlgorithmKey>& keys,
+                                   const AlgorithmValues& given) {
+  std::vector<std::string> names;
+  for (const AlgorithmKey& key : keys) {
+    values_[key.name] = key.default_text;
+    names.push_back(key.name);
+  }
+  for (const auto& [name, value] : given) {
+    if (!values_.contains(name)) throw UsageError(unknown("algorithm." + name, name, names));
+    values_[name] = value;
+  }
+}
+
+double AlgorithmOptions::number(const std::string& name, double least, double below) const {
+  const std::string& text = values_.at(name);
+  std::istringstream stream(text);
+  double value = 0.0;
+  const bool parsed = (stream >> value) && stream.eof();
+  HARMOFL_VALIDATE(parsed && value >= least && value < below, "algorithm.", name, " = ", text,
+                   " must be a number from ", least, " to below ", below, ".");
+  return value;
 }
 
 }  // namespace harmofl

@@ -4,49 +4,100 @@
 
 namespace harmofl {
 
-LocalTrainer::LocalTrainer(Model& model, const LocalOptions& options)
+LocalTrainer::LocalTrainer(Model& model, Algorithm& algorithm, const LocalOptions& options)
     : model_(model),
+      algorithm_(algorithm),
       options_(options),
       optimizer_(options.optimizer),
-      perturbation_(options.alpha) {}
+      perturbation_(options.perturbation) {}
 
-ClientReport LocalTrainer::train(const ClientData& data, ClientState& state,
-                                 const RoundContext& context) {
+ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& context,
+                                 NamedState& client, const NamedState& server) {
   const Samples& samples = data.split(Split::train);
   HARMOFL_VALIDATE(samples.count() > 0, "site ", data.site, " has no training samples. ",
                    "Remove its shard from data.shards or prepare it with another --split.");
   model_.set_training(true);
   model_.amplitude().begin_client();
-  torch::Tensor loss_sum = torch::zeros({}, torch::TensorOptions(model_.device()));
-  ClientReport report;
+  const torch::Tensor state = model_.state().state().narrow(0, 0, model_.network_count());
+  if (!start_.defined()) start_ = torch::empty_like(state);
+  start_.copy_(state);
+  ClientWork work{model_.state(), state, start_, client, server};
+  work.lr = options_.optimizer.lr;
+  work.momentum = options_.optimizer.effective_momentum();
+  work.extra = torch::zeros({algorithm_.extra_count(model_.parameter_count())}, state.options());
+
+  drift_ = torch::zeros({}, state.options().dtype(torch::kFloat64));
+  gradient_norm_ = torch::zeros_like(drift_);
+  torch::Tensor loss_sum = torch::zeros({}, state.options());
+  {
+    torch::NoGradGuard no_grad;
+    algorithm_.begin(work);
+  }
   for (std::int64_t epoch = 0; epoch < options_.local_epochs; ++epoch) {
     BatchStream batches = open(samples, context, epoch);
-    while (const auto batch = batches.next()) {
-      loss_sum += step(*batch, state);
-      ++report.steps;
-    }
+    while (const auto batch = batches.next()) loss_sum += step(*batch, work);
   }
-  report.loss = loss_sum.item<double>() / static_cast<double>(report.steps);
-  return report;
+  {
+    torch::NoGradGuard no_grad;
+    algorithm_.finish(work);
+  }
+  const auto steps = static_cast<double>(work.steps);
+  return {loss_sum.item<double>() / steps, work.steps, work.extra, drift_.item<double>() / steps,
+          gradient_norm_.item<double>() / steps};
 }
 
 // One step on one batch. Both passes of a perturbed step see the same normalised images, unless
 // the running amplitude is to move in every pass (as published).
-torch::Tensor LocalTrainer::step(const Batch& batch, ClientState& state) {
+torch::Tensor LocalTrainer::step(const Batch& batch, ClientWork& work) {
   AmplitudeNormalization& amplitude = model_.amplitude();
   torch::Tensor images;
-  const auto gradient = [&] {
-    if (!images.defined() || amplitude.options().update_every_pass) {
-      images = amplitude.observe(batch.images);
-    }
-    model_.state().gradients().zero_();
-    const torch::Tensor value = loss(options_.loss, model_.forward(images), batch.targets);
-    value.backward();
-    return value.detach();
+  bool more = false;  // a further step of the method on this batch: the amplitude has moved already
+  const auto take = [&](const std::string& prefix) {
+    const torch::Tensor first_loss = perturbation_(work.w, [&] {
+      if (!images.defined() || (amplitude.options().update_every_pass && !more)) {
+        images = amplitude.observe(batch.images);
+      }
+      return gradient(images, batch.targets, work);
+    });
+    optimizer_.step(work.w, work.client, prefix);
+    return first_loss;
   };
-  const torch::Tensor first_loss = perturbation_(model_.state(), gradient);
-  optimizer_.step(model_.state(), state);
+  work.features_at = [&](const torch::Tensor& state) { return model_.features_at(state, images); };
+  work.step = [&](const std::string& prefix) {
+    torch::AutoGradMode with_grad(true);
+    take(prefix);
+  };
+  const torch::Tensor first_loss = take("optimizer.");
+  more = true;
+  ++work.steps;
+  torch::NoGradGuard no_grad;
+  if (options_.measure) measure(work);
+  algorithm_.after_step(work);
   return first_loss;
+}
+
+// The gradient of the local objective at the present weights: the loss, and what the method adds.
+torch::Tensor LocalTrainer::gradient(const torch::Tensor& images, const torch::Tensor& targets,
+                                     ClientWork& work) {
+  work.w.gradients().zero_();
+  const bool with_features = algorithm_.wants_features();
+  torch::Tensor features;
+  const torch::Tensor logits = model_.forward(images, with_features ? &features : nullptr);
+  torch::Tensor value = loss(options_.loss, logits, targets);
+  if (with_features) value = value + algorithm_.extra_loss(work, features);
+  value.backward();
+  torch::NoGradGuard no_grad;
+  algorithm_.add_gradient(work);
+  return value.detach();
+}
+
+// Sums up ||w_{i,k} - w_t||^2 and the norm of the gradient that the step was taken with.
+void LocalTrainer::measure(const ClientWork& work) {
+  const auto norm = [](const torch::Tensor& x) {
+    return at::linalg_vector_norm(x, 2, {}, false, torch::kFloat64);
+  };
+  drift_ += norm(work.w.parameters() - work.start_parameters()).square();
+  gradient_norm_ += norm(work.w.gradients());
 }
 
 BatchStream LocalTrainer::open(const Samples& samples, const RoundContext& context,

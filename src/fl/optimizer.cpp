@@ -19,20 +19,20 @@ Optimizer::Optimizer(OptimizerOptions options) : options_(options) {
                    " must not be negative.");
 }
 
-void Optimizer::step(ParameterVector& w, ClientState& state) const {
+void Optimizer::step(ParameterVector& w, NamedState& state, const std::string& prefix) const {
   torch::NoGradGuard no_grad;
   if (options_.kind == OptimizerKind::sgd) {
-    step_sgd(w, state);
+    step_sgd(w, state, prefix);
   } else {
-    step_adam(w, state);
+    step_adam(w, state, prefix);
   }
 }
 
-void Optimizer::step_sgd(ParameterVector& w, ClientState& state) const {
+void Optimizer::step_sgd(ParameterVector& w, NamedState& state, const std::string& prefix) const {
   std::vector<torch::Tensor> buffers;
-  const bool first = !state.has("optimizer.momentum_buffer");
+  const bool first = !state.has(prefix + "momentum_buffer");
   if (options_.momentum > 0.0) {
-    buffers.push_back(state.tensor("optimizer.momentum_buffer", w.parameters()));
+    buffers.push_back(state.tensor(prefix + "momentum_buffer", w.parameters()));
   }
   const std::vector<torch::Tensor> parameters{w.parameters()};
   const std::vector<torch::Tensor> gradients{w.gradients()};
@@ -41,12 +41,12 @@ void Optimizer::step_sgd(ParameterVector& w, ClientState& state) const {
                   /*is_first_step=*/first);
 }
 
-void Optimizer::step_adam(ParameterVector& w, ClientState& state) const {
+void Optimizer::step_adam(ParameterVector& w, NamedState& state, const std::string& prefix) const {
   const std::vector<torch::Tensor> parameters{w.parameters()};
   const std::vector<torch::Tensor> gradients{w.gradients()};
-  const std::vector<torch::Tensor> first{state.tensor("optimizer.exp_avg", w.parameters())};
-  const std::vector<torch::Tensor> second{state.tensor("optimizer.exp_avg_sq", w.parameters())};
-  torch::Tensor& steps = state.tensor("optimizer.step", torch::zeros({}, w.parameters().options()));
+  const std::vector<torch::Tensor> first{state.tensor(prefix + "exp_avg", w.parameters())};
+  const std::vector<torch::Tensor> second{state.tensor(prefix + "exp_avg_sq", w.parameters())};
+  torch::Tensor& steps = state.tensor(prefix + "step", torch::zeros({}, w.parameters().options()));
   steps.add_(1.0);
   at::_fused_adam_(parameters, gradients, first, second, /*max_exp_avg_sqs=*/{}, {steps},
                    options_.lr, adam_beta1, adam_beta2, options_.weight_decay, adam_eps,

@@ -106,11 +106,11 @@ std::string RunLog::headline(const std::vector<Score>& scores) const {
 }
 
 json RunLog::summary(const std::string& method, RoundId rounds_done,
-                     const std::map<std::string, double>& seconds) const {
+                     const std::map<std::string, double>& seconds, std::int64_t sent_bytes) const {
   return {{"method", method},           {"rounds", rounds_done.value()},
           {"best_round", best_round_},  {"metric", main_metric(federation_.shape.task)},
           {"val", table_of(best_val_)}, {"test", table_of(best_test_)},
-          {"seconds", seconds}};
+          {"seconds", seconds},         {"sent_bytes_a_client", sent_bytes}};
 }
 
 json RunLog::save() const {

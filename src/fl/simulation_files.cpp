@@ -11,52 +11,60 @@ namespace harmofl {
 namespace {
 
 constexpr const char* model_group = "model";
+constexpr const char* server_group = "server";
 
 std::string client_group(const std::string& site) { return "clients/" + site; }
 
 }  // namespace
 
-// The root writes, and holds the whole file until it does; the state of each client comes from its
-// rank, one at a time.
 void Simulation::save() {
   const auto timed = times_.measure("save");
   watchdog_.kick(concat("saving after round ", round_));
-  const bool writes = comm_.any(folder_ != nullptr);
-  if (!writes) return;
+  write_checkpoint(folder_ ? folder_->checkpoint() : "", round_.value(), true);
+}
+
+// The model, and what clients have of their own to be evaluated with.
+void Simulation::save_best() {
+  write_checkpoint(folder_ ? folder_->best() : "", round_.value() + 1, false);
+}
+
+// The root writes, and holds the whole file until it does; the state of each client comes from its
+// rank, one at a time.
+void Simulation::write_checkpoint(const std::filesystem::path& path, std::int64_t rounds_done,
+                                  bool whole) {
+  if (!comm_.any(folder_ != nullptr)) return;
   std::unique_ptr<CheckpointWriter> writer;
   comm_.agree([&] {
     if (folder_ == nullptr) return;
-    const nlohmann::json state = {{"log", log_.save()},
-                                  {"amplitude_frozen", model_.amplitude().frozen()},
-                                  {"seconds", times_.seconds()}};
+    nlohmann::json state = {{"amplitude_frozen", model_.amplitude().frozen()}};
+    if (whole) {
+      state["log"] = log_.save();
+      state["seconds"] = times_.seconds();
+      state["sent_bytes"] = sent_bytes_;
+    }
     writer = std::make_unique<CheckpointWriter>(
-        folder_->checkpoint(),
-        CheckpointInfo{round_.value(), options_.algorithm, options_.config, state.dump()});
+        path, CheckpointInfo{rounds_done, options_.algorithm, options_.config, state.dump()});
     writer->write(model_group, model_.state().export_tensors());
+    if (whole) writer->write(server_group, server_state_.export_tensors());
   });
+  const auto wanted = [&](const std::string& name) {
+    return whole || is_personal(name, *algorithm_);
+  };
   auto local = clients_.begin();
   for (ClientId id{0}; id.value() < federation_.size(); ++id) {
     const Rank owner = placement_[id.position()];
     const bool mine = owner == comm_.rank();
     if (!mine && !comm_.is_root()) continue;
-    const std::string bytes = comm_.send_to_root(owner, mine ? (local++)->state.serialize() : "");
+    const std::string bytes =
+        comm_.send_to_root(owner, mine ? (local++)->state.subset(wanted).serialize() : "");
     if (writer) {
       writer->write(client_group(federation_.members[id.position()].site),
-                    ClientState::parse(bytes));
+                    NamedState::parse(bytes));
     }
   }
   comm_.agree([&] {
     if (writer) writer->commit();
   });
-}
-
-void Simulation::save_best() {
-  if (folder_ == nullptr) return;
-  const nlohmann::json state = {{"amplitude_frozen", model_.amplitude().frozen()}};
-  CheckpointWriter writer(folder_->best(), CheckpointInfo{round_.value() + 1, options_.algorithm,
-                                                          options_.config, state.dump()});
-  writer.write(model_group, model_.state().export_tensors());
-  writer.commit();
 }
 
 void Simulation::start_from(const std::vector<NamedTensor>& model, const std::string& source) {
@@ -75,6 +83,8 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
     if (state.at("amplitude_frozen")) model_.amplitude().freeze();
     log_.load(state.at("log"));
     times_.add(state.value("seconds", std::map<std::string, double>{}));
+    sent_bytes_ = state.value("sent_bytes", std::int64_t{0});
+    server_state_.import_tensors(reader.read(server_group), model_.device());
     round_ = RoundId(reader.info().rounds_done);
     const std::vector<std::string> known = reader.groups("clients");
     for (LocalClient& client : clients_) {
@@ -90,8 +100,9 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
 void Simulation::write_summary() {
   comm_.agree([&] {
     if (folder_ == nullptr) return;
-    folder_->write("summary.json",
-                   log_.summary(options_.algorithm, round_, times_.seconds()).dump(2) + "\n");
+    folder_->write(
+        "summary.json",
+        log_.summary(options_.algorithm, round_, times_.seconds(), sent_bytes_).dump(2) + "\n");
   });
 }
 

@@ -24,12 +24,14 @@ Cnn::Cnn(const NetworkOptions& options, const ProblemShape& shape)
   classifier_ = register_module("classifier", torch::nn::Linear(in, shape.classes));
 }
 
-torch::Tensor Cnn::forward(const torch::Tensor& images) {
+torch::Tensor Cnn::forward(const torch::Tensor& images, torch::Tensor* features) {
   torch::Tensor x = images;
   for (std::size_t level = 0; level < levels; ++level) {
     x = at::max_pool2d(norms_[level]->forward(convs_[level](x)).relu_(), 2);
   }
-  return classifier_(x.mean({2, 3}));
+  x = x.mean({2, 3});
+  if (features != nullptr) *features = x;
+  return classifier_(x);
 }
 
 }  // namespace harmofl

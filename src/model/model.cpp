@@ -2,33 +2,91 @@
 
 #include "harmofl/base/error.hpp"
 #include "harmofl/model/network.hpp"
+#include "harmofl/model/norm.hpp"
+#include "harmofl/model/projection.hpp"
 
 namespace harmofl {
+
+namespace {
+
+constexpr const char* running_amplitude_name = "amp_norm.running_amp";
+constexpr const char* projection_name = "projection";
+
+std::shared_ptr<Network> make_with_projection(const NetworkOptions& options,
+                                              const ProblemShape& shape, std::uint64_t seed) {
+  auto network = make_network(options, shape, seed);
+  if (options.projection) {
+    network->register_module(projection_name,
+                             std::make_shared<Projection>(network->feature_count()));
+  }
+  return network;
+}
+
+}  // namespace
+
 Model::Model(const ModelOptions& options, const ProblemShape& shape, std::uint64_t seed,
              torch::Device device)
+    : Model(make_with_projection(options.network, shape, seed), options, shape, device) {}
+
+Model::Model(std::shared_ptr<Network> network, const ModelOptions& options,
+             const ProblemShape& shape, torch::Device device)
     : device_(device),
       channels_last_(options.channels_last),
       amplitude_(options.amplitude, shape.channels, shape.height, shape.width),
-      network_(make_network(options.network, shape, seed)) {
+      network_(std::move(network)) {
+  if (const auto* head = network_->named_children().find(projection_name)) {
+    projection_ = std::dynamic_pointer_cast<Projection>(*head);
+  }
   network_->to(device);
   std::vector<std::pair<std::string, torch::Tensor*>> trailing;
   if (amplitude_.active()) {
     amplitude_.running_amplitude() = amplitude_.running_amplitude().to(device);
-    trailing.emplace_back("amp_norm.running_amp", &amplitude_.running_amplitude());
+    trailing.emplace_back(running_amplitude_name, &amplitude_.running_amplitude());
   }
   state_ = std::make_unique<ParameterVector>(*network_, trailing, channels_last_);
 }
 
 void Model::set_training(bool training) { network_->train(training); }
 
-torch::Tensor Model::forward(const torch::Tensor& images) {
-  return network_->forward(channels_last_ ? images.contiguous(torch::MemoryFormat::ChannelsLast)
-                                          : images);
+torch::Tensor Model::forward(const torch::Tensor& images, torch::Tensor* features) {
+  const torch::Tensor logits = network_->forward(
+      channels_last_ ? images.contiguous(torch::MemoryFormat::ChannelsLast) : images, features);
+  if (features != nullptr && projection_) *features = projection_->forward(*features);
+  return logits;
+}
+
+torch::Tensor Model::features_at(const torch::Tensor& state, const torch::Tensor& images) {
+  torch::NoGradGuard no_grad;
+  const torch::Tensor present = state_->state().narrow(0, 0, network_count());
+  const torch::Tensor own = present.clone();
+  torch::Tensor features;
+  present.copy_(state);
+  forward(images, &features);
+  present.copy_(own);
+  return features;
+}
+
+void Model::set_statistics_momentum(double momentum) {
+  for (const auto& module : network_->modules()) {
+    if (auto* norm = module->as<Norm>()) norm->set_momentum(momentum);
+  }
+}
+
+void Model::reset_statistics() {
+  torch::NoGradGuard no_grad;
+  for (const Slot& slot : state_->slots()) {
+    if (!slot.normalization || slot.role != Role::buffer) continue;
+    ParameterVector::view(state_->state(), slot)
+        .fill_(slot.name.ends_with("running_var") ? 1.0 : 0.0);
+  }
+}
+
+std::int64_t Model::network_count() const {
+  return amplitude_.active() ? state_->slots().back().offset : state_->state().numel();
 }
 
 std::int64_t Model::aggregated_count() const {
-  const std::int64_t all = state_->state().numel();
-  return amplitude_.active() && amplitude_.frozen() ? state_->slots().back().offset : all;
+  return amplitude_.frozen() ? network_count() : state_->state().numel();
 }
 
 void Model::install(const torch::Tensor& average) {

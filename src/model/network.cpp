@@ -3,16 +3,14 @@
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/rng.hpp"
 #include "harmofl/model/cnn.hpp"
+#include "harmofl/model/densenet.hpp"
+#include "harmofl/model/resnet.hpp"
 #include "harmofl/model/unet.hpp"
 
 #include <torch/utils.h>
 
-#include <array>
-
 namespace harmofl {
 namespace {
-
-using Maker = std::shared_ptr<Network> (*)(const NetworkOptions&, const ProblemShape&);
 
 template <class Kind>
 std::shared_ptr<Network> make(const NetworkOptions& options, const ProblemShape& shape) {
@@ -20,10 +18,29 @@ std::shared_ptr<Network> make(const NetworkOptions& options, const ProblemShape&
 }
 
 struct Entry {
-  const char* name;
-  Maker make;
+  NetworkDefaults defaults;
+  std::shared_ptr<Network> (*make)(const NetworkOptions&, const ProblemShape&);
 };
-constexpr std::array<Entry, 2> networks{{{"cnn", make<Cnn>}, {"unet", make<UNet>}}};
+
+const std::vector<Entry>& networks() {
+  static const std::vector<Entry> table{
+      {{"cnn", 16, "batch-stateless"}, make<Cnn>},
+      {{"densenet121", 32, "batch-stateless"}, make_densenet121},
+      {{"densenet121-plain", 32, "batch"}, make_densenet121_plain},
+      {{"resnet18", 64, "group"}, make<ResNet18>},
+      {{"unet", 32, "batch-stateless"}, make<UNet>},
+  };
+  return table;
+}
+
+const Entry& find(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Entry& entry : networks()) {
+    if (entry.defaults.name == name) return entry;
+    names.push_back(entry.defaults.name);
+  }
+  throw UsageError(unknown("model.name = " + name, name, names));
+}
 
 }  // namespace
 
@@ -31,19 +48,17 @@ std::shared_ptr<Network> make_network(const NetworkOptions& options, const Probl
                                       std::uint64_t seed) {
   HARMOFL_VALIDATE(options.width > 0, "model.width = ", options.width,
                    " is no number of channels. Give 1 or more.");
-  for (const Entry& entry : networks) {
-    if (options.name != entry.name) continue;
-    torch::manual_seed(mix64(seed ^ static_cast<std::uint64_t>(RngPurpose::initial_model)));
-    return entry.make(options, shape);
-  }
-  throw UsageError(
-      concat("model.name = ", options.name, " is unknown. Known: ", join(network_names()), "."));
+  const Entry& entry = find(options.name);
+  torch::manual_seed(mix64(seed ^ static_cast<std::uint64_t>(RngPurpose::initial_model)));
+  return entry.make(options, shape);
 }
 
-std::vector<std::string> network_names() {
-  std::vector<std::string> names;
-  for (const Entry& entry : networks) names.emplace_back(entry.name);
-  return names;
+std::vector<NetworkDefaults> network_defaults() {
+  std::vector<NetworkDefaults> all;
+  for (const Entry& entry : networks()) all.push_back(entry.defaults);
+  return all;
 }
+
+NetworkDefaults find_network_defaults(const std::string& name) { return find(name).defaults; }
 
 }  // namespace harmofl

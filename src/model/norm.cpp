@@ -6,7 +6,6 @@ namespace harmofl {
 namespace {
 
 constexpr double eps = 1e-5;
-constexpr double statistics_momentum = 0.1;
 constexpr std::int64_t most_groups = 8;
 
 /// The largest number of groups up to `most_groups` that divides `channels`.
@@ -25,13 +24,15 @@ Norm::Norm(NormKind kind, std::int64_t channels) : kind_(kind), groups_(group_co
   if (kind == NormKind::group) return;
   running_mean_ = register_buffer("running_mean", torch::zeros({channels}));
   running_var_ = register_buffer("running_var", torch::ones({channels}));
+  batches_tracked_ = register_buffer("num_batches_tracked", torch::zeros({}));
 }
 
 torch::Tensor Norm::forward(const torch::Tensor& images) {
   if (kind_ == NormKind::group) return at::group_norm(images, groups_, weight_, bias_, eps);
+  if (batches_tracked_.defined() && is_training()) batches_tracked_.add_(1.0);
   const bool batch_statistics = is_training() || kind_ == NormKind::batch_stateless;
   return at::batch_norm(images, weight_, bias_, running_mean_, running_var_, batch_statistics,
-                        statistics_momentum, eps, /*cudnn_enabled=*/true);
+                        momentum_, eps, /*cudnn_enabled=*/true);
 }
 
 }  // namespace harmofl

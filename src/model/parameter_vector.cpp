@@ -1,19 +1,24 @@
 #include "harmofl/model/parameter_vector.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/model/norm.hpp"
 
 #include <torch/nn/module.h>
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace harmofl {
 namespace {
 
-Slot make_slot(const std::string& name, const torch::Tensor& tensor, Role role, std::int64_t offset,
-               bool channels_last) {
-  return {name,   role,           tensor.sizes().vec(),
-          offset, tensor.numel(), channels_last && tensor.dim() == 4};
+/// Names of the modules below `module` that normalise.
+std::set<std::string> norm_names(const torch::nn::Module& module) {
+  std::set<std::string> names;
+  for (const auto& item : module.named_modules("", /*include_self=*/false)) {
+    if (item.value()->as<Norm>() != nullptr) names.insert(item.key());
+  }
+  return names;
 }
 
 /// Makes `tensor` a view of `buffer` that holds the same values as before.
@@ -37,10 +42,14 @@ ParameterVector::ParameterVector(
     torch::nn::Module& module, const std::vector<std::pair<std::string, torch::Tensor*>>& trailing,
     bool channels_last) {
   std::vector<std::pair<Slot, torch::Tensor>> tensors;
+  const std::set<std::string> norms = norm_names(module);
   std::int64_t length = 0;
   const auto add = [&](const std::string& name, const torch::Tensor& tensor, Role role) {
     HARMOFL_EXPECT(tensor.scalar_type() == torch::kFloat32);
-    tensors.emplace_back(make_slot(name, tensor, role, length, channels_last), tensor);
+    const bool normalization = norms.contains(name.substr(0, name.rfind('.')));
+    tensors.emplace_back(Slot{name, role, tensor.sizes().vec(), length, tensor.numel(),
+                              normalization, channels_last && tensor.dim() == 4},
+                         tensor);
     length += tensor.numel();
   };
   for (const auto& item : module.named_parameters()) add(item.key(), item.value(), Role::parameter);

@@ -46,6 +46,7 @@ UNet::UNet(const NetworkOptions& options, const ProblemShape& shape)
         "encoder" + number, std::make_shared<Block>("enc" + number, in, out, options.norm));
     in = out;
   }
+  feature_count_ = 2 * in;
   bottleneck_ = register_module("bottleneck",
                                 std::make_shared<Block>("bottleneck", in, 2 * in, options.norm));
   for (std::size_t level = levels; level-- > 0;) {
@@ -61,7 +62,7 @@ UNet::UNet(const NetworkOptions& options, const ProblemShape& shape)
       register_module("conv", torch::nn::Conv2d(torch::nn::Conv2dOptions(width, shape.classes, 1)));
 }
 
-torch::Tensor UNet::forward(const torch::Tensor& images) {
+torch::Tensor UNet::forward(const torch::Tensor& images, torch::Tensor* features) {
   std::array<torch::Tensor, levels> skips;
   torch::Tensor x = images;
   for (std::size_t level = 0; level < levels; ++level) {
@@ -69,6 +70,7 @@ torch::Tensor UNet::forward(const torch::Tensor& images) {
     x = at::max_pool2d(skips[level], 2);
   }
   x = bottleneck_->forward(x);
+  if (features != nullptr) *features = x.mean({2, 3});
   for (std::size_t level = levels; level-- > 0;) {
     x = decoders_[level]->forward(at::cat({ups_[level](x), skips[level]}, 1));
   }

@@ -22,6 +22,7 @@ using testing::HasSubstr;
 
 constexpr std::int64_t length = 1000;
 constexpr std::int64_t parameters = 700;
+constexpr MessageLayout layout{parameters, length - parameters, 0};
 constexpr std::size_t clients = 5;
 
 /// Adds up states on one rank without MPI.
@@ -36,7 +37,7 @@ class AggregatorTest : public testing::Test {
 
   torch::Tensor sum(Reduction reduction, const std::vector<std::size_t>& order) {
     Aggregator aggregator(*transport_, reduction);
-    aggregator.begin(length, parameters, torch::kCPU);
+    aggregator.begin(layout, torch::kCPU);
     for (const std::size_t i : order) aggregator.add(states_[i], weights_[i], "clinic");
     return aggregator.reduce().clone();
   }
@@ -53,7 +54,7 @@ class AggregatorTest : public testing::Test {
   /// What the aggregator says of a client whose state is `value` everywhere.
   std::string message_of(Reduction reduction, float value, double weight) {
     Aggregator aggregator(*transport_, reduction);
-    aggregator.begin(length, parameters, torch::kCPU);
+    aggregator.begin(layout, torch::kCPU);
     torch::Tensor state = torch::zeros({length});
     state[parameters - 1] = value;
     try {
@@ -98,7 +99,7 @@ TEST_F(AggregatorTest, begins_every_round_from_zero) {
   for (const Reduction reduction : {Reduction::fast, Reduction::exact}) {
     Aggregator aggregator(*transport_, reduction);
     for (int round = 0; round < 2; ++round) {
-      aggregator.begin(length, parameters, torch::kCPU);
+      aggregator.begin(layout, torch::kCPU);
       aggregator.add(torch::ones({length}), 0.5, "clinic");
       EXPECT_TRUE(same_bits(aggregator.reduce(), torch::full({length}, 0.5))) << round;
     }
@@ -109,7 +110,7 @@ TEST_F(AggregatorTest, follows_a_change_of_length_between_rounds) {
   for (const Reduction reduction : {Reduction::fast, Reduction::exact}) {
     Aggregator aggregator(*transport_, reduction);
     for (const std::int64_t used : {length, parameters}) {
-      aggregator.begin(used, parameters, torch::kCPU);
+      aggregator.begin({parameters, used - parameters, 0}, torch::kCPU);
       aggregator.add(torch::ones({used}), 1.0, "clinic");
       EXPECT_TRUE(same_bits(aggregator.reduce(), torch::ones({used})));
     }
@@ -147,7 +148,7 @@ TEST_F(AggregatorTest, never_wraps_around_when_many_large_models_are_added) {
 
 TEST_F(AggregatorTest, leaves_large_statistics_their_larger_range) {
   Aggregator aggregator(*transport_, Reduction::exact);
-  aggregator.begin(length, parameters, torch::kCPU);
+  aggregator.begin(layout, torch::kCPU);
   torch::Tensor state = torch::zeros({length});
   state[parameters] = 1e9;  // an amplitude of zero frequency
   aggregator.add(state, 1.0, "clinic");

@@ -18,7 +18,7 @@ using test::world;
 
 SimulationOptions plain_options() {
   SimulationOptions options = small_options();
-  options.local.alpha = 0.0;
+  options.local.perturbation.alpha = 0.0;
   options.model.amplitude.band = Band::off;
   return options;
 }
@@ -45,7 +45,7 @@ TEST(Identities, each_half_of_harmofl_alone_is_not_fedavg) {
   const SimulationOptions plain = plain_options();
   const torch::Tensor fedavg = run(world(), plain, small).state;
   SimulationOptions perturbed = plain;
-  perturbed.local.alpha = 0.05;
+  perturbed.local.perturbation.alpha = 0.05;
   EXPECT_FALSE(same_bits(run(world(), perturbed, small).state, fedavg));
   SimulationOptions normalised = plain;
   normalised.model.amplitude.band = Band::low;

@@ -28,7 +28,7 @@ ModelOptions model_options(double momentum = 0.5, bool every_pass = false) {
 
 LocalOptions plain_options(double alpha = 0.0) {
   LocalOptions options;
-  options.alpha = alpha;
+  options.perturbation.alpha = alpha;
   options.batches.batch_size = batch_size;
   options.shuffle = false;
   return options;
@@ -43,9 +43,10 @@ const ClientData& client() {
 struct Trained {
   Trained(const ModelOptions& model_options, const LocalOptions& options, std::int64_t round = 0)
       : model(model_options, test::segmentation_of(32, 32), 1, torch::kCPU) {
-    LocalTrainer trainer(model, options);
-    ClientState state;
-    report = trainer.train(client(), state, {RoundId{round}, ClientId{0}, 7});
+    Algorithm plain;
+    LocalTrainer trainer(model, plain, options);
+    NamedState state;
+    report = trainer.train(client(), {RoundId{round}, ClientId{0}, 7}, state, {});
   }
   Model model;
   ClientReport report;
@@ -65,7 +66,7 @@ TEST(LocalTrainer, takes_one_step_a_batch_in_stored_order) {
   const Trained trained(model_options(), options);
   Model model(model_options(), test::segmentation_of(32, 32), 1, torch::kCPU);
   const Optimizer optimizer(options.optimizer);
-  ClientState state;
+  NamedState state;
   double loss_sum = 0.0;
   for (std::int64_t i = 0; i < 3; ++i) {
     const auto [images, masks] = batch(i);
@@ -117,11 +118,12 @@ TEST(LocalTrainer, draws_another_order_every_round) {
 
 TEST(LocalTrainer, refuses_a_site_without_training_samples) {
   Model model(model_options(), test::segmentation_of(32, 32), 1, torch::kCPU);
-  LocalTrainer trainer(model, plain_options());
+  Algorithm plain;
+  LocalTrainer trainer(model, plain, plain_options());
   ClientData nobody = client();
   nobody.split(Split::train) = {};
-  ClientState state;
-  EXPECT_THAT(test::user_error_of([&] { trainer.train(nobody, state, {}); }),
+  NamedState state;
+  EXPECT_THAT(test::user_error_of([&] { trainer.train(nobody, {}, state, {}); }),
               testing::HasSubstr("site site_0 has no training samples"));
 }
 

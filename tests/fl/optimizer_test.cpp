@@ -34,7 +34,7 @@ torch::Tensor run(const OptimizerOptions& options, const Between& between) {
   ParameterVector w(module, {}, true);
   test::set_parameters(w, first_weights());
   const Optimizer optimizer(options);
-  ClientState state;
+  NamedState state;
   for (int i = 0; i < steps; ++i) {
     w.gradients().copy_(gradient_of(i));
     optimizer.step(w, state);
@@ -44,7 +44,7 @@ torch::Tensor run(const OptimizerOptions& options, const Between& between) {
 }
 
 torch::Tensor run(const OptimizerOptions& options) {
-  return run(options, [](ClientState&) {});
+  return run(options, [](NamedState&) {});
 }
 
 /// g + weight_decay w
@@ -86,15 +86,15 @@ TEST(Adam, follows_its_formula_with_weight_decay_in_the_gradient) {
   }
 }
 
-TEST(Optimizer, goes_on_from_a_client_state_that_was_written_and_read) {
+TEST(Optimizer, goes_on_from_a_named_state_that_was_written_and_read) {
   for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adam}) {
     const OptimizerOptions options{kind, 0.1, 0.9, 0.1};
-    const torch::Tensor moved = run(options, [](ClientState& state) {
-      ClientState other;
-      other.import_tensors(ClientState::parse(state.serialize()), torch::kCPU);
+    const torch::Tensor moved = run(options, [](NamedState& state) {
+      NamedState other;
+      other.import_tensors(NamedState::parse(state.serialize()), torch::kCPU);
       state = other;
     });
-    const torch::Tensor forgetful = run(options, [](ClientState& state) { state = {}; });
+    const torch::Tensor forgetful = run(options, [](NamedState& state) { state = {}; });
     EXPECT_TRUE(same_bits(moved, run(options)));
     EXPECT_FALSE(same_bits(forgetful, run(options))) << "the state has no effect";
   }
@@ -102,7 +102,7 @@ TEST(Optimizer, goes_on_from_a_client_state_that_was_written_and_read) {
 
 TEST(Optimizer, of_plain_sgd_keeps_no_state) {
   run({OptimizerKind::sgd, 0.1, 0.0, 0.0},
-      [](ClientState& state) { EXPECT_TRUE(state.export_tensors().empty()); });
+      [](NamedState& state) { EXPECT_TRUE(state.export_tensors().empty()); });
 }
 
 TEST(Optimizer, refuses_options_out_of_range) {

@@ -31,7 +31,9 @@ std::vector<Score> round_of(double north, double south) {
           score(1, Split::val, south), score(1, Split::test, south + 0.1)};
 }
 
-json summary_of(const RunLog& log) { return log.summary("harmofl", RoundId{3}, {{"train", 2.0}}); }
+json summary_of(const RunLog& log) {
+  return log.summary("harmofl", RoundId{3}, {{"train", 2.0}}, 4096);
+}
 
 std::vector<json> lines_of(const std::filesystem::path& file) {
   std::vector<json> lines;

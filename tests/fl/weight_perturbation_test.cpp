@@ -1,6 +1,7 @@
 // Client weight perturbation on f(w) = w' A w / 2, whose gradient is A w (method.md, section 3).
+#include "harmofl/fl/weight_perturbation.hpp"
+
 #include "harmofl/base/error.hpp"
-#include "harmofl/fl/harmofl.hpp"
 
 #include "fl/flat_module.hpp"
 #include "model/tensors.hpp"
@@ -27,7 +28,7 @@ struct Quadratic {
   Quadratic() { test::set_parameters(w, torch::tensor({1.0, -2.0, 0.3})); }
 
   torch::Tensor step(double alpha) {
-    WeightPerturbation perturbation(alpha);
+    WeightPerturbation perturbation({.alpha = alpha});
     return perturbation(w, gradient());
   }
 
@@ -64,7 +65,7 @@ TEST(WeightPerturbation, leaves_the_gradient_at_the_perturbed_weights) {
 TEST(WeightPerturbation, restores_the_weights_up_to_two_roundings) {
   constexpr double alpha = 0.05;
   Quadratic f;
-  WeightPerturbation perturbation(alpha);
+  WeightPerturbation perturbation({.alpha = alpha});
   for (const double value : {1.0, 0.1, 1e-7, 3e8}) {
     test::set_parameters(f.w, torch::tensor({1.0, -2.0, 0.3}) * value);
     const torch::Tensor before = f.w.parameters().clone();
@@ -99,8 +100,8 @@ TEST(WeightPerturbation, survives_a_gradient_of_zero) {
 }
 
 TEST(WeightPerturbation, refuses_a_negative_length) {
-  EXPECT_THROW(WeightPerturbation(-0.05), UserError);
-  EXPECT_THROW(WeightPerturbation(std::nan("")), UserError);
+  EXPECT_THROW(WeightPerturbation({.alpha = -0.05}), UserError);
+  EXPECT_THROW(WeightPerturbation({.alpha = std::nan("")}), UserError);
 }
 
 }  // namespace

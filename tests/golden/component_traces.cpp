@@ -1,7 +1,8 @@
 // Golden tests of single parts.
 #include "harmofl/base/text.hpp"
-#include "harmofl/fl/harmofl.hpp"
 #include "harmofl/fl/optimizer.hpp"
+#include "harmofl/fl/weight_perturbation.hpp"
+#include "harmofl/model/densenet.hpp"
 #include "harmofl/model/losses.hpp"
 #include "harmofl/model/metrics.hpp"
 #include "harmofl/model/model.hpp"
@@ -10,6 +11,8 @@
 
 #include <gtest/gtest.h>
 #include <torch/nn/modules/linear.h>
+
+#include <cmath>
 
 namespace harmofl::test {
 namespace {
@@ -35,6 +38,47 @@ std::unique_ptr<Model> make_unet(const Trace& trace, std::int64_t height, std::i
       options, ProblemShape{Task::segmentation, 2, 3, height, width}, 0, torch::kCPU);
   model->state().import_tensors(trace.state("state"), trace.name());
   return model;
+}
+
+/// The network of a trace of densenet: that of the attributes where they are given, else the whole.
+std::unique_ptr<Model> make_densenet(const Trace& trace, std::int64_t side) {
+  DenseNetOptions densenet;
+  densenet.growth = trace.integer("growth_rate");
+  densenet.blocks = trace.integers("block_config");
+  densenet.first_channels = trace.integer("num_init_features");
+  densenet.bottleneck = trace.integer("bn_size");
+  ModelOptions options;
+  options.amplitude = amplitude_options(trace.number("amp_L"), trace.number("amp_v"));
+  const ProblemShape shape{Task::classification, 2, 3, side, side};
+  return std::make_unique<Model>(std::make_shared<DenseNet>(densenet, shape), options, shape,
+                                 torch::kCPU);
+}
+
+std::uint64_t splitmix64(std::uint64_t x) {
+  x += 0x9E3779B97F4A7C15U;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+  return x ^ (x >> 31);
+}
+
+/// The weights of the traces' README that are computed, not stored.
+void set_weights_by_formula(const Trace& trace, ParameterVector& w) {
+  torch::NoGradGuard no_grad;
+  const auto seed = static_cast<std::uint64_t>(trace.integer("formula_seed"));
+  const std::vector<std::string> names = trace.texts("param_names");
+  for (std::uint64_t j = 0; j < names.size(); ++j) {
+    const Slot& slot = w.slot(names[j]);
+    std::int64_t fan = slot.shape.size() == 1 ? slot.count : slot.count / slot.shape.front();
+    const auto scale = static_cast<float>(std::sqrt(24.0 / static_cast<double>(fan)));
+    const torch::Tensor values = torch::empty({slot.count});
+    auto* out = values.data_ptr<float>();
+    for (std::int64_t i = 0; i < slot.count; ++i) {
+      const std::uint64_t hash =
+          splitmix64((seed << 48) + (j << 32) + static_cast<std::uint64_t>(i));
+      out[i] = (std::ldexp(static_cast<float>(hash >> 40), -24) - 0.5F) * scale;
+    }
+    ParameterVector::view(w.state(), slot).copy_(values.view(slot.shape));
+  }
 }
 
 torch::Tensor gradient_of(Model& model, const std::string& parameter) {
@@ -66,8 +110,8 @@ OptimizerOptions optimizer_options(const Trace& trace) {
 void check_steps(Trace& trace, ParameterVector& w,
                  const std::function<torch::Tensor(const Batch&)>& gradient) {
   const Optimizer optimizer(optimizer_options(trace));
-  WeightPerturbation perturbation(trace.number("alpha"));
-  ClientState state;
+  WeightPerturbation perturbation({.alpha = trace.number("alpha")});
+  NamedState state;
   for (std::int64_t step = 1; trace.has(concat("expect/step", step)); ++step) {
     const std::string group = concat("step", step, "/");
     const Batch batch = trace.batch("input", step - 1);
@@ -154,6 +198,33 @@ void check_unet(Trace& trace) {
   }
 }
 
+void check_densenet(Trace& trace) {
+  const auto model = make_densenet(trace, trace.images("input/x0").size(2));
+  if (trace.has("state")) {
+    model->state().import_tensors(trace.state("state"), trace.name());
+  } else {
+    set_weights_by_formula(trace, model->state());
+  }
+  trace.check("n_parameters", static_cast<double>(model->parameter_count()));
+  for (std::int64_t t = 0; trace.has(concat("expect/logits", t)); ++t) {
+    const bool frozen = t >= trace.integer("frozen_from");
+    if (frozen) model->amplitude().freeze();
+    model->set_training(!frozen);
+    const Batch batch = trace.batch("input", t);
+    const torch::Tensor images = model->amplitude().observe(batch.images);
+    trace.check(concat("logits", t), model->forward(images).detach());
+    const auto value = backward(*model, LossKind::cross_entropy, images, batch.targets);
+    trace.check(concat("loss", t), value.item<double>());
+    if (trace.has(concat("expect/amp", t))) {
+      trace.check(concat("amp", t), model->amplitude().running_amplitude());
+    }
+    if (!trace.has(concat("expect/grad", t))) continue;
+    for (const std::string& name : trace.children(concat("expect/grad", t))) {
+      trace.check(concat("grad", t, "/", name), gradient_of(*model, name));
+    }
+  }
+}
+
 void check_perturbed_step(Trace& trace) {
   if (trace.text("model").starts_with("linear")) {
     torch::nn::Module module;
@@ -169,11 +240,14 @@ void check_perturbed_step(Trace& trace) {
     return;
   }
   const torch::Tensor first = trace.images("input/x0");
-  const auto model = make_unet(trace, first.size(2), first.size(3));
+  const bool densenet = trace.text("model") == "densenet";
+  const auto model = densenet ? make_densenet(trace, first.size(2))
+                              : make_unet(trace, first.size(2), first.size(3));
+  if (densenet) model->state().import_tensors(trace.state("state"), trace.name());
+  const LossKind loss = densenet ? LossKind::cross_entropy : LossKind::cross_entropy_dice;
   model->set_training(true);
   check_steps(trace, model->state(), [&](const Batch& batch) {
-    return backward(*model, LossKind::cross_entropy_dice, model->amplitude().observe(batch.images),
-                    batch.targets);
+    return backward(*model, loss, model->amplitude().observe(batch.images), batch.targets);
   });
   trace.check("amp", model->amplitude().running_amplitude());
 }

@@ -2,6 +2,7 @@
 #include "harmofl/base/text.hpp"
 #include "harmofl/fl/simulation.hpp"
 
+#include "fl/flat_module.hpp"
 #include "golden/trace.hpp"
 #include "support/world.hpp"
 
@@ -54,13 +55,19 @@ SimulationOptions options_of(const Trace& trace, const Trace& common, const std:
   options.weights = Weighting::samples;
   options.local.shuffle = false;
   options.local.batches = {.batch_size = common.integer("batch")};
-  options.local.alpha = trace.has_attribute("alpha") ? trace.number("alpha") : 0.0;
+  options.local.perturbation.alpha = trace.has_attribute("alpha") ? trace.number("alpha") : 0.0;
   OptimizerOptions& optimizer = options.local.optimizer;
   optimizer.kind = trace.text("optimizer") == "adam" ? OptimizerKind::adam : OptimizerKind::sgd;
   optimizer.lr = trace.number("lr");
   optimizer.momentum = trace.has_attribute("momentum") ? trace.number("momentum") : 0.0;
   optimizer.weight_decay = trace.number("weight_decay");
   options.model.network = {"unet", trace.integer("init_features"), NormKind::batch_stateless};
+  for (const AlgorithmKey& key : find_algorithm(method).keys) {
+    if (trace.has_attribute(key.name)) {
+      options.algorithm_values[key.name] = concat(trace.number(key.name));
+    }
+  }
+  if (method == "fedbn") options.model.network.norm = NormKind::batch;
   if (trace.has_attribute("amp_L")) {
     const double fraction = trace.number("amp_L");
     options.model.amplitude = {fraction < 0    ? Band::full
@@ -78,7 +85,7 @@ double relative_update_error(const Trace& trace, const Trace& common, const std:
   double error = 0.0;
   double update = 0.0;
   for (const Slot& slot : state.slots()) {
-    if (slot.role != Role::parameter) continue;
+    if (slot.role != Role::parameter || slot.normalization) continue;
     const torch::Tensor expected = trace.tensor("expect/" + group + "/" + slot.name);
     const torch::Tensor got = ParameterVector::view(state.state(), slot);
     error += (got - expected).to(torch::kFloat64).square().sum().item<double>();
@@ -104,18 +111,63 @@ void check_scores(Trace& trace, const std::string& group, const std::vector<Scor
   }
 }
 
-bool known(const std::string& method) {
-  for (const AlgorithmEntry& entry : algorithms()) {
-    if (entry.name == method) return true;
+/// The initial model: that of the traces, in which a norm's tensors are missing (they start as
+/// those of any new norm).
+std::vector<NamedTensor> initial_model(const Simulation& simulation, const Trace& common,
+                                       bool amplitude) {
+  std::map<std::string, NamedTensor> by_name;
+  for (const NamedTensor& tensor : common.state("init", amplitude ? "" : "amp_norm.running_amp")) {
+    by_name[tensor.name] = tensor;
   }
-  return false;
+  std::vector<NamedTensor> tensors = simulation.model().state().export_tensors();
+  for (NamedTensor& tensor : tensors) {
+    const bool norm = simulation.model().state().slot(tensor.name).normalization;
+    EXPECT_NE(norm, by_name.contains(tensor.name)) << tensor.name;
+    if (!norm) tensor = by_name.at(tensor.name);
+  }
+  return tensors;
+}
+
+/// The tensors that stayed with the clients of this rank.
+void check_local_tensors(Trace& trace, const std::string& group, const Simulation& simulation) {
+  for (std::int64_t k = 0; trace.has(concat("expect/", group, "client", k)); ++k) {
+    const NamedState* client = simulation.state_of(ClientId{k});
+    if (client == nullptr) continue;
+    for (const std::string& name : trace.children(concat("expect/", group, "client", k))) {
+      trace.check(concat(group, "client", k, "/", name), client->get("local." + name));
+    }
+  }
+}
+
+/// FedNova's a_i and tau_eff, from the method itself.
+void check_normalisers(Trace& trace) {
+  const auto method = make_algorithm("fednova", {});
+  const std::vector<double> weights = trace.numbers("weights");
+  const std::vector<std::int64_t> batches = trace.integers("batches_used");
+  std::vector<float> normalisers;
+  double tau_eff = 0.0;
+  for (std::size_t k = 0; k < weights.size(); ++k) {
+    FlatModule module({1});
+    ParameterVector w(module, {}, false);
+    NamedState client;
+    ClientWork work{w, w.state(), w.state().clone(), client, {}};
+    work.momentum = trace.number("momentum");
+    work.steps = batches[k];
+    work.extra = torch::zeros({method->extra_count(1)});
+    torch::NoGradGuard no_grad;
+    method->finish(work);
+    normalisers.push_back(work.extra.item<float>());
+    tau_eff += weights[k] * work.extra.item<double>();
+  }
+  trace.check("a_norm", torch::tensor(normalisers));
+  trace.check("tau_eff", tau_eff);
 }
 
 }  // namespace
 
-bool check_federated(Trace& trace) {
+void check_federated(Trace& trace) {
   const std::string method = trace.text("method").substr(0, trace.text("method").find('_'));
-  if (!known(method)) return false;
+  if (trace.has("expect/a_norm")) check_normalisers(trace);
   const Trace common(trace_folder() / trace.text("common"));
   const std::vector<std::int64_t> batches = trace.integers("batches_used");
   const auto load = [&](const Member& member) {
@@ -125,8 +177,7 @@ bool check_federated(Trace& trace) {
   Simulation simulation(world(), options_of(trace, common, method), federation_of(trace, common),
                         load, torch::kCPU, nullptr);
   const bool amplitude = trace.has_attribute("amp_L");
-  simulation.start_from(common.state("init", amplitude ? "" : "amp_norm.running_amp"),
-                        common.name());
+  simulation.start_from(initial_model(simulation, common, amplitude), common.name());
   const std::vector<double> tolerance = trace.numbers("rel_update_tol");
   for (std::int64_t round = 1; round <= trace.integer("rounds"); ++round) {
     simulation.run_round();
@@ -138,9 +189,9 @@ bool check_federated(Trace& trace) {
     trace.note(concat("relative update of round ", round),
                relative_update_error(trace, common, group + "global", state),
                tolerance.at(static_cast<std::size_t>(round - 1)));
+    check_local_tensors(trace, group, simulation);
     if (world().is_root()) check_scores(trace, group, simulation.scores());
   }
-  return true;
 }
 
 }  // namespace harmofl::test

@@ -1,4 +1,4 @@
-// One test a file of the folder of traces; what this program does not have yet is skipped by name.
+// One test a file of the folder of traces.
 #include "golden/trace.hpp"
 #include "support/world.hpp"
 
@@ -25,19 +25,19 @@ class Golden : public testing::TestWithParam<std::filesystem::path> {};
 TEST_P(Golden, AgreesWithTheIndependentImplementation) {
   Trace trace(GetParam());
   const std::string kind = trace.text("case");
-  const bool unet = !trace.name().starts_with("wpoptim_densenet");
   if (kind == "metrics") {
     check_metrics(trace);
   } else if (kind == "ampnorm") {
     check_amplitude(trace);
   } else if (kind == "unet") {
     check_unet(trace);
-  } else if (kind == "wpoptim" && unet) {
+  } else if (kind == "densenet") {
+    check_densenet(trace);
+  } else if (kind == "wpoptim") {
     check_perturbed_step(trace);
-  } else if (kind != "fed") {
-    GTEST_SKIP() << trace.name() << ": this build has no densenet121";
-  } else if (!check_federated(trace)) {
-    GTEST_SKIP() << trace.name() << ": this build has no method " << trace.text("method");
+  } else {
+    ASSERT_EQ(kind, "fed") << trace.name() << ": traces of an unknown kind";
+    check_federated(trace);
   }
   if (world().is_root()) std::cout << "[ golden   ] " << trace.report() << std::endl;
 }

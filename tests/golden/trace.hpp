@@ -75,9 +75,10 @@ class Trace {
 void check_metrics(Trace& trace);
 void check_amplitude(Trace& trace);
 void check_unet(Trace& trace);
+void check_densenet(Trace& trace);
 void check_perturbed_step(Trace& trace);
 
-/// Whole federated runs, on all ranks of the test. Returns false when the method is not known.
-bool check_federated(Trace& trace);
+/// Whole federated runs, on all ranks of the test.
+void check_federated(Trace& trace);
 
 }  // namespace harmofl::test

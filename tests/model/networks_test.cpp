@@ -167,8 +167,8 @@ TEST(Networks, of_unknown_names_are_refused_with_the_known_ones) {
     make_network({"vgg", 4, NormKind::batch}, segmentation_of(32, 32), 1);
     FAIL() << "nothing was thrown";
   } catch (const UsageError& error) {
-    for (const std::string& name : network_names()) {
-      EXPECT_THAT(error.what(), testing::HasSubstr(name));
+    for (const NetworkDefaults& network : network_defaults()) {
+      EXPECT_THAT(error.what(), testing::HasSubstr(network.name));
     }
   }
 }

@@ -21,10 +21,8 @@ auto with_usage_errors(const std::string& origin, const std::vector<std::string>
   } catch (const po::unknown_option& error) {
     std::string name = error.get_option_name();
     name.erase(0, name.find_first_not_of('-'));
-    const std::string near = closest(name, known);
-    throw UsageError(concat(origin, ": '", name, "' is unknown.",
-                            near.empty() ? "" : " Did you mean '" + near + "'?", " See `", help,
-                            "`."));
+    throw UsageError(concat(origin, ": '", name, "' is unknown.", suggestion(name, known), " See `",
+                            help, "`."));
   } catch (const po::error& error) {
     throw UsageError(concat(origin, ": ", error.what(), ". See `", help, "`."));
   }

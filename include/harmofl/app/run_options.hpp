@@ -14,6 +14,7 @@ struct RunOptions {
   std::string name;
   std::filesystem::path output;
   std::filesystem::path shards;
+  std::filesystem::path weights;  ///< To start from; empty: a drawn initial model.
   bool resume = false;
   DeviceType device = DeviceType::cpu;
   std::int64_t threads = 0;
@@ -29,6 +30,9 @@ RunOptions run_options(const Config& config);
 
 /// The model part alone, for evaluating a checkpoint.
 ModelOptions model_options(const Config& config);
+
+/// Values of the method's own keys of a resolved configuration.
+AlgorithmValues algorithm_values(const Config& config);
 
 /// The loss of a resolved configuration.
 LossKind loss_kind(const Config& config);

@@ -22,6 +22,13 @@ std::string join(const std::vector<std::string>& items, std::string_view separat
 /// Returns the entry of `known` closest to `name` by edit distance, or "" when none is near.
 std::string closest(std::string_view name, const std::vector<std::string>& known);
 
+/// "`what` is unknown. Did you mean 'X'? Known: ...", with the entry of `known` nearest to `name`.
+std::string unknown(const std::string& what, std::string_view name,
+                    const std::vector<std::string>& known);
+
+/// " Did you mean 'X'?", or "" when nothing in `known` is near: for messages that end otherwise.
+std::string suggestion(std::string_view name, const std::vector<std::string>& known);
+
 /// Formats a number of bytes with a binary unit, "1.5 GiB".
 std::string human_bytes(double size_bytes);
 

@@ -14,24 +14,34 @@ enum class Reduction {
   exact,  ///< 64-bit fixed-point sums: the same bits for any layout.
 };
 
+/// Numbers of values in a client's message, in this order.
+struct MessageLayout {
+  std::int64_t parameters = 0;
+  std::int64_t buffers = 0;
+  std::int64_t extra = 0;  ///< What a method sends beside the state.
+
+  std::int64_t length() const { return parameters + buffers + extra; }
+  bool operator==(const MessageLayout&) const = default;
+};
+
 /// Adds up p_i w_i of this rank's clients, then of all ranks by one all-reduce in place.
 ///
-/// `exact` rounds every p_i w_i to a multiple of 2^-44 (parameters; |w_i| < 2^18) or 2^-30
+/// `exact` rounds every p_i w_i to a multiple of 2^-44 (parameters, extra; |w_i| < 2^18) or 2^-30
 /// (buffers; |w_i| < 2^32) before the sum. Integer addition is associative, so the order in which
 /// clients are added does not matter.
 class Aggregator {
  public:
   Aggregator(Transport& transport, Reduction reduction);
 
-  /// Starts a round whose states are `length` elements long, the first `parameters` of them
-  /// trained, on `device`.
-  void begin(std::int64_t length, std::int64_t parameters, torch::Device device);
+  /// Starts a round whose messages have this layout, on `device`.
+  void begin(const MessageLayout& layout, torch::Device device);
 
-  /// Adds `weight` times `state`, float32 [length]. Throws RankFailure, naming `client`, when a
-  /// value is not finite or too large for `exact`.
+  /// Adds `weight` times `state`, float32 [layout.length()]. Throws RankFailure, naming `client`,
+  /// when a value is not finite or too large for `exact`.
   void add(const torch::Tensor& state, double weight, const std::string& client);
 
-  /// Returns the sum over all ranks, float32 [length]; valid until the next `begin`. Collective.
+  /// Returns the sum over all ranks, float32 [layout.length()]; valid until the next `begin`.
+  /// Collective.
   const torch::Tensor& reduce();
 
  private:
@@ -43,7 +53,7 @@ class Aggregator {
   torch::Tensor sum_;        ///< float32: what `reduce` returns.
   torch::Tensor fixed_sum_;  ///< int64, `exact` only.
   torch::Tensor units_;      ///< float64: units of the fixed point by element, `exact` only.
-  std::int64_t parameters_ = -1;
+  MessageLayout layout_;
 };
 
 }  // namespace harmofl

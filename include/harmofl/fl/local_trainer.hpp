@@ -4,9 +4,10 @@
 #include "harmofl/base/ids.hpp"
 #include "harmofl/data/batches.hpp"
 #include "harmofl/data/client_data.hpp"
-#include "harmofl/fl/client_state.hpp"
-#include "harmofl/fl/harmofl.hpp"
+#include "harmofl/fl/algorithm.hpp"
+#include "harmofl/fl/named_state.hpp"
 #include "harmofl/fl/optimizer.hpp"
+#include "harmofl/fl/weight_perturbation.hpp"
 #include "harmofl/model/losses.hpp"
 #include "harmofl/model/model.hpp"
 
@@ -18,10 +19,11 @@ namespace harmofl {
 struct LocalOptions {
   OptimizerOptions optimizer;
   LossKind loss = LossKind::cross_entropy_dice;
-  double alpha = 0.0;  ///< Length of the weight perturbation; 0 is off.
+  PerturbationOptions perturbation;
   std::int64_t local_epochs = 1;
   BatchOptions batches;
   bool shuffle = true;
+  bool measure = false;  ///< Also measures drift and gradient norm, at some cost.
 };
 
 /// All that a client may know of a round.
@@ -33,27 +35,39 @@ struct RoundContext {
 
 /// What a client returns beside its model.
 struct ClientReport {
-  double loss = 0.0;  ///< Mean over steps of the loss before each step.
+  double loss = 0.0;  ///< Mean over steps of the loss before each step, a method's term included.
   std::int64_t steps = 0;
+  torch::Tensor extra;  ///< What the method sends beside the state.
+  /// (1/tau) sum_k ||w_{i,k} - w_t||^2 over the weights after each step: the client's part of the
+  /// drift Gamma (method.md, section 7). 0 unless measured.
+  double drift = 0.0;
+  double gradient_norm = 0.0;  ///< Mean over steps of the norm of the gradient stepped with.
 };
 
 /// Trains the model that it is given, in place, on one client's data.
 class LocalTrainer {
  public:
-  LocalTrainer(Model& model, const LocalOptions& options);
+  LocalTrainer(Model& model, Algorithm& algorithm, const LocalOptions& options);
 
-  /// Runs the local epochs from the model as it stands. Throws UserError when the client has no
-  /// training samples.
-  ClientReport train(const ClientData& data, ClientState& state, const RoundContext& context);
+  /// Runs the local epochs from the model as it stands. `client` and `server` are what the method
+  /// keeps with either. Throws UserError when the client has no training samples.
+  ClientReport train(const ClientData& data, const RoundContext& context, NamedState& client,
+                     const NamedState& server);
 
  private:
-  torch::Tensor step(const Batch& batch, ClientState& state);
+  torch::Tensor step(const Batch& batch, ClientWork& work);
+  torch::Tensor gradient(const torch::Tensor& images, const torch::Tensor& targets,
+                         ClientWork& work);
   BatchStream open(const Samples& samples, const RoundContext& context, std::int64_t epoch) const;
+  void measure(const ClientWork& work);
 
   Model& model_;
+  Algorithm& algorithm_;
   LocalOptions options_;
   Optimizer optimizer_;
   WeightPerturbation perturbation_;
+  torch::Tensor start_;                  ///< The network's state at the start of a client's work.
+  torch::Tensor drift_, gradient_norm_;  ///< Sums over steps, where measured.
 };
 
 }  // namespace harmofl

@@ -1,7 +1,7 @@
 /// Base optimisers over the flat parameter buffer; their moments are client state.
 #pragma once
 
-#include "harmofl/fl/client_state.hpp"
+#include "harmofl/fl/named_state.hpp"
 #include "harmofl/model/parameter_vector.hpp"
 
 namespace harmofl {
@@ -13,6 +13,9 @@ struct OptimizerOptions {
   double lr = 1e-2;
   double momentum = 0.9;      ///< Of SGD; 0 is plain SGD.
   double weight_decay = 0.0;  ///< L2, added to the gradient as weight_decay * w.
+
+  /// The momentum that acts: that of SGD, none of Adam.
+  double effective_momentum() const { return kind == OptimizerKind::sgd ? momentum : 0.0; }
 };
 
 /// One fused step over all parameters, by libtorch's own kernels and so with PyTorch's numbers.
@@ -24,11 +27,14 @@ class Optimizer {
   /// Steps `w.parameters()` with `w.gradients()`.
   /// SGD: buf <- momentum buf + g (the first buf is g), w <- w - lr buf.
   /// Adam (Kingma and Ba, ICLR 2015): beta 0.9 and 0.999, eps 1e-8.
-  void step(ParameterVector& w, ClientState& state) const;
+  /// The moments are tensors of `state` whose names begin with `prefix`.
+  void step(ParameterVector& w, NamedState& state, const std::string& prefix = "optimizer.") const;
+
+  const OptimizerOptions& options() const { return options_; }
 
  private:
-  void step_sgd(ParameterVector& w, ClientState& state) const;
-  void step_adam(ParameterVector& w, ClientState& state) const;
+  void step_sgd(ParameterVector& w, NamedState& state, const std::string& prefix) const;
+  void step_adam(ParameterVector& w, NamedState& state, const std::string& prefix) const;
 
   OptimizerOptions options_;
 };

@@ -28,9 +28,10 @@ class RunLog {
   std::string headline(const std::vector<Score>& scores) const;
 
   /// The content of `summary.json`: method, best round, its test metrics per site with mean and
-  /// standard deviation over sites, seconds per phase.
+  /// standard deviation over sites, seconds per phase, and the bytes that each client sent.
   nlohmann::json summary(const std::string& method, RoundId rounds_done,
-                         const std::map<std::string, double>& seconds) const;
+                         const std::map<std::string, double>& seconds,
+                         std::int64_t sent_bytes) const;
 
   /// The state that a checkpoint keeps, and back.
   nlohmann::json save() const;

@@ -8,6 +8,7 @@
 #include "harmofl/fl/aggregator.hpp"
 #include "harmofl/fl/algorithm.hpp"
 #include "harmofl/fl/evaluation.hpp"
+#include "harmofl/fl/exchange.hpp"
 #include "harmofl/fl/federation.hpp"
 #include "harmofl/fl/local_trainer.hpp"
 #include "harmofl/fl/run_log.hpp"
@@ -24,6 +25,7 @@ namespace harmofl {
 
 struct SimulationOptions {
   std::string algorithm = "harmofl";
+  AlgorithmValues algorithm_values;  ///< Of the method's own keys, where not the defaults.
   std::uint64_t seed = 0;
   std::int64_t rounds = 1;
   std::int64_t evaluate_every = 1;  ///< Rounds; the last round is always evaluated.
@@ -32,6 +34,7 @@ struct SimulationOptions {
   bool truncate = false;  ///< Every client uses as many samples as the smallest has.
   LocalOptions local;
   ModelOptions model;
+  BufferPolicy buffers = BufferPolicy::average;
   Reduction reduction = Reduction::fast;
   TransportKind transport = TransportKind::automatic;
   double timeout_s = 0.0;  ///< Of the watchdog; 0 is off.
@@ -52,6 +55,14 @@ class Simulation {
   Simulation(const Communicator& comm, const SimulationOptions& options, Federation federation,
              const ClientLoader& load, torch::Device device, const RunFolder* folder);
 
+  /// Calls `observer` after each client's work of each round, on the client's rank, with its update
+  /// D_i: parameters only, float32 [P].
+  using UpdateObserver = std::function<void(ClientId, const torch::Tensor& update)>;
+  void observe_updates(UpdateObserver observer) { observe_update_ = std::move(observer); }
+
+  /// What is combined outside its theory, one sentence each.
+  std::vector<std::string> cautions() const;
+
   /// Starts from given tensors instead of a drawn initial model. Throws UserError, naming `source`,
   /// unless they are those of the model.
   void start_from(const std::vector<NamedTensor>& model, const std::string& source);
@@ -66,9 +77,12 @@ class Simulation {
   void run_round();
 
   Model& model() { return model_; }
+  const Model& model() const { return model_; }
   RoundId next_round() const { return round_; }
   /// Scores of the last round: train losses, and val and test where it was evaluated. Root only.
   const std::vector<Score>& scores() const { return scores_; }
+  /// What this rank keeps for a client; null for the clients of other ranks.
+  const NamedState* state_of(ClientId client) const;
   /// The owner of every client.
   const std::vector<Rank>& placement() const { return placement_; }
 
@@ -76,15 +90,18 @@ class Simulation {
   struct LocalClient {
     ClientId id;
     ClientData data;
-    ClientState state;
+    NamedState state;
   };
 
   std::vector<Score> train_clients();
+  Score train_client(LocalClient& client);
   void aggregate();
+  void recompute_statistics_of_clients();
   std::vector<Score> evaluate_clients();
   void report(const std::vector<Score>& own_scores, double seconds);
   void save();
   void save_best();
+  void write_checkpoint(const std::filesystem::path& path, std::int64_t rounds_done, bool whole);
   void write_summary();
 
   const Communicator& comm_;
@@ -97,13 +114,17 @@ class Simulation {
   Model model_;                       ///< The working copy: local models, then the global one.
   torch::Tensor global_;              ///< State of the global model w_t.
   std::unique_ptr<Algorithm> algorithm_;
+  NamedState server_state_;  ///< What the method keeps at the server; the same on every rank.
   LocalTrainer trainer_;
   std::unique_ptr<Transport> transport_;
   Aggregator aggregator_;
+  Exchange exchange_;
+  UpdateObserver observe_update_;
   RunLog log_;
   Watchdog watchdog_;
   PhaseTimes times_;
   RoundId round_;
+  std::int64_t sent_bytes_ = 0;  ///< By each client so far: its messages.
   std::vector<Score> scores_;
 };
 

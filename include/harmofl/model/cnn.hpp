@@ -18,7 +18,9 @@ class Cnn final : public Network {
  public:
   Cnn(const NetworkOptions& options, const ProblemShape& shape);
 
-  torch::Tensor forward(const torch::Tensor& images) override;
+  /// Features: the pooled output of the last level, F = 4 width.
+  torch::Tensor forward(const torch::Tensor& images, torch::Tensor* features) override;
+  std::int64_t feature_count() const override { return classifier_->options.in_features(); }
 
  private:
   static constexpr std::size_t levels = 3;

@@ -13,6 +13,7 @@
 namespace harmofl {
 
 class Network;
+class Projection;
 
 struct ModelOptions {
   NetworkOptions network;
@@ -26,16 +27,31 @@ struct ModelOptions {
 /// A model on one device.
 class Model {
  public:
+  /// Makes the network that the options name, with weights drawn from `seed`.
   Model(const ModelOptions& options, const ProblemShape& shape, std::uint64_t seed,
+        torch::Device device);
+  /// Takes a network that is there; of the options, all but those of the network.
+  Model(std::shared_ptr<Network> network, const ModelOptions& options, const ProblemShape& shape,
         torch::Device device);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
-  /// Logits of images [B, C, H, W] that have been through `amplitude()`.
-  torch::Tensor forward(const torch::Tensor& images);
+  /// Logits of images [B, C, H, W] that have been through `amplitude()`. Where `features` is given,
+  /// it becomes the features of each image, float32 [B, F]: the network's pooled ones, or what the
+  /// projection head makes of them.
+  torch::Tensor forward(const torch::Tensor& images, torch::Tensor* features = nullptr);
+
+  /// Features of `images` at another state of the network, float32 [network_count()], without
+  /// gradient. The model's own state is as before afterwards, to the bit.
+  torch::Tensor features_at(const torch::Tensor& state, const torch::Tensor& images);
 
   /// Batch statistics and gradients in training; running statistics in evaluation.
   void set_training(bool training);
+
+  /// The momentum of the running statistics of all norms; `reset_statistics` sets them to those of
+  /// a new network (mean 0, variance 1).
+  void set_statistics_momentum(double momentum);
+  void reset_statistics();
 
   AmplitudeNormalization& amplitude() { return amplitude_; }
   ParameterVector& state() { return *state_; }
@@ -44,6 +60,9 @@ class Model {
 
   /// Number of trained parameters.
   std::int64_t parameter_count() const { return state_->parameters().numel(); }
+
+  /// The first elements of `state()` that are the network's: all but the running amplitude.
+  std::int64_t network_count() const;
 
   /// The first elements of `state()` that a round has to aggregate: all of it until the running
   /// amplitude, which comes last, is frozen.
@@ -58,6 +77,7 @@ class Model {
   bool channels_last_;
   AmplitudeNormalization amplitude_;
   std::shared_ptr<Network> network_;
+  std::shared_ptr<Projection> projection_;  ///< Null without a projection head.
   std::unique_ptr<ParameterVector> state_;
 };
 

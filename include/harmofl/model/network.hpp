@@ -9,23 +9,23 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace harmofl {
 
 /// A network. Module names follow PyTorch's state_dict conventions.
 class Network : public torch::nn::Module {
  public:
-  /// Maps float32 images [B, C, H, W] to logits: [B, classes] or [B, classes, H, W].
-  virtual torch::Tensor forward(const torch::Tensor& images) = 0;
+  /// Maps float32 images [B, C, H, W] to logits: [B, classes] or [B, classes, H, W]. Where
+  /// `features` is given, it becomes what the network knows of each image: float32 [B, F].
+  virtual torch::Tensor forward(const torch::Tensor& images, torch::Tensor* features = nullptr) = 0;
+
+  /// F of the features.
+  virtual std::int64_t feature_count() const = 0;
 };
 
 /// Makes the network `options.name` with PyTorch's default initialisation drawn from `seed`.
 /// Throws UsageError for an unknown name and UserError when the shape does not suit the network.
 std::shared_ptr<Network> make_network(const NetworkOptions& options, const ProblemShape& shape,
                                       std::uint64_t seed);
-
-/// Names of all networks.
-std::vector<std::string> network_names();
 
 }  // namespace harmofl

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace harmofl {
 
@@ -26,8 +27,22 @@ enum class NormKind {
 
 struct NetworkOptions {
   std::string name = "unet";
-  std::int64_t width = 32;  ///< Channels of the first level.
+  std::int64_t width = 32;  ///< Channels of the first level; of densenet121: its growth rate.
   NormKind norm = NormKind::batch_stateless;
+  bool projection = false;  ///< Adds a projection head F-F-256 behind the features.
 };
+
+/// What a network takes where the configuration leaves it open.
+struct NetworkDefaults {
+  std::string name;
+  std::int64_t width;
+  std::string norm;  ///< As in `model.norm`.
+};
+
+/// The defaults of every network, in the order of their names.
+std::vector<NetworkDefaults> network_defaults();
+
+/// Those of the network called `name`. Throws UsageError listing the known ones.
+NetworkDefaults find_network_defaults(const std::string& name);
 
 }  // namespace harmofl

@@ -28,6 +28,7 @@ struct Slot {
   std::vector<std::int64_t> shape;
   std::int64_t offset;  ///< First element.
   std::int64_t count;   ///< Number of elements.
+  bool normalization;   ///< Belongs to a normalisation layer.
   bool channels_last;   ///< Stored as [O, H, W, I] behind a view of shape [O, I, H, W].
 };
 

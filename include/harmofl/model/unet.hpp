@@ -19,7 +19,9 @@ class UNet final : public Network {
  public:
   UNet(const NetworkOptions& options, const ProblemShape& shape);
 
-  torch::Tensor forward(const torch::Tensor& images) override;
+  /// Features: the spatial mean of the bottleneck's output, F = 16 width.
+  torch::Tensor forward(const torch::Tensor& images, torch::Tensor* features) override;
+  std::int64_t feature_count() const override { return feature_count_; }
 
  private:
   static constexpr std::size_t levels = 4;
@@ -37,6 +39,7 @@ class UNet final : public Network {
   std::array<torch::nn::ConvTranspose2d, levels> ups_;
   std::shared_ptr<Block> bottleneck_;
   torch::nn::Conv2d head_{nullptr};
+  std::int64_t feature_count_ = 0;
 };
 
 }  // namespace harmofl

@@ -1,23 +1,31 @@
-/// What a client keeps between rounds and shares with nobody.
+/// What a client keeps between rounds and shares with nobody, and what the server keeps.
 #pragma once
 
 #include "harmofl/io/checkpoint.hpp"
 
 #include <torch/types.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 namespace harmofl {
 
-/// Named float32 tensors that live with their client: optimiser moments, control variates.
-/// They survive rounds, checkpoints and a move to another rank.
-class ClientState {
+/// Named float32 tensors that live with their client: optimiser moments, control variates, a
+/// personal model; or with the server: its momentum. They survive rounds, checkpoints and a move to
+/// another rank.
+class NamedState {
  public:
   /// The tensor called `name`, made of zeros like `like` when it is not there yet.
   torch::Tensor& tensor(const std::string& name, const torch::Tensor& like);
   bool has(const std::string& name) const { return tensors_.contains(name); }
+  /// The tensor called `name`, which is there.
+  const torch::Tensor& get(const std::string& name) const { return tensors_.at(name); }
+  /// Forgets the tensors whose names begin with `prefix`.
+  void drop(const std::string& prefix);
+  /// The tensors whose names `wanted` accepts; they share memory with these.
+  NamedState subset(const std::function<bool(const std::string&)>& wanted) const;
 
   std::vector<NamedTensor> export_tensors() const;
   void import_tensors(const std::vector<NamedTensor>& tensors, torch::Device device);

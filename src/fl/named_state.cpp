@@ -1,4 +1,4 @@
-#include "harmofl/fl/client_state.hpp"
+#include "harmofl/fl/named_state.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -6,13 +6,25 @@
 
 namespace harmofl {
 
-torch::Tensor& ClientState::tensor(const std::string& name, const torch::Tensor& like) {
+torch::Tensor& NamedState::tensor(const std::string& name, const torch::Tensor& like) {
   torch::Tensor& tensor = tensors_[name];
   if (!tensor.defined()) tensor = torch::zeros_like(like);
   return tensor;
 }
 
-std::vector<NamedTensor> ClientState::export_tensors() const {
+void NamedState::drop(const std::string& prefix) {
+  std::erase_if(tensors_, [&](const auto& item) { return item.first.starts_with(prefix); });
+}
+
+NamedState NamedState::subset(const std::function<bool(const std::string&)>& wanted) const {
+  NamedState chosen;
+  for (const auto& item : tensors_) {
+    if (wanted(item.first)) chosen.tensors_.insert(item);
+  }
+  return chosen;
+}
+
+std::vector<NamedTensor> NamedState::export_tensors() const {
   std::vector<NamedTensor> exported;
   for (const auto& [name, tensor] : tensors_) {
     const torch::Tensor host = tensor.cpu().contiguous();
@@ -23,7 +35,7 @@ std::vector<NamedTensor> ClientState::export_tensors() const {
   return exported;
 }
 
-void ClientState::import_tensors(const std::vector<NamedTensor>& tensors, torch::Device device) {
+void NamedState::import_tensors(const std::vector<NamedTensor>& tensors, torch::Device device) {
   tensors_.clear();
   for (const NamedTensor& tensor : tensors) {
     tensors_[tensor.name] =
@@ -31,7 +43,7 @@ void ClientState::import_tensors(const std::vector<NamedTensor>& tensors, torch:
   }
 }
 
-std::string ClientState::serialize() const {
+std::string NamedState::serialize() const {
   auto list = nlohmann::json::array();
   for (const NamedTensor& tensor : export_tensors()) {
     std::vector<std::uint8_t> bytes(tensor.values.size() * sizeof(float));
@@ -45,7 +57,7 @@ std::string ClientState::serialize() const {
   return packed;
 }
 
-std::vector<NamedTensor> ClientState::parse(const std::string& bytes) {
+std::vector<NamedTensor> NamedState::parse(const std::string& bytes) {
   std::vector<NamedTensor> tensors;
   for (const auto& item : nlohmann::json::from_msgpack(bytes)) {
     const auto& packed = item.at("values").get_binary();

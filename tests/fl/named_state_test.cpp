@@ -1,4 +1,4 @@
-#include "harmofl/fl/client_state.hpp"
+#include "harmofl/fl/named_state.hpp"
 
 #include "model/tensors.hpp"
 
@@ -12,8 +12,8 @@ namespace {
 
 using test::same_bits;
 
-ClientState some_state() {
-  ClientState state;
+NamedState some_state() {
+  NamedState state;
   state.tensor("optimizer.exp_avg", torch::zeros({2, 3}))
       .copy_(torch::tensor({1.0F, -0.0F, 1e-40F, 3e38F, std::numeric_limits<float>::infinity(),
                             std::numeric_limits<float>::quiet_NaN()})
@@ -22,8 +22,8 @@ ClientState some_state() {
   return state;
 }
 
-TEST(ClientState, makes_a_tensor_of_zeros_once) {
-  ClientState state;
+TEST(NamedState, makes_a_tensor_of_zeros_once) {
+  NamedState state;
   EXPECT_FALSE(state.has("moment"));
   torch::Tensor& moment = state.tensor("moment", torch::ones({2, 3}));
   EXPECT_TRUE(same_bits(moment, torch::zeros({2, 3})));
@@ -32,10 +32,10 @@ TEST(ClientState, makes_a_tensor_of_zeros_once) {
   EXPECT_TRUE(same_bits(state.tensor("moment", torch::ones({2, 3})), torch::full({2, 3}, 4.0)));
 }
 
-TEST(ClientState, survives_bytes_to_the_bit) {
-  ClientState original = some_state();
-  ClientState copy;
-  copy.import_tensors(ClientState::parse(original.serialize()), torch::kCPU);
+TEST(NamedState, survives_bytes_to_the_bit) {
+  NamedState original = some_state();
+  NamedState copy;
+  copy.import_tensors(NamedState::parse(original.serialize()), torch::kCPU);
   ASSERT_EQ(copy.export_tensors().size(), original.export_tensors().size());
   for (const NamedTensor& tensor : original.export_tensors()) {
     ASSERT_TRUE(copy.has(tensor.name)) << tensor.name;
@@ -45,15 +45,15 @@ TEST(ClientState, survives_bytes_to_the_bit) {
   }
 }
 
-TEST(ClientState, survives_bytes_when_empty) {
-  ClientState copy = some_state();
-  copy.import_tensors(ClientState::parse(ClientState().serialize()), torch::kCPU);
+TEST(NamedState, survives_bytes_when_empty) {
+  NamedState copy = some_state();
+  copy.import_tensors(NamedState::parse(NamedState().serialize()), torch::kCPU);
   EXPECT_TRUE(copy.export_tensors().empty()) << "importing replaces what was there";
 }
 
-TEST(ClientState, owns_what_it_imports) {
+TEST(NamedState, owns_what_it_imports) {
   std::vector<NamedTensor> tensors = some_state().export_tensors();
-  ClientState copy;
+  NamedState copy;
   copy.import_tensors(tensors, torch::kCPU);
   for (NamedTensor& tensor : tensors) std::ranges::fill(tensor.values, 9.0F);
   EXPECT_EQ(copy.tensor("optimizer.step", torch::zeros({})).item<float>(), 7.0F);

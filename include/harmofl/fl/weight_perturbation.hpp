@@ -1,0 +1,38 @@
+/// Client weight perturbation: the half of HarmoFL that is also FedSAM's local step.
+#pragma once
+
+#include "harmofl/model/parameter_vector.hpp"
+
+#include <torch/types.h>
+
+#include <functional>
+
+namespace harmofl {
+
+struct PerturbationOptions {
+  double alpha = 0.0;     ///< Length of the perturbation; 0 leaves the plain gradient, in one pass.
+  bool adaptive = false;  ///< ASAM: every weight is perturbed in proportion to its size.
+  double eta = 0.0;       ///< ASAM: added to |w|, so that weights of 0 move too.
+};
+
+/// The perturbed gradient (method.md, section 3; HarmoFL, AAAI 2022; SAM: Foret et al., ICLR 2021;
+/// ASAM: Kwon et al., ICML 2021). Leaves in the gradients what the base optimiser shall step with.
+class WeightPerturbation {
+ public:
+  /// Computes the loss at the present weights, writes its gradient over the gradients, returns it.
+  using Gradient = std::function<torch::Tensor()>;
+
+  /// Throws UserError for a negative alpha or eta.
+  explicit WeightPerturbation(const PerturbationOptions& options);
+
+  /// Returns the loss of the first pass, a scalar tensor on the model's device.
+  torch::Tensor operator()(ParameterVector& w, const Gradient& gradient);
+
+ private:
+  void compute_delta(const ParameterVector& w);
+
+  PerturbationOptions options_;
+  torch::Tensor delta_;  ///< Kept between steps, so that no step allocates it.
+};
+
+}  // namespace harmofl

@@ -1,0 +1,43 @@
+// FedAvgM (Hsu, Qi, Brown, "Measuring the effects of non-identical data distribution for federated
+// visual classification", 2019): the server steps with momentum.
+//   u <- beta u + sum p_i D_i
+//   w_{t+1} = w_t + eta u
+// Computed in float64 and rounded once, so that beta = 0, eta = 1 is FedAvg to the bit.
+#include "harmofl/fl/algorithm.hpp"
+
+#include <limits>
+
+namespace harmofl {
+namespace {
+
+class FedAvgM final : public Algorithm {
+ public:
+  explicit FedAvgM(const AlgorithmOptions& options)
+      : beta_(options.number("beta", 0.0, 1.0)),
+        eta_(options.number("server_lr", 0.0, std::numeric_limits<double>::infinity())) {}
+
+  void server_step(ServerRound& round) override {
+    const torch::Tensor w = round.w.to(torch::kFloat64);
+    torch::Tensor& kept = round.server.tensor("fedavgm.u", round.w);
+    // u <- beta u + sum p_i D_i
+    const torch::Tensor u = beta_ * kept.to(torch::kFloat64) + (round.average - w);
+    kept.copy_(u);
+    // w_{t+1} = w_t + eta u
+    round.average.copy_(w + eta_ * u);
+  }
+
+ private:
+  double beta_, eta_;
+};
+
+}  // namespace
+
+AlgorithmEntry fedavgm() {
+  return {"fedavgm",
+          "Hsu, Qi, Brown, arXiv 1909.06335, 2019",
+          {{"beta", "0.9", "momentum of the server"}, {"server_lr", "1", "step of the server"}},
+          {},
+          make_with_options<FedAvgM>};
+}
+
+}  // namespace harmofl
