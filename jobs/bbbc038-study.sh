@@ -13,25 +13,16 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tools/common.sh
 source tools/common.sh
+# shellcheck source=jobs/study-functions.sh
+source jobs/study-functions.sh
 ranks=${RANKS:-2}
 program=${HARMOFL:-build/release/harmofl}
 study=${STUDY:-runs/bbbc038-study}
 shards=${SHARDS:-runs/data/bbbc038}
+config=jobs/bbbc038.ini
 methods=(fedavg amplitude perturbation harmofl)
 rates=(0.001 0.003 0.01 0.03 0.1)
 mpi_env "$((ranks + 1))"
-
-# run NAME KEY VALUE ...: one run, skipped when it is finished, resumed when it was cut off.
-run() {
-  local name=$1
-  shift
-  [[ -e "$study/$name/summary.json" ]] && return 0
-  mkdir -p "$(dirname "$study/$name")"
-  printf '%s\n' "$name"
-  mpirun -n "$ranks" "$program" train --config jobs/bbbc038.ini --data.shards "$shards" \
-    --device.threads 1 --run.name "$name" --run.output "$study/$name" --run.resume true \
-    "$@" >>"$study/$name.log" 2>&1
-}
 
 # method NAME: sets `options` to what makes a method of the table.
 method() {
@@ -41,18 +32,6 @@ method() {
     perturbation) options=(--algorithm.name harmofl --amplitude.band off) ;;
     harmofl) options=(--algorithm.name harmofl) ;;
   esac
-}
-
-# best_rate METHOD: the learning rate of `sweep` with the highest mean validation Dice.
-best_rate() {
-  "$HARMOFL_DEPS/venv/bin/python" - "$study/sweep" "$1" "${rates[@]}" <<'PYTHON'
-import json, pathlib, sys
-folder, method, *rates = sys.argv[1:]
-def dice(rate):
-    summary = pathlib.Path(folder, f"{method}-lr{rate}", "summary.json")
-    return json.loads(summary.read_text())["val"]["mean"]["dice"]
-print(max(rates, key=dice))
-PYTHON
 }
 
 sweep() {
@@ -70,7 +49,7 @@ final() {
   local seed name rate
   for seed in 0 1 2; do
     for name in "${methods[@]}"; do
-      rate=$(best_rate "$name")
+      rate=$(best_rate "$name" "${rates[@]}")
       method "$name"
       run "final/$name-seed$seed" "${options[@]}" --train.lr "$rate" --run.seed "$seed" \
         --run.rounds 100 --run.evaluate_every 5
@@ -88,13 +67,13 @@ why() {
     run "why/$name-norm-group" "${options[@]}" "${shared[@]}" "${group[@]}"
   done
   method harmofl
-  run why/harmofl-alpha-0.01 "${options[@]}" "${shared[@]}" --train.lr "$(best_rate harmofl)" \
+  run why/harmofl-alpha-0.01 "${options[@]}" "${shared[@]}" --train.lr "$(best_rate harmofl "${rates[@]}")" \
     --perturbation.alpha 0.01
   method amplitude
   run why/amplitude-band-full "${options[@]}" "${shared[@]}" \
-    --train.lr "$(best_rate amplitude)" --amplitude.band full
+    --train.lr "$(best_rate amplitude "${rates[@]}")" --amplitude.band full
   run why/amplitude-momentum-0.5 "${options[@]}" "${shared[@]}" \
-    --train.lr "$(best_rate amplitude)" --amplitude.momentum 0.5
+    --train.lr "$(best_rate amplitude "${rates[@]}")" --amplitude.momentum 0.5
 }
 
 case ${1:-} in

@@ -34,6 +34,9 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table{
       {"train", "train a federation by a configuration file", train},
       {"evaluate", "measure a checkpoint on the shards of a folder", evaluate_checkpoint},
+      {"analyse", "drift, flatness, loss surface, spectra, gradients", analyse},
+      {"algorithms", "list the methods with their keys, defaults and papers", list_algorithms},
+      {"export", "write a checkpoint's model as .safetensors or .pt", export_weights},
       {"inspect", "describe and verify a shard or a checkpoint", inspect},
       {"synthesize", "make synthetic sites that differ like scanners do", synthesize_federation},
   };

@@ -1,9 +1,10 @@
 #include "harmofl/app/command_line.hpp"
 #include "harmofl/app/commands.hpp"
+#include "harmofl/app/load_model.hpp"
 #include "harmofl/app/run_options.hpp"
 #include "harmofl/fl/evaluation.hpp"
+#include "harmofl/fl/exchange.hpp"
 #include "harmofl/io/atomic_file.hpp"
-#include "harmofl/io/checkpoint.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -26,27 +27,6 @@ po::options_description evaluate_options() {
       "split", po::value<std::string>()->default_value("test"), "train | val | test")(
       "output", po::value<std::string>(), "write the table to this JSON file too");
   return options;
-}
-
-Split parse_split(const std::string& text) {
-  for (const Split split : all_splits) {
-    if (text == to_string(split)) return split;
-  }
-  throw UsageError(concat("--split ", text, " is unknown. Known: train, val, test."));
-}
-
-/// The checkpoint's model, for problems of the federation's shape.
-std::unique_ptr<Model> load_model(const CheckpointReader& checkpoint, const std::string& path,
-                                  const Config& config, const ProblemShape& shape) {
-  std::unique_ptr<Model> model;
-  try {
-    model = std::make_unique<Model>(model_options(config), shape, 0, torch::kCPU);
-  } catch (const UserError& error) {
-    throw UserError(concat(path, ": its model does not suit these shards: ", error.what()));
-  }
-  model->state().import_tensors(checkpoint.read("model"), path);
-  model->amplitude().freeze();
-  return model;
 }
 
 nlohmann::json table_of(const std::vector<Score>& scores, const Federation& federation) {
@@ -90,20 +70,22 @@ ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& com
   std::vector<Score> scores;
   comm.agree([&] {
     const Split split = parse_split((*given)["split"].as<std::string>());
-    const CheckpointReader checkpoint(path);
-    const Config config = Config::from_ini(checkpoint.info().config, path);
-    const auto model = load_model(checkpoint, path, config, federation.shape);
+    const LoadedModel loaded = load_model(path, federation.shape);
+    const auto algorithm = make_algorithm(loaded.algorithm, algorithm_values(loaded.config));
+    const torch::Tensor global = loaded.model->state().state().clone();
     std::vector<std::int64_t> costs;
     for (const Member& member : federation.members) costs.push_back(member.count(split));
     const std::vector<Rank> placement = place(costs, comm.size());
     for (ClientId id{0}; id.value() < federation.size(); ++id) {
       if (placement[id.position()] != comm.rank()) continue;
       const ClientData data = load_client(federation.members[id.position()].shard, torch::kCPU);
-      scores.push_back(
-          {id, split,
-           evaluate(*model, data.split(split), federation.shape.task, federation.shape.classes,
-                    loss_kind(config), config.integer("data.batch_size", 1)),
-           0.0});
+      loaded.model->state().state().copy_(global);
+      personalize(*loaded.model, load_personal(path, data.site, *algorithm), *algorithm);
+      scores.push_back({id, split,
+                        evaluate(*loaded.model, data.split(split), federation.shape.task,
+                                 federation.shape.classes, loss_kind(loaded.config),
+                                 loaded.config.integer("data.batch_size", 1)),
+                        0.0});
     }
   });
   scores = gather_scores(scores, comm);

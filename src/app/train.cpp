@@ -4,6 +4,7 @@
 #include "harmofl/base/interrupt.hpp"
 #include "harmofl/base/log.hpp"
 #include "harmofl/io/checkpoint.hpp"
+#include "harmofl/model/weights_file.hpp"
 
 #include <nlohmann/json.hpp>
 #include <torch/utils.h>
@@ -117,6 +118,9 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   if (comm.any(folder && folder->has_checkpoint())) {
     simulation.resume(run.output / "checkpoint.h5");
     log::info(concat("resuming after ", simulation.next_round(), " round(s)"));
+  } else if (!run.weights.empty()) {
+    comm.agree([&] { simulation.start_from(read_weights(run.weights), run.weights.string()); });
+    log::info(concat("starting from the weights of ", run.weights.string()));
   }
   install_interrupt_handlers();
   const Outcome outcome = simulation.run();

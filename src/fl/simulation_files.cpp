@@ -57,9 +57,10 @@ void Simulation::write_checkpoint(const std::filesystem::path& path, std::int64_
     if (!mine && !comm_.is_root()) continue;
     const std::string bytes =
         comm_.send_to_root(owner, mine ? (local++)->state.subset(wanted).serialize() : "");
-    if (writer) {
-      writer->write(client_group(federation_.members[id.position()].site),
-                    NamedState::parse(bytes));
+    if (!writer) continue;
+    const auto tensors = NamedState::parse(bytes);
+    if (whole || !tensors.empty()) {
+      writer->write(client_group(federation_.members[id.position()].site), tensors);
     }
   }
   comm_.agree([&] {
@@ -68,7 +69,7 @@ void Simulation::write_checkpoint(const std::filesystem::path& path, std::int64_
 }
 
 void Simulation::start_from(const std::vector<NamedTensor>& model, const std::string& source) {
-  model_.state().import_tensors(model, source);
+  model_.import_weights(model, source);
   global_.copy_(model_.state().state());
 }
 
@@ -79,7 +80,10 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
     HARMOFL_VALIDATE(reader.info().algorithm == options_.algorithm, checkpoint.string(),
                      ": was made by ", reader.info().algorithm, ", but algorithm.name is ",
                      options_.algorithm, ". Resume with the configuration of that run.");
-    start_from(reader.read(model_group), checkpoint.string());
+    HARMOFL_VALIDATE(state.contains("log"), checkpoint.string(), ": holds a model, but not the ",
+                     "state of a run, which is needed to go on. Give its checkpoint.h5.");
+    model_.state().import_tensors(reader.read(model_group), checkpoint.string());
+    global_.copy_(model_.state().state());
     if (state.at("amplitude_frozen")) model_.amplitude().freeze();
     log_.load(state.at("log"));
     times_.add(state.value("seconds", std::map<std::string, double>{}));

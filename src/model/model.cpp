@@ -5,6 +5,9 @@
 #include "harmofl/model/norm.hpp"
 #include "harmofl/model/projection.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace harmofl {
 
 namespace {
@@ -79,6 +82,15 @@ void Model::reset_statistics() {
     ParameterVector::view(state_->state(), slot)
         .fill_(slot.name.ends_with("running_var") ? 1.0 : 0.0);
   }
+}
+
+void Model::import_weights(std::vector<NamedTensor> tensors, const std::string& source) {
+  const auto is_amplitude = [](const NamedTensor& tensor) {
+    return tensor.name == running_amplitude_name;
+  };
+  std::erase_if(tensors, is_amplitude);
+  std::ranges::copy_if(state_->export_tensors(), std::back_inserter(tensors), is_amplitude);
+  state_->import_tensors(tensors, source);
 }
 
 std::int64_t Model::network_count() const {

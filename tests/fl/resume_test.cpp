@@ -1,10 +1,10 @@
 // A run that stopped and went on ends as one that never stopped.
 #include "harmofl/io/run_folder.hpp"
 
+#include "fl/shared_folder.hpp"
 #include "fl/small_federation.hpp"
 #include "io/samples.hpp"
 #include "model/tensors.hpp"
-#include "support/temp_folder.hpp"
 #include "support/world.hpp"
 
 #include <gmock/gmock.h>
@@ -21,6 +21,7 @@ using test::Ending;
 using test::ending_of;
 using test::same_bits;
 using test::same_scores;
+using test::SharedFolder;
 using test::small_options;
 using test::SmallFederation;
 using test::unequal_sites;
@@ -28,25 +29,6 @@ using test::world;
 
 constexpr std::int64_t rounds_before = 2;
 constexpr std::int64_t rounds_in_all = 4;
-
-/// A folder that the root makes and every rank knows.
-class SharedFolder {
- public:
-  SharedFolder() {
-    if (world().is_root()) owned_.emplace();
-    std::string text = world().is_root() ? owned_->path().string() : "";
-    world().broadcast(text);
-    path_ = text;
-  }
-  /// Nobody still reads when the root takes it away.
-  ~SharedFolder() { world().barrier(); }
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::optional<test::TempFolder> owned_;
-  std::filesystem::path path_;
-};
 
 SimulationOptions options_of(OptimizerKind optimizer, std::int64_t rounds) {
   SimulationOptions options = small_options();

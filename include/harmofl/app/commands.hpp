@@ -24,6 +24,9 @@ const std::vector<Command>& commands();
 ExitCode train(const Arguments& arguments, const Communicator& comm);
 ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& comm);
 ExitCode inspect(const Arguments& arguments, const Communicator& comm);
+ExitCode analyse(const Arguments& arguments, const Communicator& comm);
+ExitCode export_weights(const Arguments& arguments, const Communicator& comm);
+ExitCode list_algorithms(const Arguments& arguments, const Communicator& comm);
 ExitCode synthesize_federation(const Arguments& arguments, const Communicator& comm);
 
 /// Runs the subcommand that `arguments` start with. Collective.

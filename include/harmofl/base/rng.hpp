@@ -22,6 +22,7 @@ enum class RngPurpose : std::uint32_t {
   split = 3,
   synthesis = 4,
   selection = 5,
+  direction = 6,
 };
 
 /// A stream of random numbers keyed by (seed, round, client, purpose).

@@ -15,7 +15,7 @@ enum class BufferPolicy {
 };
 
 struct MethodSetting {
-  OptimizerOptions optimizer;
+  OptimizerOptions optimizer = {};
   Weighting weights = Weighting::uniform;
   NormKind norm = NormKind::batch_stateless;
   BufferPolicy buffers = BufferPolicy::average;

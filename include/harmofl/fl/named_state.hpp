@@ -20,6 +20,7 @@ class NamedState {
   /// The tensor called `name`, made of zeros like `like` when it is not there yet.
   torch::Tensor& tensor(const std::string& name, const torch::Tensor& like);
   bool has(const std::string& name) const { return tensors_.contains(name); }
+  bool empty() const { return tensors_.empty(); }
   /// The tensor called `name`, which is there.
   const torch::Tensor& get(const std::string& name) const { return tensors_.at(name); }
   /// Forgets the tensors whose names begin with `prefix`.

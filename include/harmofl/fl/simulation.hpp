@@ -63,8 +63,8 @@ class Simulation {
   /// What is combined outside its theory, one sentence each.
   std::vector<std::string> cautions() const;
 
-  /// Starts from given tensors instead of a drawn initial model. Throws UserError, naming `source`,
-  /// unless they are those of the model.
+  /// Starts from given weights instead of drawn ones. Throws UserError, naming `source`, unless
+  /// they are those of the network.
   void start_from(const std::vector<NamedTensor>& model, const std::string& source);
 
   /// Continues from a checkpoint of the same configuration, to the same bits as if never stopped.

@@ -9,6 +9,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace harmofl {
 
@@ -60,6 +62,11 @@ class Model {
 
   /// Number of trained parameters.
   std::int64_t parameter_count() const { return state_->parameters().numel(); }
+
+  /// Makes `tensors` the network's state. A running amplitude among them is left out: the first
+  /// round gathers it anew. Throws UserError, naming `source`, unless they are those of the
+  /// network.
+  void import_weights(std::vector<NamedTensor> tensors, const std::string& source);
 
   /// The first elements of `state()` that are the network's: all but the running amplitude.
   std::int64_t network_count() const;

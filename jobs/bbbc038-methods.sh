@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# All methods on BBBC038, each with its published defaults: docs/results.md.
+#
+#   bash jobs/bbbc038-methods.sh sweep    three learning rates for each method, 30 rounds, one seed
+#   bash jobs/bbbc038-methods.sh final    100 rounds, three seeds, at the rate that sweep prefers
+#   bash jobs/bbbc038-methods.sh all      both
+#
+# Finished runs are kept, so a call continues where the last one stopped. In a Slurm job array each
+# task takes its share of the runs of `sweep`, later of `final` (--array=0-13: one method a task).
+# Environment: RANKS (default 2), HARMOFL (the program), STUDY (folder of the runs), SHARDS,
+# METHODS (default: all that `harmofl algorithms` lists).
+# tools/report_methods.py writes the tables.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tools/common.sh
+source tools/common.sh
+# shellcheck source=jobs/study-functions.sh
+source jobs/study-functions.sh
+ranks=${RANKS:-2}
+program=${HARMOFL:-build/release/harmofl}
+study=${STUDY:-runs/bbbc038-methods}
+shards=${SHARDS:-runs/data/bbbc038-64}
+config=jobs/bbbc038-methods.ini
+rates=(0.1 0.3 1)
+read -ra methods <<<"${METHODS:-ditto fedadagrad fedadam fedavg fedavgm fedbn feddyn fednova fedprox fedsam fedyogi harmofl moon scaffold}"
+if [[ -n "${SLURM_ARRAY_TASK_ID:-}" ]]; then
+  methods=("${methods[$((SLURM_ARRAY_TASK_ID % ${#methods[@]}))]}")
+fi
+mpi_env "$((ranks + 1))"
+
+sweep() {
+  local rate name
+  for rate in "${rates[@]}"; do
+    for name in "${methods[@]}"; do
+      run "sweep/$name-lr$rate" --algorithm.name "$name" --train.lr "$rate" --run.rounds 30 \
+        --run.evaluate_every 10
+    done
+  done
+}
+
+final() {
+  local seed name
+  for seed in 0 1 2; do
+    for name in "${methods[@]}"; do
+      run "final/$name-seed$seed" --algorithm.name "$name" --run.seed "$seed" \
+        --train.lr "$(best_rate "$name" "${rates[@]}")"
+    done
+  done
+}
+
+case ${1:-} in
+  sweep | final) "$1" ;;
+  all)
+    sweep
+    final
+    ;;
+  *)
+    print_help "${BASH_SOURCE[0]}" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,189 @@
+#include "analysis.hpp"
+
+#include "harmofl/app/run_options.hpp"
+#include "harmofl/base/log.hpp"
+#include "harmofl/io/atomic_file.hpp"
+
+#include <torch/utils.h>
+
+#include <cstring>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace harmofl {
+
+namespace po = boost::program_options;
+
+namespace {
+
+AnalysisOptions read_options(const std::string& kind, const GivenOptions& given) {
+  const std::string checkpoint = given["checkpoint"].as<std::string>();
+  const bool elsewhere = given.contains("output");
+  std::filesystem::path folder = elsewhere ? given["output"].as<std::string>() : checkpoint;
+  if (!elsewhere) folder = folder.parent_path();
+  return {kind, checkpoint, folder.empty() ? std::filesystem::path(".") : folder,
+          parse_split(given["split"].as<std::string>()), whole_option(given, "most", 0)};
+}
+
+void check_samples(const Federation& federation, Split split) {
+  for (const Member& member : federation.members) {
+    HARMOFL_VALIDATE(member.count(split) > 0, member.shard.string(), ": site ", member.site,
+                     " has no samples in split ", to_string(split), ". Choose another --split.");
+  }
+}
+
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  HARMOFL_VALIDATE(!error, folder.string(), ": the folder cannot be made: ", error.message(),
+                   ". Give another --output.");
+}
+
+/// What was measured.
+nlohmann::ordered_json origin_of(const Analysis& analysis) {
+  std::vector<std::string> sites;
+  for (const Member& member : analysis.federation.members) sites.push_back(member.site);
+  return {{"kind", analysis.options.kind},
+          {"checkpoint", analysis.options.checkpoint},
+          {"algorithm", analysis.loaded.algorithm},
+          {"rounds_done", analysis.loaded.rounds_done},
+          {"sites", sites},
+          {"split", to_string(analysis.options.split)},
+          {"most", analysis.options.most},
+          {"loss", analysis.loaded.config.text("train.loss")},
+          {"batch_size", analysis.batch_size}};
+}
+
+}  // namespace
+
+po::options_description analysis_options(const std::string& kind, const std::string& meaning) {
+  po::options_description options(concat("usage: [mpirun -n RANKS] harmofl analyse ", kind,
+                                         " --checkpoint FILE --shards DIR [OPTIONS]\n", meaning,
+                                         "\n\nOptions"));
+  const auto whole = [](std::int64_t value) {
+    return po::value<std::int64_t>()->default_value(value);
+  };
+  options.add_options()("help", "show this text")(
+      "checkpoint", po::value<std::string>()->required(), "checkpoint.h5 or best.h5 of a run")(
+      "shards", po::value<std::string>()->required(), "folder with one HDF5 shard a site")(
+      "output", po::value<std::string>(), "folder for the results; default that of the checkpoint")(
+      "split", po::value<std::string>()->default_value("train"), "train | val | test")(
+      "most", whole(0), "first images of each site to use; 0 is all")(
+      "threads", whole(1), "compute threads a rank; another number, other last digits");
+  return options;
+}
+
+std::int64_t whole_option(const GivenOptions& given, const std::string& name, std::int64_t least) {
+  const auto value = given[name].as<std::int64_t>();
+  if (value < least) {
+    throw UsageError(concat("--", name, " ", value, " must be ", least, " or more."));
+  }
+  return value;
+}
+
+std::unique_ptr<Analysis> open_analysis(const std::string& kind, const Arguments& arguments,
+                                        const po::options_description& options,
+                                        const std::function<void(const GivenOptions&)>& read,
+                                        const Communicator& comm) {
+  std::optional<GivenOptions> given;
+  AnalysisOptions common;
+  comm.agree([&] {
+    given = parse_command("analyse " + kind, arguments, options);
+    if (given->contains("help")) return;
+    common = read_options(kind, *given);
+    read(*given);
+    torch::set_num_threads(static_cast<int>(whole_option(*given, "threads", 1)));
+  });
+  if (given->contains("help")) {
+    print(concat(options), comm);
+    return nullptr;
+  }
+  const Federation federation = open_federation((*given)["shards"].as<std::string>(), comm);
+  std::unique_ptr<Analysis> analysis;
+  comm.agree([&] {
+    check_samples(federation, common.split);
+    LoadedModel loaded = load_model(common.checkpoint, federation.shape);
+    const LossKind loss = loss_kind(loaded.config);
+    const std::int64_t batch_size = loaded.config.integer("data.batch_size", 1);
+    analysis = std::make_unique<Analysis>(
+        Analysis{common, federation, std::move(loaded), loss, batch_size});
+    if (comm.is_root()) make_folder(common.output);
+  });
+  return analysis;
+}
+
+Samples load_samples(const Analysis& analysis, ClientId client) {
+  const Member& member = analysis.federation.members[client.position()];
+  Samples samples = load_client(member.shard, torch::kCPU).split(analysis.options.split);
+  if (analysis.options.most == 0 || analysis.options.most >= samples.count()) return samples;
+  // Copies, so that the others are freed.
+  samples.images = samples.images.narrow(0, 0, analysis.options.most).clone();
+  samples.targets = samples.targets.narrow(0, 0, analysis.options.most).clone();
+  return samples;
+}
+
+std::vector<Rank> place_sites(const Analysis& analysis, const Communicator& comm) {
+  std::vector<std::int64_t> costs;
+  for (const Member& member : analysis.federation.members) {
+    costs.push_back(member.count(analysis.options.split));
+  }
+  return place(costs, comm.size());
+}
+
+std::vector<torch::Tensor> gather_tensors(std::map<ClientId, torch::Tensor> own,
+                                          const std::vector<Rank>& placement,
+                                          const Communicator& comm) {
+  std::vector<torch::Tensor> all;
+  for (ClientId id{0}; id.position() < placement.size(); ++id) {
+    std::string bytes;
+    if (own.contains(id)) {
+      const torch::Tensor host = own.at(id).cpu().contiguous();
+      bytes.assign(reinterpret_cast<const char*>(host.const_data_ptr<float>()), host.nbytes());
+      own.erase(id);
+    }
+    bytes = comm.send_to_root(placement[id.position()], bytes);
+    if (!comm.is_root()) continue;
+    const auto count = static_cast<std::int64_t>(bytes.size() / sizeof(float));
+    all.push_back(torch::empty({count}, torch::kFloat32));
+    std::memcpy(all.back().data_ptr<float>(), bytes.data(), bytes.size());
+  }
+  return all;
+}
+
+Landscape open_landscape(const Analysis& analysis, const Communicator& comm) {
+  std::optional<Landscape> landscape;
+  comm.agree([&] {
+    std::vector<Samples> sites;
+    for (ClientId id{0}; id.value() < analysis.federation.size(); ++id) {
+      sites.push_back(load_samples(analysis, id));
+    }
+    const ProblemShape& shape = analysis.federation.shape;
+    landscape.emplace(
+        analysis.model(),
+        LandscapeOptions{shape.task, shape.classes, analysis.loss, analysis.batch_size},
+        std::move(sites));
+  });
+  return std::move(*landscape);
+}
+
+double norm_of(const torch::Tensor& values) {
+  return values.to(torch::kFloat64).norm().item<double>();
+}
+
+void write_results(const Analysis& analysis, const nlohmann::ordered_json& facts,
+                   const ResultTable& table, const Communicator& comm) {
+  const AnalysisOptions& options = analysis.options;
+  const auto file = [&](const char* type) { return options.output / (options.kind + type); };
+  comm.agree([&] {
+    if (!comm.is_root()) return;
+    nlohmann::ordered_json all = origin_of(analysis);
+    all.update(facts);
+    write_text_file(file(".json"), json_text(all, table));
+    write_text_file(file(".csv"), csv_text(table));
+  });
+  log::info(concat("done: ", options.output.string(), " holds ", options.kind, ".json, ",
+                   options.kind, ".csv"));
+}
+
+}  // namespace harmofl

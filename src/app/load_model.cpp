@@ -1,0 +1,50 @@
+#include "harmofl/app/load_model.hpp"
+
+#include "harmofl/app/run_options.hpp"
+#include "harmofl/base/error.hpp"
+#include "harmofl/fl/exchange.hpp"
+#include "harmofl/io/checkpoint.hpp"
+
+#include <algorithm>
+
+namespace harmofl {
+
+LoadedModel load_model(const std::string& path, const ProblemShape& shape) {
+  const CheckpointReader checkpoint(path);
+  const CheckpointInfo& info = checkpoint.info();
+  LoadedModel loaded{Config::from_ini(info.config, path), info.algorithm, info.rounds_done,
+                     nullptr};
+  try {
+    loaded.model = std::make_unique<Model>(model_options(loaded.config), shape, 0, torch::kCPU);
+  } catch (const UserError& error) {
+    throw UserError(concat(path, ": its model does not suit these shards: ", error.what()));
+  }
+  loaded.model->state().import_tensors(checkpoint.read("model"), path);
+  loaded.model->amplitude().freeze();
+  return loaded;
+}
+
+NamedState load_personal(const std::string& path, const std::string& site,
+                         const Algorithm& algorithm) {
+  const CheckpointReader checkpoint(path);
+  const auto personal_of = [&](const std::string& owner) {
+    NamedState kept;
+    kept.import_tensors(checkpoint.read("clients/" + owner), torch::kCPU);
+    return kept.subset([&](const std::string& name) { return is_personal(name, algorithm); });
+  };
+  const std::vector<std::string> sites = checkpoint.groups("clients");
+  if (std::ranges::count(sites, site) > 0) return personal_of(site);
+  HARMOFL_VALIDATE(sites.empty() || personal_of(sites.front()).empty(), path,
+                   ": every site has a part of the model of its own, but there is none for ", site,
+                   ", only for ", join(sites), ". Evaluate it on the sites it was trained with.");
+  return {};
+}
+
+Split parse_split(const std::string& text) {
+  for (const Split split : all_splits) {
+    if (text == to_string(split)) return split;
+  }
+  throw UsageError(concat("--split ", text, " is unknown. Known: train, val, test."));
+}
+
+}  // namespace harmofl
