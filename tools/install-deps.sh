@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Installs what harmofl needs on Debian 12 (or tells what to load on a cluster).
 #
-#   tools/install-deps.sh [--cuda] [--prefix DIR] [--no-system]
+#   tools/install-deps.sh [--cuda] [--pytorch] [--prefix DIR] [--no-system]
 #
 #   --cuda        also what the `cuda` preset needs to compile and link (NCCL, CUDA headers; no GPU,
 #                 no CUDA toolkit needed)
+#   --pytorch     also what Python needs to import torch from the same wheel: the tests compare with
+#                 plain PyTorch (1.5 GB to fetch, 3.4 GB on disk in all; GPU libraries, which torch
+#                 loads even where no GPU is)
 #   --prefix DIR  where the Python environment and libtorch go (default: $HARMOFL_DEPS, or else
 #                 .deps in the checkout)
 #   --no-system   do not look at the system's packages: compiler, MPI, HDF5 and so on come from
 #                 elsewhere (environment modules, Spack, ...)
 #
-# Three parts, each of them left alone when it is already there:
+# The parts, each of them left alone when it is already there:
 #   1. packages of the system, through apt-get, as root or by sudo
 #   2. DIR/venv      numpy, h5py, matplotlib and clang-format, for the tools
 #   3. DIR/libtorch  libtorch as the PyTorch wheel holds it, with the two small CUDA libraries that
@@ -27,20 +30,30 @@ system_packages=(
   libgtest-dev libgmock-dev libpng-dev nlohmann-json3-dev libxxhash-dev
   python3 python3-venv
 )
-venv_pins=(numpy==2.4.6 h5py==3.16.0 matplotlib==3.11.2 clang-format==18.1.8)
+venv_pins=(numpy==2.4.6 h5py==3.16.0 matplotlib==3.11.2 clang-format==18.1.8 safetensors==0.8.0)
 # The versions of the CUDA parts are those that torch's own metadata asks for.
 torch_pins=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
 # Headers: nccl.h; crt/ (cuda_runtime.h needs it); nv/target (cuda_fp16.h needs it).
 cuda_pins=(nvidia-nccl-cu13==2.28.9 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85)
 
+# What torch's shared objects and its Python modules need to be imported, and no more.
+pytorch_pins=(
+  typing_extensions==4.16.0 sympy==1.14.0 mpmath==1.3.0 nvidia-nccl-cu13==2.28.9
+  nvidia-cublas==13.1.0.3 nvidia-cudnn-cu13==9.19.0.56 nvidia-cufft==12.0.0.61
+  nvidia-cufile==1.15.1.6 nvidia-curand==10.4.0.35 nvidia-cusparse==12.6.3.3
+  nvidia-cusparselt-cu13==0.8.0 nvidia-nvjitlink==13.0.88 nvidia-nvshmem-cu13==3.4.5
+)
+
 # shellcheck source=tools/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 with_cuda=no
+with_pytorch=no
 with_system=yes
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --cuda) with_cuda=yes ;;
+    --pytorch) with_pytorch=yes ;;
     --no-system) with_system=no ;;
     --prefix)
       [[ $# -ge 2 ]] || fail "--prefix needs a folder"
@@ -51,7 +64,7 @@ while [[ $# -gt 0 ]]; do
       print_help "$0"
       exit 0
       ;;
-    *) fail "unknown option '$1'; known: --cuda --prefix DIR --no-system --help" ;;
+    *) fail "unknown option '$1'; known: --cuda --pytorch --prefix DIR --no-system --help" ;;
   esac
   shift
 done
@@ -176,25 +189,27 @@ install_libtorch() {
   mv "$target.part" "$target"
 }
 
-# Goes into the same folder, file by file: libtorch finds its neighbours there by its run path, and
-# what is already compiled against it stays up to date.
-install_cuda() {
+# install_beside NAME WHAT PINS...: puts packages into libtorch's folder, file by file: libtorch finds
+# its neighbours there by its run path, and what is already compiled against it stays up to date.
+install_beside() {
+  local name="$1" what="$2"
+  shift 2
   local target="$HARMOFL_DEPS/libtorch"
-  local stamp_file="$target/.harmofl-cuda-pins"
-  if is_current "$stamp_file" "${cuda_pins[@]}"; then
-    step "NCCL and CUDA headers: there"
+  local stamp_file="$target/.harmofl-$name-pins"
+  if is_current "$stamp_file" "$@"; then
+    step "$what: there"
     return
   fi
   if [[ -f "$stamp_file" ]]; then  # of other pins: none of their files may stay
     rm -rf "$target"
     install_libtorch
   fi
-  step "NCCL and CUDA headers: installing ${cuda_pins[*]} (0.2 GB)"
-  rm -rf "$target-cuda.part"
-  pip_install --no-deps --target "$target-cuda.part" "${cuda_pins[@]}"
-  cp -a "$target-cuda.part/." "$target/"
-  rm -rf "$target-cuda.part"
-  printf '%s\n' "${cuda_pins[*]}" >"$stamp_file"
+  step "$what: installing $*"
+  rm -rf "$target-$name.part"
+  pip_install --no-deps --target "$target-$name.part" "$@"
+  cp -a "$target-$name.part/." "$target/"
+  rm -rf "$target-$name.part"
+  printf '%s\n' "$*" >"$stamp_file"
 }
 
 # --- All of it ------------------------------------------------------------------------------------
@@ -213,7 +228,10 @@ fi
 install_venv
 install_libtorch
 if [[ "$with_cuda" == yes ]]; then
-  install_cuda
+  install_beside cuda "NCCL and CUDA headers" "${cuda_pins[@]}"
+fi
+if [[ "$with_pytorch" == yes ]]; then
+  install_beside pytorch "PyTorch for Python" "${pytorch_pins[@]}"
 fi
 step "dependencies are in $HARMOFL_DEPS"
 if [[ "$HARMOFL_DEPS" != "$HARMOFL_ROOT/.deps" ]]; then

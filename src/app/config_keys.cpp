@@ -32,20 +32,33 @@ std::string method_choices() {
   return join(names, " | ");
 }
 
+/// "fedprox: weight of the proximal term (0.01); moon: ...": what a key means to each method.
+std::string meanings_of(const std::string& key) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> meanings;
+  for (const AlgorithmEntry& entry : algorithms()) {
+    const auto own = std::ranges::find(entry.keys, key, &AlgorithmKey::name);
+    if (own == entry.keys.end()) continue;
+    const std::string meaning = concat(own->meaning, " (", own->default_text, ")");
+    const auto known = std::ranges::find(meanings, meaning, [](const auto& m) { return m.first; });
+    if (known == meanings.end()) {
+      meanings.push_back({meaning, {entry.name}});
+    } else {
+      known->second.push_back(entry.name);
+    }
+  }
+  std::vector<std::string> texts;
+  for (const auto& [meaning, names] : meanings) texts.push_back(join(names) + ": " + meaning);
+  return join(texts, "; ");
+}
+
 /// One key for each name that methods give to keys of theirs.
 std::vector<Key> algorithm_keys() {
   std::vector<Key> keys;
   for (const AlgorithmEntry& entry : algorithms()) {
     for (const AlgorithmKey& key : entry.keys) {
       const std::string name = "algorithm." + key.name;
-      const std::string meaning =
-          concat(entry.name, ": ", key.meaning, " (", key.default_text, ")");
-      const auto known = std::ranges::find(keys, name, &Key::name);
-      if (known == keys.end()) {
-        keys.push_back({name, "auto", "", meaning});
-      } else {
-        known->meaning += "; " + meaning;
-      }
+      if (std::ranges::find(keys, name, &Key::name) != keys.end()) continue;
+      keys.push_back({name, "auto", "", meanings_of(key.name)});
     }
   }
   return keys;
@@ -59,6 +72,7 @@ std::vector<Key> all_keys() {
       {"run.rounds", "10", "rounds", "communication rounds"},
       {"run.evaluate_every", "1", "rounds", "evaluate val and test of every site that often"},
       {"run.save_every", "10", "rounds", "write checkpoint.h5 that often (and at the end)"},
+      {"run.save_initial", "false", "", "write the model before the first round to initial.h5"},
       {"run.measure", "false", "",
        "also write each client's drift and gradient norm in every round to metrics.jsonl"},
       {"run.resume", "false", "", "continue the run in run.output, if there is one"},

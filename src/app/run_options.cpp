@@ -143,6 +143,7 @@ RunOptions run_options(const Config& config) {
   run.shards = config.text("data.shards");
   run.weights = config.text("model.weights");
   run.resume = config.flag("run.resume");
+  run.save_initial = config.flag("run.save_initial");
   run.device = config.choice<DeviceType>("device.type",
                                          {{"cpu", DeviceType::cpu}, {"cuda", DeviceType::cuda}});
   run.threads = config.integer("device.threads", 0);

@@ -77,6 +77,15 @@ Prepared prepare(const Arguments& arguments, const Communicator& comm) {
   return {*config, run, std::move(federation)};
 }
 
+/// What happens before the first round of a run that is not resumed. Collective.
+void start(Simulation& simulation, const RunOptions& run, const Communicator& comm) {
+  if (!run.weights.empty()) {
+    comm.agree([&] { simulation.start_from(read_weights(run.weights), run.weights.string()); });
+    log::info(concat("starting from the weights of ", run.weights.string()));
+  }
+  if (run.save_initial) simulation.save_initial();
+}
+
 }  // namespace
 
 ExitCode train(const Arguments& arguments, const Communicator& comm) {
@@ -118,9 +127,8 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   if (comm.any(folder && folder->has_checkpoint())) {
     simulation.resume(run.output / "checkpoint.h5");
     log::info(concat("resuming after ", simulation.next_round(), " round(s)"));
-  } else if (!run.weights.empty()) {
-    comm.agree([&] { simulation.start_from(read_weights(run.weights), run.weights.string()); });
-    log::info(concat("starting from the weights of ", run.weights.string()));
+  } else {
+    start(simulation, run, comm);
   }
   install_interrupt_handlers();
   const Outcome outcome = simulation.run();

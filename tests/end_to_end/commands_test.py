@@ -44,7 +44,7 @@ class TrainArguments(support.ProgramTest):
 
     def test_help_lists_every_key_with_its_default(self):
         text = self.succeeds(harmofl("train", "--help")).stdout
-        defaults = dict(re.findall(r"^  --([a-z]+\.[a-z_]+) \[([^\]]*)\]", text, re.MULTILINE))
+        defaults = dict(re.findall(r"^  --([a-z]+\.[a-z_0-9]+) \[([^\]]*)\]", text, re.MULTILINE))
         self.succeeds(support.train(support.federation(), self.output, "--run.rounds", 1,
                                     *support.TINY, "--algorithm.name", "fedavg"))
         keys, section = {}, ""
@@ -55,7 +55,7 @@ class TrainArguments(support.ProgramTest):
                 key, _, value = line.partition(" = ")
                 keys[f"{section}.{key}"] = value
         self.assertEqual(defaults.keys(), keys.keys())
-        for key in ("train.lr", "train.optimizer", "run.seed", "data.shuffle", "model.norm"):
+        for key in ("train.lr", "train.optimizer", "run.seed", "data.shuffle", "model.buffers"):
             self.assertEqual(defaults[key], keys[key])
         for key in defaults:
             self.assertRegex(text, rf"--{re.escape(key)} \[[^\]]*\] .*\w")

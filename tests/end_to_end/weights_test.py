@@ -63,7 +63,7 @@ def run_from_best():
     return folder
 
 
-class WeightsTest(support.ProgramTest):
+class Weights:
     def setUp(self):
         super().setUp()
         self.run_folder = support.trained()
@@ -93,7 +93,7 @@ class WeightsTest(support.ProgramTest):
                 self.assertEqual(array.tobytes(), values.tobytes(), name)
 
 
-class Export(WeightsTest):
+class Export(Weights, support.ProgramTest):
     def test_safetensors_holds_the_bits_of_the_checkpoint(self):
         expected = tensors(self.best)
         self.assertIn("encoder1.enc1_conv1.weight", expected)
@@ -200,7 +200,7 @@ class Export(WeightsTest):
         self.fails(self.export(siteless, "m.pt", "--site", "site_0")[1], 1, siteless, "no sites")
 
 
-class Import(WeightsTest):
+class Import(Weights, support.ProgramTest):
     """A run goes the same way from the same weights, whatever file they come from."""
 
     def run_from(self, weights, **changes):

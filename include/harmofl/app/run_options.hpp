@@ -16,6 +16,7 @@ struct RunOptions {
   std::filesystem::path shards;
   std::filesystem::path weights;  ///< To start from; empty: a drawn initial model.
   bool resume = false;
+  bool save_initial = false;
   DeviceType device = DeviceType::cpu;
   std::int64_t threads = 0;
   SimulationOptions simulation;

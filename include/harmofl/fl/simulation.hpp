@@ -67,6 +67,9 @@ class Simulation {
   /// they are those of the network.
   void start_from(const std::vector<NamedTensor>& model, const std::string& source);
 
+  /// Writes the model as it stands, before the first round, to `initial.h5`. Collective.
+  void save_initial();
+
   /// Continues from a checkpoint of the same configuration, to the same bits as if never stopped.
   void resume(const std::filesystem::path& checkpoint);
 

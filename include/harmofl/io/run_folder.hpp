@@ -17,6 +17,7 @@ class RunFolder {
   const std::filesystem::path& path() const { return folder_; }
   std::filesystem::path checkpoint() const { return folder_ / "checkpoint.h5"; }
   std::filesystem::path best() const { return folder_ / "best.h5"; }
+  std::filesystem::path initial() const { return folder_ / "initial.h5"; }
 
   /// True when there is a checkpoint to resume from.
   bool has_checkpoint() const;
