@@ -11,22 +11,14 @@
 # METHODS (default: all that `harmofl algorithms` lists).
 # tools/report_methods.py writes the tables.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-# shellcheck source=tools/common.sh
-source tools/common.sh
 # shellcheck source=jobs/study-functions.sh
-source jobs/study-functions.sh
-ranks=${RANKS:-2}
-program=${HARMOFL:-build/release/harmofl}
-study=${STUDY:-runs/bbbc038-methods}
-shards=${SHARDS:-runs/data/bbbc038-64}
-config=jobs/bbbc038-methods.ini
+source "$(dirname "${BASH_SOURCE[0]}")/study-functions.sh"
+study bbbc038-methods jobs/bbbc038-methods.ini runs/data/bbbc038-64
 rates=(0.1 0.3 1)
 read -ra methods <<<"${METHODS:-ditto fedadagrad fedadam fedavg fedavgm fedbn feddyn fednova fedprox fedsam fedyogi harmofl moon scaffold}"
 if [[ -n "${SLURM_ARRAY_TASK_ID:-}" ]]; then
   methods=("${methods[$((SLURM_ARRAY_TASK_ID % ${#methods[@]}))]}")
 fi
-mpi_env "$((ranks + 1))"
 
 sweep() {
   local rate name

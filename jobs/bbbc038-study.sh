@@ -10,19 +10,11 @@
 # (default 2), HARMOFL (the program), STUDY (folder of the runs), SHARDS (folder of the shards).
 # tools/report_study.py draws the curves and writes the tables.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-# shellcheck source=tools/common.sh
-source tools/common.sh
 # shellcheck source=jobs/study-functions.sh
-source jobs/study-functions.sh
-ranks=${RANKS:-2}
-program=${HARMOFL:-build/release/harmofl}
-study=${STUDY:-runs/bbbc038-study}
-shards=${SHARDS:-runs/data/bbbc038}
-config=jobs/bbbc038.ini
+source "$(dirname "${BASH_SOURCE[0]}")/study-functions.sh"
+study bbbc038-study jobs/bbbc038.ini runs/data/bbbc038
 methods=(fedavg amplitude perturbation harmofl)
 rates=(0.001 0.003 0.01 0.03 0.1)
-mpi_env "$((ranks + 1))"
 
 # method NAME: sets `options` to what makes a method of the table.
 method() {

@@ -1,6 +1,20 @@
 # Sourced by the studies in this folder: runs that are kept, and resumed where they stopped.
-# Needs `study` (folder of the runs), `config` (INI file), `shards`, `ranks`, `program`, and
-# tools/common.sh.
+# Environment: RANKS (default 2), HARMOFL (the program), STUDY (folder of the runs), SHARDS (folder of
+# the shards).
+# shellcheck source=tools/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../tools/common.sh"
+cd "$HARMOFL_ROOT"
+ranks=${RANKS:-2}
+program=${HARMOFL:-build/release/harmofl}
+mpi_env "$((ranks + 1))"
+
+# study NAME CONFIG SHARDS: what the runs have in common; STUDY is runs/NAME and SHARDS as given where
+# the environment does not say otherwise.
+study() {
+  study=${STUDY:-runs/$1}
+  config=$2
+  shards=${SHARDS:-$3}
+}
 
 # run NAME KEY VALUE ...: one run, skipped when it is finished, resumed when it was cut off.
 run() {

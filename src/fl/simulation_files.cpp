@@ -28,9 +28,7 @@ void Simulation::save_best() {
   write_checkpoint(folder_ ? folder_->best() : "", round_.value() + 1, false);
 }
 
-void Simulation::save_initial() {
-  write_checkpoint(folder_ ? folder_->initial() : "", 0, false);
-}
+void Simulation::save_initial() { write_checkpoint(folder_ ? folder_->initial() : "", 0, false); }
 
 // The root writes, and holds the whole file until it does; the state of each client comes from its
 // rank, one at a time.

@@ -1,17 +1,15 @@
 #include "harmofl/model/cnn.hpp"
 
-#include "harmofl/base/error.hpp"
+#include "harmofl/base/text.hpp"
 
 namespace harmofl {
+namespace {
+constexpr std::int64_t least_side = 8;  // halved three times
+}
 
 Cnn::Cnn(const NetworkOptions& options, const ProblemShape& shape)
     : convs_{nullptr, nullptr, nullptr} {
-  HARMOFL_VALIDATE(shape.task == Task::classification,
-                   "model.name = cnn classifies images, but the shards' task is segmentation. ",
-                   "Use model.name = unet.");
-  HARMOFL_VALIDATE(shape.height >= 8 && shape.width >= 8,
-                   "model.name = cnn halves images three times, so they need 8x8 pixels at least, ",
-                   "but the shards hold ", shape.height, "x", shape.width, ".");
+  require_labels("cnn", shape, least_side);
   std::int64_t in = shape.channels;
   for (std::size_t level = 0; level < levels; ++level) {
     const std::string number = std::to_string(level + 1);

@@ -1,6 +1,6 @@
 #include "harmofl/model/densenet.hpp"
 
-#include "harmofl/base/error.hpp"
+#include "harmofl/base/text.hpp"
 
 #include <torch/nn/init.h>
 
@@ -51,13 +51,7 @@ torch::Tensor DenseNet::Transition::forward(const torch::Tensor& x) {
 
 DenseNet::DenseNet(const DenseNetOptions& options, const ProblemShape& shape)
     : padded_(options.padded) {
-  HARMOFL_VALIDATE(shape.task == Task::classification,
-                   "model.name = densenet121 classifies images, but the shards' task is ",
-                   "segmentation. Use model.name = unet.");
-  HARMOFL_VALIDATE(shape.height >= least_side && shape.width >= least_side,
-                   "model.name = densenet121 needs images of ", least_side, "x", least_side,
-                   " pixels at least, but the shards hold ", shape.height, "x", shape.width,
-                   ". Prepare them with another --size, or use model.name = cnn.");
+  require_labels("densenet121", shape, least_side);
   const auto features = register_module("features", std::make_shared<torch::nn::Module>());
   std::int64_t channels = options.first_channels;
   stem_ = features->register_module(

@@ -53,6 +53,17 @@ std::shared_ptr<Network> make_network(const NetworkOptions& options, const Probl
   return entry.make(options, shape);
 }
 
+void require_labels(const std::string& name, const ProblemShape& shape, std::int64_t least_side) {
+  HARMOFL_VALIDATE(shape.task == Task::classification, "model.name = ", name,
+                   " classifies images, but the shards' task is segmentation. ",
+                   "Use model.name = unet.");
+  HARMOFL_VALIDATE(shape.height >= least_side && shape.width >= least_side, "model.name = ", name,
+                   " needs images of ", least_side, "x", least_side,
+                   " pixels at least, but the shards hold ", shape.height, "x", shape.width,
+                   ". Prepare them with another --size, or use a network that halves them less ",
+                   "often.");
+}
+
 std::vector<NetworkDefaults> network_defaults() {
   std::vector<NetworkDefaults> all;
   for (const Entry& entry : networks()) all.push_back(entry.defaults);

@@ -1,6 +1,6 @@
 #include "harmofl/model/resnet.hpp"
 
-#include "harmofl/base/error.hpp"
+#include "harmofl/base/text.hpp"
 
 #include <torch/nn/init.h>
 
@@ -36,13 +36,7 @@ torch::Tensor ResNet18::Block::forward(const torch::Tensor& x) {
 }
 
 ResNet18::ResNet18(const NetworkOptions& options, const ProblemShape& shape) {
-  HARMOFL_VALIDATE(shape.task == Task::classification,
-                   "model.name = resnet18 classifies images, but the shards' task is ",
-                   "segmentation. Use model.name = unet.");
-  HARMOFL_VALIDATE(shape.height >= least_side && shape.width >= least_side,
-                   "model.name = resnet18 needs images of ", least_side, "x", least_side,
-                   " pixels at least, but the shards hold ", shape.height, "x", shape.width,
-                   ". Prepare them with another --size, or use model.name = cnn.");
+  require_labels("resnet18", shape, least_side);
   stem_ = register_module("conv1", conv(shape.channels, options.width, 7, 2));
   stem_norm_ = register_module("bn1", std::make_shared<Norm>(options.norm, options.width));
   std::int64_t in = options.width;

@@ -1,26 +1,20 @@
 // What methods keep with clients and server survives rounds, checkpoints and a move to another
 // rank.
-#include "harmofl/io/run_folder.hpp"
-
 #include "fl/shared_folder.hpp"
-#include "fl/small_federation.hpp"
 #include "model/tensors.hpp"
 #include "support/world.hpp"
 
 #include <gmock/gmock.h>
 
-#include <optional>
-
 namespace harmofl {
 namespace {
 
 using test::Ending;
+using test::run_in;
 using test::same_bits;
 using test::same_scores;
 using test::SharedFolder;
 using test::small_options;
-using test::SmallFederation;
-using test::unequal_sites;
 using test::world;
 
 /// Every method, with both halves of HarmoFL, momentum and local statistics on top where `buffers`.
@@ -32,18 +26,6 @@ SimulationOptions options_of(const std::string& method, std::int64_t rounds) {
   options.rounds = rounds;
   options.save_every = 0;  // at the end alone
   return options;
-}
-
-Ending run_in(const std::filesystem::path& folder, const Communicator& comm,
-              const SimulationOptions& options, bool resume) {
-  const SmallFederation small = unequal_sites(3);
-  std::optional<RunFolder> run_folder;
-  if (comm.is_root()) run_folder.emplace(folder, resume);
-  Simulation simulation(comm, options, small.federation(), small.loader(), torch::kCPU,
-                        run_folder ? &*run_folder : nullptr);
-  if (resume) simulation.resume(folder / "checkpoint.h5");
-  simulation.run();
-  return test::ending_of(simulation);
 }
 
 std::vector<std::string> method_names() {

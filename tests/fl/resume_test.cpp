@@ -1,6 +1,4 @@
 // A run that stopped and went on ends as one that never stopped.
-#include "harmofl/io/run_folder.hpp"
-
 #include "fl/shared_folder.hpp"
 #include "fl/small_federation.hpp"
 #include "io/samples.hpp"
@@ -11,14 +9,13 @@
 #include <nlohmann/json.hpp>
 
 #include <fstream>
-#include <optional>
 
 namespace harmofl {
 namespace {
 
 using nlohmann::json;
 using test::Ending;
-using test::ending_of;
+using test::run_in;
 using test::same_bits;
 using test::same_scores;
 using test::SharedFolder;
@@ -36,23 +33,6 @@ SimulationOptions options_of(OptimizerKind optimizer, std::int64_t rounds) {
   options.rounds = rounds;
   options.save_every = 0;  // at the end alone
   return options;
-}
-
-/// Runs in `folder`, which the root writes, going on from the checkpoint there if `resume`.
-/// Collective over `comm`.
-Ending run_in(const std::filesystem::path& folder, const Communicator& comm,
-              const SimulationOptions& options, bool resume) {
-  const SmallFederation small = unequal_sites(3);
-  std::optional<RunFolder> run_folder;
-  if (comm.is_root()) run_folder.emplace(folder, resume);
-  Simulation simulation(comm, options, small.federation(), small.loader(), torch::kCPU,
-                        run_folder ? &*run_folder : nullptr);
-  if (resume) {
-    simulation.resume(folder / "checkpoint.h5");
-    EXPECT_EQ(simulation.next_round(), RoundId{rounds_before});
-  }
-  simulation.run();
-  return ending_of(simulation);
 }
 
 /// The lines of metrics.jsonl and the summary, without seconds.

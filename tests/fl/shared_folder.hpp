@@ -1,6 +1,9 @@
-/// A temporary folder that all ranks of a test use.
+/// Runs that leave files, in a temporary folder that all ranks of a test use.
 #pragma once
 
+#include "harmofl/io/run_folder.hpp"
+
+#include "fl/small_federation.hpp"
 #include "support/temp_folder.hpp"
 #include "support/world.hpp"
 
@@ -28,5 +31,19 @@ class SharedFolder {
   std::optional<test::TempFolder> owned_;
   std::filesystem::path path_;
 };
+
+/// Runs three unequal sites in `folder`, which the root writes, going on from the checkpoint there
+/// if `resume`. Collective over `comm`.
+inline Ending run_in(const std::filesystem::path& folder, const Communicator& comm,
+                     const SimulationOptions& options, bool resume) {
+  const SmallFederation small = unequal_sites(3);
+  std::optional<RunFolder> run_folder;
+  if (comm.is_root()) run_folder.emplace(folder, resume);
+  Simulation simulation(comm, options, small.federation(), small.loader(), torch::kCPU,
+                        run_folder ? &*run_folder : nullptr);
+  if (resume) simulation.resume(folder / "checkpoint.h5");
+  simulation.run();
+  return ending_of(simulation);
+}
 
 }  // namespace harmofl::test

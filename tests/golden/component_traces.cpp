@@ -97,6 +97,34 @@ torch::Tensor backward(Model& model, LossKind kind, const torch::Tensor& images,
   return value.detach();
 }
 
+/// Runs the batches of a trace, training first, then with a frozen amplitude in evaluation, and
+/// checks what the trace has of each.
+void check_network(Trace& trace, Model& model, LossKind kind) {
+  const auto check = [&](const std::string& name, const auto& got, double looser = 0.0) {
+    if (trace.has("expect/" + name)) trace.check(name, got, looser);
+  };
+  for (std::int64_t t = 0; trace.has(concat("expect/logits", t)); ++t) {
+    const bool frozen = t >= trace.integer("frozen_from");
+    if (frozen) model.amplitude().freeze();
+    model.set_training(!frozen);
+    const Batch batch = trace.batch("input", t);
+    const torch::Tensor images = model.amplitude().observe(batch.images);
+    const torch::Tensor logits = model.forward(images).detach();
+    trace.check(concat("logits", t), logits);
+    check(concat("amp", t), model.amplitude().running_amplitude());
+    check(concat("ce", t), cross_entropy(logits, batch.targets).item<double>());
+    check(concat("dice_metric", t), dice_with_background(logits, batch.targets), dice_step);
+    if (kind == LossKind::cross_entropy_dice) {
+      check(concat("diceloss", t), dice_loss(logits, batch.targets).item<double>());
+    }
+    trace.check(concat("loss", t), backward(model, kind, images, batch.targets).item<double>());
+    if (!trace.has(concat("expect/grad", t))) continue;
+    for (const std::string& name : trace.children(concat("expect/grad", t))) {
+      trace.check(concat("grad", t, "/", name), gradient_of(model, name));
+    }
+  }
+}
+
 OptimizerOptions optimizer_options(const Trace& trace) {
   OptimizerOptions options;
   options.kind = trace.text("optimizer") == "adam" ? OptimizerKind::adam : OptimizerKind::sgd;
@@ -177,25 +205,7 @@ void check_amplitude(Trace& trace) {
 
 void check_unet(Trace& trace) {
   const auto model = make_unet(trace, trace.integer("height"), trace.integer("width"));
-  for (std::int64_t t = 0; trace.has(concat("expect/logits", t)); ++t) {
-    const bool frozen = t >= trace.integer("frozen_from");
-    if (frozen) model->amplitude().freeze();
-    model->set_training(!frozen);
-    const Batch batch = trace.batch("input", t);
-    const torch::Tensor images = model->amplitude().observe(batch.images);
-    const torch::Tensor logits = model->forward(images).detach();
-    trace.check(concat("logits", t), logits);
-    trace.check(concat("amp", t), model->amplitude().running_amplitude());
-    trace.check(concat("ce", t), cross_entropy(logits, batch.targets).item<double>());
-    trace.check(concat("diceloss", t), dice_loss(logits, batch.targets).item<double>());
-    trace.check(concat("dice_metric", t), dice_with_background(logits, batch.targets), dice_step);
-    const auto value = backward(*model, LossKind::cross_entropy_dice, images, batch.targets);
-    trace.check(concat("loss", t), value.item<double>());
-    if (!trace.has(concat("expect/grad", t))) continue;
-    for (const std::string& name : trace.children(concat("expect/grad", t))) {
-      trace.check(concat("grad", t, "/", name), gradient_of(*model, name));
-    }
-  }
+  check_network(trace, *model, LossKind::cross_entropy_dice);
 }
 
 void check_densenet(Trace& trace) {
@@ -206,23 +216,7 @@ void check_densenet(Trace& trace) {
     set_weights_by_formula(trace, model->state());
   }
   trace.check("n_parameters", static_cast<double>(model->parameter_count()));
-  for (std::int64_t t = 0; trace.has(concat("expect/logits", t)); ++t) {
-    const bool frozen = t >= trace.integer("frozen_from");
-    if (frozen) model->amplitude().freeze();
-    model->set_training(!frozen);
-    const Batch batch = trace.batch("input", t);
-    const torch::Tensor images = model->amplitude().observe(batch.images);
-    trace.check(concat("logits", t), model->forward(images).detach());
-    const auto value = backward(*model, LossKind::cross_entropy, images, batch.targets);
-    trace.check(concat("loss", t), value.item<double>());
-    if (trace.has(concat("expect/amp", t))) {
-      trace.check(concat("amp", t), model->amplitude().running_amplitude());
-    }
-    if (!trace.has(concat("expect/grad", t))) continue;
-    for (const std::string& name : trace.children(concat("expect/grad", t))) {
-      trace.check(concat("grad", t, "/", name), gradient_of(*model, name));
-    }
-  }
+  check_network(trace, *model, LossKind::cross_entropy);
 }
 
 void check_perturbed_step(Trace& trace) {

@@ -1,14 +1,14 @@
-/// Small shards for the tests of io, and the text of the error that something throws.
+/// Small shards for the tests of io.
 #pragma once
 
-#include "harmofl/base/error.hpp"
 #include "harmofl/io/shard.hpp"
+
+#include "support/errors.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -60,17 +60,6 @@ inline void write_small_shard(const std::filesystem::path& path, const ShardInfo
   writer.write(Split::train, small_split(info, 4, "a"));
   writer.write(Split::val, small_split(info, 2, "b"));
   writer.commit();
-}
-
-/// The message of the UserError that `action` throws; a failure and "" when it throws none.
-inline std::string user_error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no UserError was thrown";
-  return "";
 }
 
 }  // namespace harmofl::test

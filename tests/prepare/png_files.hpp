@@ -1,14 +1,13 @@
 /// PNG files for the tests of harmofl-prepare.
 #pragma once
 
-#include "harmofl/base/error.hpp"
+#include "support/errors.hpp"
 
 #include <gtest/gtest.h>
 #include <png.h>
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,17 +34,6 @@ inline void write_pair(const std::filesystem::path& folder, const std::string& i
   std::vector<std::uint8_t> mask(pixels, 0);
   for (int x = 0; x < width; ++x) mask[static_cast<std::size_t>(x)] = 255;
   write_png(folder / (id + "_mask.png"), height, width, 1, mask);
-}
-
-/// The message of the Error that `action` throws; a failure and "" when it throws none.
-inline std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no Error was thrown";
-  return "";
 }
 
 }  // namespace harmofl::test
