@@ -1,5 +1,6 @@
 #include "harmofl/base/error.hpp"
 #include "harmofl/model/losses.hpp"
+#include "harmofl/model/model.hpp"
 #include "harmofl/model/network.hpp"
 
 #include "model/tensors.hpp"
@@ -122,7 +123,7 @@ TEST(Cnn, refuses_masks_and_images_too_small_to_halve) {
 
 TEST(Networks, keep_statistics_for_batch_norm_alone) {
   for (const NormKind norm : norm_kinds) {
-    EXPECT_EQ(cnn(4, norm)->buffers().size(), norm == NormKind::batch ? 6U : 0U);
+    EXPECT_EQ(cnn(4, norm)->buffers().size(), norm == NormKind::batch ? 9U : 0U);
   }
   EXPECT_TRUE(cnn(4, NormKind::batch)->named_buffers().contains("bn1.running_mean"));
 }
@@ -160,6 +161,52 @@ TEST(Networks, have_a_gradient_in_every_weight_with_every_norm) {
       }
     }
   }
+}
+
+/// A network of labels with torchvision's names, which has as many parameters as torchvision's with
+/// two classes.
+void expect_as_in_torchvision(const NetworkOptions& options, std::int64_t parameters,
+                              const std::vector<std::string>& names) {
+  const auto network = make_network(options, classification_of(96, 96), 1);
+  std::int64_t count = 0;
+  for (const torch::Tensor& parameter : network->parameters()) count += parameter.numel();
+  EXPECT_EQ(count, parameters) << options.name;
+  for (const std::string& name : names) {
+    EXPECT_TRUE(network->named_parameters().contains(name)) << name;
+  }
+  torch::Tensor features;
+  const torch::Tensor logits = network->forward(random_images({2, 3, 96, 96}, 1), &features);
+  EXPECT_EQ(logits.sizes(), torch::IntArrayRef({2, 2}));
+  EXPECT_EQ(features.sizes(), torch::IntArrayRef({2, network->feature_count()}));
+}
+
+TEST(Networks, densenet121_is_torchvisions_but_for_the_authors_padding) {
+  for (const char* name : {"densenet121", "densenet121-plain"}) {
+    expect_as_in_torchvision({name, 32, NormKind::batch}, 6955906,
+                             {"features.conv0.weight", "features.norm0.weight",
+                              "features.denseblock3.denselayer24.conv2.weight",
+                              "features.transition3.norm.bias", "features.norm5.weight",
+                              "classifier.bias"});
+  }
+}
+
+TEST(Networks, resnet18_is_torchvisions_with_any_norm) {
+  for (const NormKind norm : {NormKind::group, NormKind::batch}) {
+    expect_as_in_torchvision({"resnet18", 64, norm}, 11177538,
+                             {"conv1.weight", "bn1.weight", "layer2.0.downsample.0.weight",
+                              "layer2.0.downsample.1.bias", "layer4.1.conv2.weight", "fc.bias"});
+  }
+}
+
+TEST(Networks, have_features_that_a_projection_head_maps_to_256) {
+  ModelOptions options;
+  options.network = {"cnn", 4, NormKind::group, /*projection=*/true};
+  Model model(options, classification_of(16, 16), 1, torch::kCPU);
+  torch::Tensor features;
+  model.forward(random_images({3, 3, 16, 16}, 1), &features);
+  EXPECT_EQ(features.sizes(), torch::IntArrayRef({3, 256}));
+  EXPECT_NO_THROW(model.state().slot("projection.0.weight"));
+  EXPECT_NO_THROW(model.state().slot("projection.2.bias"));
 }
 
 TEST(Networks, of_unknown_names_are_refused_with_the_known_ones) {
