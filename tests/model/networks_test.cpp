@@ -182,11 +182,11 @@ void expect_as_in_torchvision(const NetworkOptions& options, std::int64_t parame
 
 TEST(Networks, densenet121_is_torchvisions_but_for_the_authors_padding) {
   for (const char* name : {"densenet121", "densenet121-plain"}) {
-    expect_as_in_torchvision({name, 32, NormKind::batch}, 6955906,
-                             {"features.conv0.weight", "features.norm0.weight",
-                              "features.denseblock3.denselayer24.conv2.weight",
-                              "features.transition3.norm.bias", "features.norm5.weight",
-                              "classifier.bias"});
+    expect_as_in_torchvision(
+        {name, 32, NormKind::batch}, 6955906,
+        {"features.conv0.weight", "features.norm0.weight",
+         "features.denseblock3.denselayer24.conv2.weight", "features.transition3.norm.bias",
+         "features.norm5.weight", "classifier.bias"});
   }
 }
 

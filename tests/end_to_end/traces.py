@@ -1,0 +1,138 @@
+"""The golden traces of whole rounds, run through tools/recompute instead of the program.
+
+tests/data/traces/README.md describes the files.
+"""
+import os
+import pathlib
+import sys
+
+import h5py
+import numpy
+import torch
+
+import support
+
+sys.path.insert(0, str(support.SOURCE / "tools"))
+from recompute import inputs, networks, simulation  # noqa: E402
+from recompute import tensors as compared  # noqa: E402
+from recompute.settings import Settings  # noqa: E402
+
+# What a trace does not say of itself, by the name of its file.
+CASES = {
+    "fedavg_sgd": {},
+    "fedavg_adam": {},
+    "fedavg_weighted_sgd": {},
+    "fedprox_sgd": {},
+    "fedbn_sgd": {"model_norm": "batch"},
+    "fednova_sgd": {},
+    "fednova_momentum": {},
+    "fedadam_sgd": {},
+    "moon_sgd": {"run_rounds": 2},
+    "harmofl_sgd": {},
+    "harmofl_adam": {},
+    "harmofl_full_sgd": {"amplitude_band": "full"},
+}
+BATCHES = 3  # of a client
+
+# Attributes of a trace and the settings that they are.
+ATTRIBUTES = {
+    "lr": "train_lr",
+    "momentum": "train_momentum",
+    "weight_decay": "train_weight_decay",
+    "init_features": "model_width",
+    "mu": "algorithm_mu",
+    "temperature": "algorithm_temperature",
+    "server_lr": "algorithm_server_lr",
+    "beta1": "algorithm_beta1",
+    "beta2": "algorithm_beta2",
+    "tau": "algorithm_tau",
+    "alpha": "perturbation_alpha",
+    "amp_v": "amplitude_momentum",
+}
+
+
+def folder():
+    """$HARMOFL_TRACES, else all traces beside the checkout, else the part that it holds."""
+    given = os.environ.get("HARMOFL_TRACES")
+    if given:
+        return pathlib.Path(given)
+    beside = support.SOURCE.parent / "shared" / "traces"
+    return beside if beside.is_dir() else support.SOURCE / "tests" / "data" / "traces"
+
+
+def tensor(dataset):
+    return torch.from_numpy(numpy.array(dataset[()]))
+
+
+def read_group(group):
+    return {name: tensor(dataset) for name, dataset in group.items()}
+
+
+def read_batch(train, index):
+    """Images and labels of one batch."""
+    images = train[f"x{index}"]
+    scale = float(images.attrs["divide_by"])
+    return tensor(images).float() / scale, tensor(train[f"y{index}"]).long().squeeze(1)
+
+
+def read_common(path):
+    """The initial model and the batches of each client."""
+    with h5py.File(path) as file:
+        clients = range(int(file.attrs["clients"]))
+        batches = [[read_batch(file[f"client{client}/train"], index) for index in range(BATCHES)]
+                   for client in clients]
+        return read_group(file["init"]), batches
+
+
+def settings_of(attributes, more):
+    values = {field: attributes[name].item() for name, field in ATTRIBUTES.items()
+              if name in attributes}
+    method = inputs.text_of(attributes["method"])
+    if method.startswith("harmofl"):
+        method = "harmofl"
+        values.update(amplitude_band="dc", amplitude_update="every-pass",
+                      amplitude_record="spectrum")
+    optimizer = inputs.text_of(attributes["optimizer"])
+    return Settings(**{"run_rounds": 3, "train_loss": "cross-entropy-dice",
+                       "train_optimizer": optimizer, "algorithm_name": method, **values, **more})
+
+
+class Trace:
+    """One file, and the simulation that is to reproduce it."""
+
+    def __init__(self, path, initial, batches, more):
+        with h5py.File(path) as file:
+            self.tolerance = file.attrs["rel_update_tol"][:]
+            self.settings = settings_of(file.attrs, more)
+            used, weights = file.attrs["batches_used"], file.attrs["weights"]
+            self.rounds = [self.read_round(file[f"expect/round{index + 1}"])
+                           for index in range(self.settings.run_rounds)]
+        sites = [inputs.Site(f"client{client}", 4 * int(count), own[:int(count)])
+                 for client, (own, count) in enumerate(zip(batches, used))]
+        model = networks.make_model(self.settings, channels=3, classes=2)
+        compared.load(model, initial)
+        self.simulation = simulation.Simulation(self.settings, sites, model,
+                                                weights=[float(weight) for weight in weights])
+
+    @staticmethod
+    def read_round(group):
+        """What is expected of the global model and, where it is there, of each client's own."""
+        clients = [name for name in sorted(group) if name.startswith("client")]
+        return read_group(group["global"]), [read_group(group[name]) for name in clients]
+
+    def errors(self):
+        """Runs the rounds; of each the error of the update, and the worst of all buffers."""
+        for expected, of_clients in self.rounds:
+            self.simulation.run_round()
+            amplitude = {name: expected.pop(name) for name in list(expected)
+                         if name == simulation.AMPLITUDE}
+            update = compared.update_error(self.simulation.global_state(), expected,
+                                           self.simulation.initial)
+            buffers = [0.0]
+            if amplitude:
+                buffers.append(compared.buffer_error(self.simulation.extra_buffers(), amplitude))
+            for client, own in zip(self.simulation.clients, of_clients):
+                state = self.simulation.local_state(client)
+                assert state.keys() == own.keys(), (state.keys(), own.keys())
+                buffers.append(compared.buffer_error(state, own))
+            yield update, max(buffers)

@@ -1,0 +1,16 @@
+"""The rounds of a run in plain PyTorch, written from the description of the methods only.
+
+It shares no code with the program that it checks, and it goes for the shortest formula, not for
+speed: one client after the other, float32 on the CPU, autograd for every added term.
+
+    settings        what of config.ini matters
+    inputs          shards and checkpoints
+    networks        CNN and U-Net
+    tensors         models as named tensors and as vectors, norms, errors
+    amplitude       amplitude normalisation
+    local_step      losses, optimisers, weight perturbation, a client's epochs
+    server_methods  FedAvg and the methods with another step of the server
+    methods         the methods with other local work, and the table of all
+    simulation      rounds
+    comparison      what is printed
+"""
