@@ -15,14 +15,19 @@ worst of them:
 Tensors that stay at the sites (FedBN, model.buffers = local) are compared there and not in the
 global model; moments of optimisers are not compared. A run ends with "agrees" or "differs". Exit
 status: 0 all agree, 1 one differs, 2 one cannot be recomputed. Needs PyTorch for Python
-(tools/install-deps.sh --pytorch).
+(tools/install-deps.sh --pytorch; then PYTHONPATH=.deps/libtorch).
 """
 
 import argparse
 import pathlib
 import sys
 
-import torch
+try:
+    import torch
+except ImportError:
+    print("error: Python cannot import torch. Install it: tools/install-deps.sh --pytorch, then "
+          "PYTHONPATH=.deps/libtorch", file=sys.stderr)
+    sys.exit(2)
 
 from recompute import comparison, inputs, settings, simulation
 
