@@ -47,7 +47,7 @@ case ${1:-} in
     final
     ;;
   *)
-    print_help "${BASH_SOURCE[0]}" >&2
+    print_help "$script" >&2
     exit 2
     ;;
 esac

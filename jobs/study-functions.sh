@@ -3,6 +3,7 @@
 # the shards).
 # shellcheck source=tools/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../tools/common.sh"
+script="$(realpath "$0")"  # of the study, for its help
 cd "$HARMOFL_ROOT"
 ranks=${RANKS:-2}
 program=${HARMOFL:-build/release/harmofl}
