@@ -3,7 +3,8 @@
 #
 #   bash jobs/bbbc038-methods.sh sweep    three learning rates for each method, 30 rounds, one seed
 #   bash jobs/bbbc038-methods.sh final    100 rounds, three seeds, at the rate that sweep prefers
-#   bash jobs/bbbc038-methods.sh all      both
+#   bash jobs/bbbc038-methods.sh norms    FedAvg with FedBN's norm, by what becomes of its statistics
+#   bash jobs/bbbc038-methods.sh all      the three in this order
 #
 # Finished runs are kept, so a call continues where the last one stopped. In a Slurm job array each
 # task takes its share of the runs of `sweep`, later of `final` (--array=0-13: one method a task).
@@ -40,11 +41,20 @@ final() {
   done
 }
 
+norms() {
+  local policy
+  for policy in average local recompute; do
+    run "norms/fedavg-batch-$policy" --algorithm.name fedavg --model.norm batch \
+      --model.buffers "$policy" --train.lr "$(best_rate fedbn "${rates[@]}")"
+  done
+}
+
 case ${1:-} in
-  sweep | final) "$1" ;;
+  sweep | final | norms) "$1" ;;
   all)
     sweep
     final
+    norms
     ;;
   *)
     print_help "$script" >&2

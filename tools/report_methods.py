@@ -74,6 +74,13 @@ def sweep(runs):
     ])
 
 
+def norms(runs):
+    """FedAvg with norms of running statistics."""
+    return table(["run", "validation Dice", "test Dice"],
+                 [[name, f"{run['val']['mean']['dice']:.3f}", f"{run['test']['mean']['dice']:.3f}"]
+                  for name, run in runs.items()])
+
+
 def draw(runs, path):
     """Test Dice of every method, one mark a seed."""
     import matplotlib
@@ -106,7 +113,8 @@ def main():
         parser.exit(1, f"{arguments.study}/final: holds no finished run; see "
                        "jobs/bbbc038-methods.sh\n")
     for lines in (overview(arguments.study, final), per_site(final),
-                  sweep(summaries(arguments.study / "sweep"))):
+                  sweep(summaries(arguments.study / "sweep")),
+                  norms(summaries(arguments.study / "norms"))):
         print("\n".join(lines))
     if arguments.picture:
         draw(final, arguments.picture)
