@@ -37,13 +37,19 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
     BatchStream batches = open(samples, context, epoch);
     while (const auto batch = batches.next()) loss_sum += step(*batch, work);
   }
-  {
-    torch::NoGradGuard no_grad;
-    algorithm_.finish(work);
-  }
+  torch::NoGradGuard no_grad;
   const auto steps = static_cast<double>(work.steps);
-  return {loss_sum.item<double>() / steps, work.steps, work.extra, drift_.item<double>() / steps,
-          gradient_norm_.item<double>() / steps};
+  ClientReport report;
+  report.loss = loss_sum.item<double>() / steps;
+  report.steps = work.steps;
+  if (options_.measure) {
+    report.drift = drift_.item<double>() / steps;
+    report.gradient_norm = gradient_norm_.item<double>() / steps;
+    report.update = work.w.parameters() - work.start_parameters();
+  }
+  algorithm_.finish(work);
+  report.extra = work.extra;
+  return report;
 }
 
 // One step on one batch. Both passes of a perturbed step see the same normalised images, unless

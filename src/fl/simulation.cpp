@@ -112,10 +112,7 @@ Score Simulation::train_client(LocalClient& client) {
   personalize_layers(model_, client.state);
   const ClientReport report =
       trainer_.train(client.data, {round_, client.id, options_.seed}, client.state, server_state_);
-  if (observe_update_) {
-    const std::int64_t parameters = model_.parameter_count();
-    observe_update_(client.id, state.narrow(0, 0, parameters) - global_.narrow(0, 0, parameters));
-  }
+  if (observe_update_) observe_update_(client.id, report.update);
   exchange_.keep_local(model_.state(), client.state);
   aggregator_.add(exchange_.pack(state, report.extra), weights_[client.id.position()],
                   client.data.site);

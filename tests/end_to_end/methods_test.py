@@ -170,6 +170,19 @@ class Drift(support.ProgramTest):
             self.assertEqual((row["drift"], row["gradient_norm"]),
                              (line["drift"], line["gradient_norm"]))
 
+    def test_of_one_step_is_the_square_of_the_update_whatever_is_sent(self):
+        for method in ("fedavg", "fednova", "fedbn", "scaffold"):
+            run = self.folder / method
+            self.succeeds(train(support.federation(), run, "--run.rounds", 1, "--model.width", 2,
+                                "--data.batch_size", 8, "--train.optimizer", "sgd",
+                                "--train.momentum", 0, "--train.weight_decay", 0, "--model.norm",
+                                "batch", "--algorithm.name", method))
+            self.succeeds(harmofl("analyse", "drift", "--rounds", 2, "--checkpoint",
+                                  run / "checkpoint.h5", "--shards", support.federation()))
+            for row in json.loads((run / "drift.json").read_text())["rows"]:
+                ratio = row["drift"] / row["update_norm"] ** 2
+                self.assertAlmostEqual(ratio, 1, delta=1e-5, msg=method)
+
     def test_needs_the_state_of_a_run(self):
         result = harmofl("analyse", "drift", "--checkpoint", support.trained() / "best.h5",
                          "--shards", support.federation(), "--output", self.folder)

@@ -41,6 +41,7 @@ struct ClientReport {
   /// (1/tau) sum_k ||w_{i,k} - w_t||^2 over the weights after each step: the client's part of the
   /// drift Gamma (method.md, section 7). 0 unless measured.
   double drift = 0.0;
+  torch::Tensor update;  ///< D_i = w_i - w_t of the parameters, [P]. Undefined unless measured.
   double gradient_norm = 0.0;  ///< Mean over steps of the norm of the gradient stepped with.
 };
 

@@ -56,7 +56,7 @@ class Simulation {
              const ClientLoader& load, torch::Device device, const RunFolder* folder);
 
   /// Calls `observer` after each client's work of each round, on the client's rank, with its update
-  /// D_i: parameters only, float32 [P].
+  /// D_i: parameters only, float32 [P]. Needs `local.measure`.
   using UpdateObserver = std::function<void(ClientId, const torch::Tensor& update)>;
   void observe_updates(UpdateObserver observer) { observe_update_ = std::move(observer); }
 
