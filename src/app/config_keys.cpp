@@ -26,12 +26,6 @@ std::string network_choices() {
   return join(names, " | ");
 }
 
-std::string method_choices() {
-  std::vector<std::string> names;
-  for (const AlgorithmEntry& entry : algorithms()) names.push_back(entry.name);
-  return join(names, " | ");
-}
-
 /// "fedprox: weight of the proximal term (0.01); moon: ...": what a key means to each method.
 std::string meanings_of(const std::string& key) {
   std::vector<std::pair<std::string, std::vector<std::string>>> meanings;
@@ -107,7 +101,8 @@ std::vector<Key> all_keys() {
       {"train.local_epochs", "1", "epochs", "passes over its data that a client makes a round"},
       {"train.loss", "auto", "", "auto (by task) | cross-entropy | cross-entropy-dice"},
 
-      {"algorithm.name", "harmofl", "", "method, see `harmofl algorithms`: " + method_choices()},
+      {"algorithm.name", "harmofl", "",
+       "method, see `harmofl algorithms`: " + join(algorithm_names(), " | ")},
       {"algorithm.alpha", "auto", "", "harmofl: another name of perturbation.alpha"},
 
       {"amplitude.band", "auto", "",

@@ -70,6 +70,7 @@ ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& com
   std::vector<Score> scores;
   comm.agree([&] {
     const Split split = parse_split((*given)["split"].as<std::string>());
+    const CheckpointReader checkpoint(path);
     const LoadedModel loaded = load_model(path, federation.shape);
     const auto algorithm = make_algorithm(loaded.algorithm, algorithm_values(loaded.config));
     const torch::Tensor global = loaded.model->state().state().clone();
@@ -80,7 +81,8 @@ ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& com
       if (placement[id.position()] != comm.rank()) continue;
       const ClientData data = load_client(federation.members[id.position()].shard, torch::kCPU);
       loaded.model->state().state().copy_(global);
-      personalize(*loaded.model, load_personal(path, data.site, *algorithm), *algorithm);
+      personalize(*loaded.model, load_personal(checkpoint, path, data.site, *algorithm),
+                  *algorithm);
       scores.push_back({id, split,
                         evaluate(*loaded.model, data.split(split), federation.shape.task,
                                  federation.shape.classes, loss_kind(loaded.config),

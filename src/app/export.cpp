@@ -1,5 +1,6 @@
 #include "harmofl/app/command_line.hpp"
 #include "harmofl/app/commands.hpp"
+#include "harmofl/fl/exchange.hpp"
 #include "harmofl/io/checkpoint.hpp"
 #include "harmofl/model/weights_file.hpp"
 
@@ -11,9 +12,6 @@ namespace harmofl {
 namespace {
 
 namespace po = boost::program_options;
-
-/// What a site keeps of its own layers stands in its group as local.<name of the model's tensor>.
-constexpr std::string_view local_prefix = "local.";
 
 po::options_description export_options() {
   po::options_description options(
@@ -39,7 +37,7 @@ std::int64_t personalize(std::vector<NamedTensor>& model, const CheckpointReader
   std::int64_t replaced = 0;
   for (NamedTensor& own : checkpoint.read("clients/" + site)) {
     if (!own.name.starts_with(local_prefix)) continue;
-    const std::string name = own.name.substr(local_prefix.size());
+    const std::string name = own.name.substr(std::string_view(local_prefix).size());
     const auto shared = std::ranges::find(model, name, &NamedTensor::name);
     HARMOFL_VALIDATE(shared != model.end() && shared->shape == own.shape, path, ": site '", site,
                      "' has the tensor '", own.name, "', but the model has no '", name,

@@ -24,9 +24,8 @@ LoadedModel load_model(const std::string& path, const ProblemShape& shape) {
   return loaded;
 }
 
-NamedState load_personal(const std::string& path, const std::string& site,
-                         const Algorithm& algorithm) {
-  const CheckpointReader checkpoint(path);
+NamedState load_personal(const CheckpointReader& checkpoint, const std::string& path,
+                         const std::string& site, const Algorithm& algorithm) {
   const auto personal_of = [&](const std::string& owner) {
     NamedState kept;
     kept.import_tensors(checkpoint.read("clients/" + owner), torch::kCPU);

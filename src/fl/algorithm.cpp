@@ -31,12 +31,16 @@ const std::vector<AlgorithmEntry>& algorithms() {
   return table;
 }
 
+std::vector<std::string> algorithm_names() {
+  std::vector<std::string> names;
+  for (const AlgorithmEntry& entry : algorithms()) names.push_back(entry.name);
+  return names;
+}
+
 const AlgorithmEntry& find_algorithm(std::string_view name) {
   const auto found = std::ranges::find(algorithms(), name, &AlgorithmEntry::name);
   if (found != algorithms().end()) return *found;
-  std::vector<std::string> names;
-  for (const AlgorithmEntry& entry : algorithms()) names.push_back(entry.name);
-  throw UsageError(unknown(concat("algorithm.name = ", name), name, names));
+  throw UsageError(unknown(concat("algorithm.name = ", name), name, algorithm_names()));
 }
 
 std::unique_ptr<Algorithm> make_algorithm(std::string_view name, const AlgorithmValues& given) {

@@ -3,8 +3,6 @@
 namespace harmofl {
 namespace {
 
-constexpr const char* local_prefix = "local.";
-
 bool stays_local(const Slot& slot, const Algorithm& algorithm, BufferPolicy buffers) {
   const bool statistic = slot.normalization && slot.role == Role::buffer;
   return algorithm.stays_local(slot) || (statistic && buffers == BufferPolicy::local);

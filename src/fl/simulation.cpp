@@ -143,7 +143,6 @@ void Simulation::aggregate() {
   ServerRound round{global_.narrow(0, 0, parameters), next.narrow(0, 0, parameters),
                     sum.narrow(0, sum.numel() - extra, extra), server_state_};
   algorithm_->server_step(round);
-  model_.state().state().copy_(next);
   model_.install(next.narrow(0, 0, model_.aggregated_count()));
   global_.copy_(model_.state().state());
 }

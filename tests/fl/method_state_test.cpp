@@ -29,12 +29,6 @@ SimulationOptions options_of(const std::string& method, std::int64_t rounds) {
   return options;
 }
 
-std::vector<std::string> method_names() {
-  std::vector<std::string> names;
-  for (const AlgorithmEntry& entry : algorithms()) names.push_back(entry.name);
-  return names;
-}
-
 class MethodState : public testing::TestWithParam<std::string> {};
 
 TEST_P(MethodState, survives_a_checkpoint_and_a_move_to_other_ranks) {
@@ -50,7 +44,7 @@ TEST_P(MethodState, survives_a_checkpoint_and_a_move_to_other_ranks) {
   if (world().is_root()) EXPECT_TRUE(same_scores(parts.scores, whole.scores));
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, MethodState, testing::ValuesIn(method_names()),
+INSTANTIATE_TEST_SUITE_P(Methods, MethodState, testing::ValuesIn(algorithm_names()),
                          [](const auto& instance) { return instance.param; });
 
 /// Tensors of a checkpoint's group, by name.
@@ -76,7 +70,7 @@ TEST(MethodStateFiles, hold_what_each_method_keeps) {
       {"scaffold", "scaffold.c"}, {"feddyn", "feddyn.h"},   {"fedavgm", "fedavgm.u"},
       {"fedadam", "fedadam.v"},   {"fedyogi", "fedyogi.m"}, {"fedadagrad", "fedadagrad.v"},
   };
-  for (const std::string& method : method_names()) {
+  for (const std::string& method : algorithm_names()) {
     run_in(folder / method, world(), options_of(method, 1), false);
   }
   if (!world().is_root()) return;

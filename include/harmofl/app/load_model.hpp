@@ -3,6 +3,7 @@
 
 #include "harmofl/app/config.hpp"
 #include "harmofl/fl/algorithm.hpp"
+#include "harmofl/io/checkpoint.hpp"
 #include "harmofl/io/shard.hpp"
 #include "harmofl/model/model.hpp"
 
@@ -24,10 +25,11 @@ struct LoadedModel {
 /// when it cannot be read, is damaged, or does not suit the shape.
 LoadedModel load_model(const std::string& path, const ProblemShape& shape);
 
-/// What the checkpoint keeps of the model with `site`: its layers, its personal model; empty where
-/// the method keeps nothing. Throws UserError when it does so for other sites only.
-NamedState load_personal(const std::string& path, const std::string& site,
-                         const Algorithm& algorithm);
+/// What the checkpoint, read from `path`, keeps of the model with `site`: its layers, its personal
+/// model; empty where the method keeps nothing. Throws UserError when it does so for other sites
+/// only.
+NamedState load_personal(const CheckpointReader& checkpoint, const std::string& path,
+                         const std::string& site, const Algorithm& algorithm);
 
 /// Parses the value of --split. Throws UsageError naming the known ones.
 Split parse_split(const std::string& text);

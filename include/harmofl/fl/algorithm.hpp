@@ -127,6 +127,9 @@ struct AlgorithmEntry {
 /// All methods, in the order of their names.
 const std::vector<AlgorithmEntry>& algorithms();
 
+/// Their names.
+std::vector<std::string> algorithm_names();
+
 /// The method called `name`. Throws UsageError listing the known ones.
 const AlgorithmEntry& find_algorithm(std::string_view name);
 

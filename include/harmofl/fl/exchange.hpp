@@ -13,6 +13,9 @@
 
 namespace harmofl {
 
+/// A client keeps a tensor of the model that stays with it under this and the tensor's name.
+inline constexpr const char* local_prefix = "local.";
+
 /// Puts the shared stretches of states into messages [shared parameters | shared buffers | extra]
 /// and back. What stays local by the method or by the buffers' policy is left out; so is the
 /// running amplitude once it is frozen.
