@@ -19,9 +19,9 @@ namespace {
 
 /// Keys that may change when a run is continued.
 bool may_change(const std::string& key) {
-  static const std::vector<std::string> prefixes{"run.rounds",     "run.resume",  "run.output",
-                                                 "run.save_every", "data.shards", "comm.timeout",
-                                                 "comm.transport", "device."};
+  static const std::vector<std::string> prefixes{
+      "run.rounds", "run.resume",  "run.output",   "run.save_every", "run.save_minutes",
+      "run.keep",   "data.shards", "comm.timeout", "comm.transport", "device."};
   return std::ranges::any_of(prefixes, [&](const auto& prefix) { return key.starts_with(prefix); });
 }
 
@@ -100,10 +100,13 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   warn_if_oversubscribed(torch::get_num_threads(), comm);
 
   std::optional<RunFolder> folder;
+  std::string checkpoint;  // to go on from; "" where there is none
   comm.agree([&] {
     if (comm.is_root() && !config.dry_run()) folder.emplace(run.output, run.resume);
-    if (folder && folder->has_checkpoint()) check_same_run(config, folder->checkpoint());
+    if (folder) checkpoint = folder->newest_intact_checkpoint();
+    if (!checkpoint.empty()) check_same_run(config, checkpoint);
   });
+  comm.broadcast(checkpoint);
   Simulation simulation(
       comm, run.simulation, federation,
       [&](const Member& member) { return load_client(member.shard, device); }, device,
@@ -122,10 +125,10 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
         run_record(run, config, federation, simulation.placement(), ranks, parameters);
     folder->write("config.ini", config.ini());
     folder->write("run.json", record.dump(2) + "\n");
-    if (!folder->has_checkpoint()) folder->drop_metrics_from(0);
+    if (checkpoint.empty()) folder->drop_lines_from(0);
   });
-  if (comm.any(folder && folder->has_checkpoint())) {
-    simulation.resume(run.output / "checkpoint.h5");
+  if (!checkpoint.empty()) {
+    simulation.resume(checkpoint);
     log::info(concat("resuming after ", simulation.next_round(), " round(s)"));
   } else {
     start(simulation, run, comm);

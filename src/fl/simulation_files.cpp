@@ -1,5 +1,6 @@
 // What a simulation reads and writes: checkpoints, the best model, the summary.
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/fault.hpp"
 #include "harmofl/fl/simulation.hpp"
 #include "harmofl/io/checkpoint.hpp"
 
@@ -20,6 +21,7 @@ std::string client_group(const std::string& site) { return "clients/" + site; }
 void Simulation::save() {
   const auto timed = times_.measure("save");
   watchdog_.kick(concat("saving after round ", round_));
+  fault_point("save", comm_.rank().value(), round_.value());
   write_checkpoint(folder_ ? folder_->checkpoint() : "", round_.value(), true);
 }
 
@@ -66,7 +68,8 @@ void Simulation::write_checkpoint(const std::filesystem::path& path, std::int64_
     }
   }
   comm_.agree([&] {
-    if (writer) writer->commit();
+    if (writer && whole) folder_->put_checkpoint(*writer, options_.keep);
+    if (writer && !whole) writer->commit();
   });
 }
 
@@ -99,7 +102,7 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
                        ". Resume with the shards that the run was started with.");
       client.state.import_tensors(reader.read(client_group(client.data.site)), model_.device());
     }
-    if (folder_ != nullptr) folder_->drop_metrics_from(round_.value());
+    if (folder_ != nullptr) folder_->go_on_from(checkpoint, round_.value());
   });
 }
 
