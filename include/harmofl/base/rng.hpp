@@ -23,6 +23,7 @@ enum class RngPurpose : std::uint32_t {
   synthesis = 4,
   selection = 5,
   direction = 6,
+  partition = 8,
 };
 
 /// A stream of random numbers keyed by (seed, round, client, purpose).
