@@ -24,6 +24,7 @@ enum class RngPurpose : std::uint32_t {
   selection = 5,
   direction = 6,
   cohort = 7,
+  partition = 8,
   fleet = 9,
 };
 
