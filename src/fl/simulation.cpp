@@ -139,6 +139,8 @@ void Simulation::aggregate() {
   for (const ClientId id : left_out_) std::erase(plan_.counted, id);
   if (plan_.counted.empty()) {
     log::info(concat("round ", round_, ": no update counts, so the model stays as it is"));
+    model_.state().state().copy_(global_);
+    model_.amplitude().begin_client();  // forgets what clients whose updates are lost have shown
     return;
   }
   torch::NoGradGuard no_grad;
