@@ -22,11 +22,18 @@ bool due(std::int64_t every, std::int64_t rounds_done) {
 }  // namespace
 
 Outcome Simulation::run() {
+  Stopwatch since_save;
   while (round_.value() < options_.rounds) {
     run_round();
     const bool last = round_.value() == options_.rounds;
-    const bool interrupted = comm_.any(interrupt_requested()) && !last;
-    if (last || interrupted || due(options_.save_every, round_.value())) save();
+    const double unsaved_s = comm_.is_root() ? since_save.elapsed_s() : 0.0;  // one clock decides
+    const bool late = options_.save_minutes > 0.0 && unsaved_s >= 60.0 * options_.save_minutes;
+    const bool asked = comm_.any(interrupt_requested() || late);
+    const bool interrupted = asked && comm_.any(interrupt_requested()) && !last;
+    if (last || asked || due(options_.save_every, round_.value())) {
+      save();
+      since_save.reset();
+    }
     if (interrupted) return Outcome::interrupted;
   }
   write_summary();

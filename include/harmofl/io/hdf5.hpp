@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -67,9 +68,12 @@ class File {
   /// Throws the UserError "path: object: problem. Remedy."
   [[noreturn]] void fail(const std::string& object, const std::string& problem) const;
 
-  /// Closes; a created file is written to the disk here, and nothing is when it is destroyed
-  /// without `close`. Throws UserError when the disk is full.
-  void close();
+  /// Gives the bytes that a file ends with, after HDF5's own, which it gets.
+  using Trailer = std::function<std::string(std::string_view content)>;
+
+  /// Closes; a created file is written to the disk here, with `trailer` after it, and nothing is
+  /// when it is destroyed without `close`. Throws UserError when the disk is full.
+  void close(const Trailer& trailer = {});
 
   bool exists(const std::string& object) const;
   bool is_group(const std::string& object) const;
