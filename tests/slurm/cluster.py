@@ -43,7 +43,11 @@ SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
 ReturnToService=2
 KillWait=2
 NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{ports[1]},{ports[2]}] CPUs={cpus}
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 PartitionName=all Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP
+PartitionName=low Nodes=n[1-2] MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20
+PartitionName=high Nodes=n[1-2] MaxTime=INFINITE State=UP PriorityTier=2
 """
 
 
@@ -176,9 +180,10 @@ class Cluster:
                    reached=lambda: set(self.state(job)) <= set(states))
 
     def release(self, job):
-        """Starts a requeued job now; Slurm lets it wait for two minutes."""
+        """Starts a requeued job soon; Slurm lets it wait for two minutes. Nodes refuse the number of a
+        job within the second in which they ended it."""
         self.until_state(job, "PENDING")
-        self.tell("scontrol", "update", f"JobId={job}", "StartTime=now")
+        self.tell("scontrol", "update", f"JobId={job}", "StartTime=now+2seconds")
 
     def logs(self):
         """The last lines that each daemon has said, and the queue."""
