@@ -14,8 +14,9 @@ prepare_site() {
   :
 }
 
-# The program, seen from the root of the checkout or absolute.
-program=${HARMOFL:-build/release/harmofl}
+# The program, seen from the root of the checkout or absolute, with what has to stand before it:
+# program=(apptainer exec --bind "$PWD" harmofl.sif harmofl)
+program=("${HARMOFL:-build/release/harmofl}")
 
 # mpirun or srun (docs/guides/cluster.md says when), and what it is told besides the number of ranks.
 launcher=${LAUNCHER:-mpirun}

@@ -19,7 +19,7 @@ interrupt() {
 trap 'interrupt USR1' USR1
 trap 'interrupt TERM' TERM
 
-# Sets `launch` to the command that starts the job's ranks.
+# Sets `launch` to what starts the job's ranks.
 choose_launcher() {
   case $launcher in
     mpirun) launch=(mpirun -n "$SLURM_NTASKS" "${mpirun_options[@]}") ;;
@@ -48,8 +48,9 @@ train() {
   local launch status=0
   if [[ "$interrupted" == no ]]; then
     choose_launcher
-    note "${launch[*]} $program train --resume $*"
-    "${launch[@]}" "$program" train --resume "$@" &
+    launch+=("${program[@]}" train --resume "$@")
+    note "${launch[*]}"
+    "${launch[@]}" &
     launched=$!
     wait_for_launcher
     [[ "$status" -ne 0 ]] || return 0
