@@ -4,6 +4,7 @@
 #include "harmofl/app/threads.hpp"
 #include "harmofl/base/interrupt.hpp"
 #include "harmofl/base/log.hpp"
+#include "harmofl/data/partition_file.hpp"
 #include "harmofl/io/checkpoint.hpp"
 #include "harmofl/model/weights_file.hpp"
 
@@ -17,9 +18,10 @@ namespace {
 
 /// Keys that may change when a run is continued.
 bool may_change(const std::string& key) {
-  static const std::vector<std::string> prefixes{"run.rounds",     "run.resume",  "run.output",
-                                                 "run.save_every", "data.shards", "comm.timeout",
-                                                 "comm.transport", "device."};
+  static const std::vector<std::string> prefixes{
+      "run.rounds",  "run.resume",       "run.output",     "run.save_every",
+      "data.shards", "comm.timeout",     "comm.transport", "comm.placement",
+      "device.",     "run.state_memory", "run.scratch"};
   return std::ranges::any_of(prefixes, [&](const auto& prefix) { return key.starts_with(prefix); });
 }
 
@@ -48,13 +50,31 @@ Prepared prepare(const Arguments& arguments, const Communicator& comm) {
                      "folder of the shards: --data.shards DIR. `harmofl synthesize` and ",
                      "`harmofl-prepare` make them.");
   });
-  Federation federation = open_federation(config->text("data.shards"), comm);
+  PartitionOptions partition;
+  comm.agree([&] { partition = partition_options(*config); });
+  Federation federation = open_federation(config->text("data.shards"), comm, partition);
   RunOptions run;
   comm.agree([&] {
     resolve(*config, federation.shape.task);
     run = run_options(*config);
+    federation.measured_by_site = measured_by_site(*config);
   });
   return {*config, run, std::move(federation)};
+}
+
+/// Writes down which client holds which images and which device, where that was made for the run; a
+/// run that goes on must find what it wrote.
+void save_inputs(const RunFolder& folder, const RunOptions& run, const Federation& federation,
+                 const Fleet& fleet) {
+  if (run.partition.kind != PartitionKind::site) {
+    std::vector<ShardIndex> shards;
+    for (const auto& path : federation.shard_paths()) shards.push_back(read_shard_index(path));
+    const Partition partition = make_partition(shards, run.partition);
+    const auto file = folder.path() / "partition.csv";
+    if (folder.has_checkpoint()) check_partition_file(file, partition, shards);
+    folder.write("partition.csv", partition_text(partition, shards));
+  }
+  if (fleet.options().active()) folder.write("fleet.csv", fleet.to_csv());
 }
 
 /// What happens before the first round of a run that is not resumed. Collective.
@@ -83,9 +103,10 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
     if (comm.is_root() && !config.dry_run()) folder.emplace(run.output, run.resume);
     if (folder && folder->has_checkpoint()) check_same_run(config, folder->checkpoint());
   });
+  ShardPool shards(federation.shard_paths());
   Simulation simulation(
       comm, run.simulation, federation,
-      [&](const Member& member) { return load_client(member.shard, device); }, device,
+      [&](const Member& member) { return load_client(member.part, shards, device); }, device,
       folder ? &*folder : nullptr);
   if (comm.is_root()) {
     for (const std::string& caution : simulation.cautions()) log::warn_once(caution);
@@ -101,7 +122,8 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
         run_record(run, config, federation, simulation.placement(), ranks, parameters);
     folder->write("config.ini", config.ini());
     folder->write("run.json", record.dump(2) + "\n");
-    if (!folder->has_checkpoint()) folder->drop_metrics_from(0);
+    save_inputs(*folder, run, federation, simulation.fleet());
+    if (!folder->has_checkpoint()) folder->drop_lines_from(0);
   });
   if (comm.any(folder && folder->has_checkpoint())) {
     simulation.resume(run.output / "checkpoint.h5");

@@ -25,14 +25,18 @@ class RunFolder {
   /// Replaces `config.ini`, `run.json` or another small file.
   void write(const std::string& name, const std::string& text) const;
 
-  /// Appends lines (each ending in a newline) to `metrics.jsonl` in one write.
+  /// Appends lines (each ending in a newline) to `metrics.jsonl`, or to `rounds.jsonl`, in one
+  /// write.
   void append_metrics(const std::string& lines) const;
+  void append_rounds(const std::string& lines) const;
 
-  /// Drops lines of `metrics.jsonl` whose round is `first_round` or later, and a last line that
-  /// was cut off: what a resumed run will write again.
-  void drop_metrics_from(std::int64_t first_round) const;
+  /// Drops lines of both whose round is `first_round` or later, and a last line that was cut off:
+  /// what a resumed run will write again.
+  void drop_lines_from(std::int64_t first_round) const;
 
  private:
+  void append(const char* name, const std::string& lines) const;
+
   std::filesystem::path folder_;
 };
 
