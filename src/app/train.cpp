@@ -1,6 +1,7 @@
 #include "harmofl/app/commands.hpp"
 #include "harmofl/app/provenance.hpp"
 #include "harmofl/app/run_options.hpp"
+#include "harmofl/app/threads.hpp"
 #include "harmofl/base/interrupt.hpp"
 #include "harmofl/base/log.hpp"
 #include "harmofl/data/partition_file.hpp"
@@ -8,12 +9,9 @@
 #include "harmofl/model/weights_file.hpp"
 
 #include <nlohmann/json.hpp>
-#include <torch/utils.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
-#include <thread>
 
 namespace harmofl {
 namespace {
@@ -35,24 +33,6 @@ void check_same_run(const Config& config, const std::filesystem::path& checkpoin
     HARMOFL_VALIDATE(may_change(key), checkpoint.string(), ": was made with ", key, " = ",
                      before.text(key), ", but now it is ", config.text(key),
                      ". Resume with the same configuration, or start a run in another folder.");
-  }
-}
-
-int compute_threads(const RunOptions& run, const Communicator& comm) {
-  if (run.threads > 0) return static_cast<int>(run.threads);
-  // libtorch splits sums by its number of threads: another number, other last bits.
-  if (run.simulation.reduction == Reduction::exact) return 1;
-  if (std::getenv("OMP_NUM_THREADS") != nullptr) return torch::get_num_threads();
-  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  return std::max(1, cores / comm.local_size());
-}
-
-void warn_if_oversubscribed(int threads, const Communicator& comm) {
-  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
-  if (cores > 0 && comm.local_rank() == 0 && threads * comm.local_size() > cores) {
-    log::warn_once(concat(comm.local_size(), " rank(s) of ", threads, " thread(s) share the ",
-                          cores, " core(s) of ", comm.host(), ". Fewer ranks (each hosts several ",
-                          "clients) or --device.threads 1 is faster."));
   }
 }
 
@@ -116,8 +96,7 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   const auto [config, run, federation] = prepare(arguments, comm);
   torch::Device device(torch::kCPU);
   comm.agree([&] { device = select_device(run.device, comm.local_rank()); });
-  torch::set_num_threads(compute_threads(run, comm));
-  warn_if_oversubscribed(torch::get_num_threads(), comm);
+  choose_threads(run, comm);
 
   std::optional<RunFolder> folder;
   std::string checkpoint;  // to go on from; "" where there is none

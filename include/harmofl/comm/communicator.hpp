@@ -92,11 +92,7 @@ class Communicator {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Throws UserError when Slurm started several tasks but MPI says that this one is alone: every
-/// task would then do the whole job by itself. `world` is the communicator of all ranks.
-void check_launcher(const Communicator& world);
-
-/// Version text of the MPI library, one line.
+/// Version text of the MPI library, one line. Works without a live session too.
 std::string mpi_library_version();
 
 }  // namespace harmofl
