@@ -1,7 +1,9 @@
 /// The samples of one client, in memory, ready to be cut into batches.
 #pragma once
 
+#include "harmofl/data/partition.hpp"
 #include "harmofl/io/shard.hpp"
+#include "harmofl/io/shard_pool.hpp"
 
 #include <torch/types.h>
 
@@ -21,9 +23,9 @@ struct Samples {
   std::int64_t count() const { return images.defined() ? images.size(0) : 0; }
 };
 
-/// A client: one site with its three splits.
+/// A client with its three splits.
 struct ClientData {
-  std::string site;
+  std::string site;  ///< Name of the client: of its site, where a client is a site.
   Task task = Task::segmentation;
   std::int64_t classes = 2;
   std::array<Samples, 3> splits;  ///< Indexed by Split.
@@ -34,5 +36,11 @@ struct ClientData {
 
 /// Reads a whole shard into memory, verified, and moves it to `device`.
 ClientData load_client(const std::filesystem::path& shard, torch::Device device);
+
+/// Reads the samples of `part` (and no others), verified as far as ShardReader::read_rows does, and
+/// moves them to `device`: in the order of `part`, from as many shards as it names. `shards` has
+/// the order in which `part` counts. Throws UserError that names both files when shards that the
+/// client mixes differ in task, classes, shape, pixel type or intensity scale.
+ClientData load_client(const ClientPart& part, ShardPool& shards, torch::Device device);
 
 }  // namespace harmofl

@@ -52,6 +52,9 @@ struct ServerRound {
       average;          ///< sum p_i w_i, or of what `finish` left; becomes w_{t+1}, in place. [P].
   torch::Tensor extra;  ///< sum p_i extra_i.
   NamedState& server;   ///< What the method keeps at the server.
+  /// Share of all clients that the sums are over, |S|/K: the sum over S of the weights that all K
+  /// clients would have, while p_i above sum to 1 over S. 1 when every client counts.
+  double participation = 1.0;
 };
 
 /// A federated method. Every function may be left as it is: then the method is FedAvg. The local

@@ -89,8 +89,11 @@ class File {
              const void* data, const Layout& layout = {});
   void write_strings(const std::string& dataset, const std::vector<std::string>& values);
 
-  /// Reads the first `rows` entries of the first axis (all when negative), converted to `type`.
-  void read(const std::string& dataset, Type type, void* data, std::int64_t rows = -1) const;
+  /// Reads a dataset, converted to `type`.
+  void read(const std::string& dataset, Type type, void* data) const;
+  /// Reads entries `rows` of the first axis, which must ascend and be there, converted to `type`.
+  void read_rows(const std::string& dataset, Type type, void* data,
+                 const std::vector<std::int64_t>& rows) const;
   std::vector<std::string> read_strings(const std::string& dataset) const;
 
   /// Attributes of a group or dataset ("/" is the root); reading checks the kind and names what
