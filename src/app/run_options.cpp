@@ -112,6 +112,16 @@ void resolve_evaluation(Config& config, const AlgorithmEntry& method) {
   replace_auto(config, "data.evaluate", own ? "clients" : "sites");
 }
 
+void read_saving(const Config& config, SimulationOptions& simulation) {
+  simulation.save_every = config.integer("run.save_every", 1);
+  simulation.save_minutes = config.number("run.save_minutes");
+  simulation.keep = config.integer("run.keep", 1);
+  if (!(simulation.save_minutes >= 0.0)) {
+    throw UsageError(concat("run.save_minutes = ", config.text("run.save_minutes"),
+                            " must be 0 (off) or a number of minutes."));
+  }
+}
+
 }  // namespace
 
 bool measured_by_site(const Config& config) {
@@ -210,7 +220,7 @@ RunOptions run_options(const Config& config) {
   }
   s.rounds = config.integer("run.rounds", 1);
   s.evaluate_every = config.integer("run.evaluate_every", 1);
-  s.save_every = config.integer("run.save_every", 1);
+  read_saving(config, s);
   s.weights = config.choice<Weighting>(
       "data.weights", {{"uniform", Weighting::uniform}, {"samples", Weighting::samples}});
   s.truncate = config.flag("data.truncate");

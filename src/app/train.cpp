@@ -19,9 +19,9 @@ namespace {
 /// Keys that may change when a run is continued.
 bool may_change(const std::string& key) {
   static const std::vector<std::string> prefixes{
-      "run.rounds",  "run.resume",       "run.output",     "run.save_every",
-      "data.shards", "comm.timeout",     "comm.transport", "comm.placement",
-      "device.",     "run.state_memory", "run.scratch"};
+      "run.rounds", "run.resume",       "run.output",   "run.save_every", "run.save_minutes",
+      "run.keep",   "data.shards",      "comm.timeout", "comm.transport", "comm.placement",
+      "device.",    "run.state_memory", "run.scratch"};
   return std::ranges::any_of(prefixes, [&](const auto& prefix) { return key.starts_with(prefix); });
 }
 
@@ -65,13 +65,13 @@ Prepared prepare(const Arguments& arguments, const Communicator& comm) {
 /// Writes down which client holds which images and which device, where that was made for the run; a
 /// run that goes on must find what it wrote.
 void save_inputs(const RunFolder& folder, const RunOptions& run, const Federation& federation,
-                 const Fleet& fleet) {
+                 const Fleet& fleet, bool goes_on) {
   if (run.partition.kind != PartitionKind::site) {
     std::vector<ShardIndex> shards;
     for (const auto& path : federation.shard_paths()) shards.push_back(read_shard_index(path));
     const Partition partition = make_partition(shards, run.partition);
     const auto file = folder.path() / "partition.csv";
-    if (folder.has_checkpoint()) check_partition_file(file, partition, shards);
+    if (goes_on) check_partition_file(file, partition, shards);
     folder.write("partition.csv", partition_text(partition, shards));
   }
   if (fleet.options().active()) folder.write("fleet.csv", fleet.to_csv());
@@ -99,10 +99,13 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   choose_threads(run, comm);
 
   std::optional<RunFolder> folder;
+  std::string checkpoint;  // to go on from; "" where there is none
   comm.agree([&] {
     if (comm.is_root() && !config.dry_run()) folder.emplace(run.output, run.resume);
-    if (folder && folder->has_checkpoint()) check_same_run(config, folder->checkpoint());
+    if (folder) checkpoint = folder->newest_intact_checkpoint();
+    if (!checkpoint.empty()) check_same_run(config, checkpoint);
   });
+  comm.broadcast(checkpoint);
   ShardPool shards(federation.shard_paths());
   Simulation simulation(
       comm, run.simulation, federation,
@@ -122,11 +125,11 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
         run_record(run, config, federation, simulation.placement(), ranks, parameters);
     folder->write("config.ini", config.ini());
     folder->write("run.json", record.dump(2) + "\n");
-    save_inputs(*folder, run, federation, simulation.fleet());
-    if (!folder->has_checkpoint()) folder->drop_lines_from(0);
+    save_inputs(*folder, run, federation, simulation.fleet(), !checkpoint.empty());
+    if (checkpoint.empty()) folder->drop_lines_from(0);
   });
-  if (comm.any(folder && folder->has_checkpoint())) {
-    simulation.resume(run.output / "checkpoint.h5");
+  if (!checkpoint.empty()) {
+    simulation.resume(checkpoint);
     log::info(concat("resuming after ", simulation.next_round(), " round(s)"));
   } else {
     start(simulation, run, comm);

@@ -56,7 +56,7 @@ std::int64_t wanted_count(const CohortOptions& options, std::int64_t clients) {
 std::int64_t invited_count(const CohortOptions& options, std::int64_t clients) {
   const std::int64_t wanted = wanted_count(options, clients);
   const double exact = static_cast<double>(wanted) * options.over_sampling;
-  // 10 x 1.1 is a little above 11 in binary, and means 11.
+  // 50 x 1.1 is a little above 55 in binary, and means 55.
   const double invited = std::ceil(exact * (1.0 - 1e-12));
   return invited < static_cast<double>(clients) ? static_cast<std::int64_t>(invited) : clients;
 }

@@ -22,11 +22,18 @@ bool due(std::int64_t every, std::int64_t rounds_done) {
 }  // namespace
 
 Outcome Simulation::run() {
+  Stopwatch since_save;
   while (round_.value() < options_.rounds) {
     run_round();
     const bool last = round_.value() == options_.rounds;
-    const bool interrupted = comm_.any(interrupt_requested()) && !last;
-    if (last || interrupted || due(options_.save_every, round_.value())) save();
+    const double unsaved_s = comm_.is_root() ? since_save.elapsed_s() : 0.0;  // one clock decides
+    const bool late = options_.save_minutes > 0.0 && unsaved_s >= 60.0 * options_.save_minutes;
+    const bool asked = comm_.any(interrupt_requested() || late);
+    const bool interrupted = asked && comm_.any(interrupt_requested()) && !last;
+    if (last || asked || due(options_.save_every, round_.value())) {
+      save();
+      since_save.reset();
+    }
     if (interrupted) return Outcome::interrupted;
   }
   write_summary();
@@ -139,6 +146,8 @@ void Simulation::aggregate() {
   for (const ClientId id : left_out_) std::erase(plan_.counted, id);
   if (plan_.counted.empty()) {
     log::info(concat("round ", round_, ": no update counts, so the model stays as it is"));
+    model_.state().state().copy_(global_);
+    model_.amplitude().begin_client();  // forgets what clients whose updates are lost have shown
     return;
   }
   torch::NoGradGuard no_grad;

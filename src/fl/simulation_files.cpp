@@ -1,5 +1,6 @@
 // What a simulation reads and writes: checkpoints, the best model, the summary.
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/fault.hpp"
 #include "harmofl/fl/simulation.hpp"
 #include "harmofl/io/checkpoint.hpp"
 
@@ -30,6 +31,7 @@ std::vector<Rank> placement_of(const std::vector<std::int64_t>& numbers) {
 void Simulation::save() {
   const auto timed = times_.measure("save");
   watchdog_.kick(concat("saving after round ", round_));
+  fault_point("save", comm_.rank().value(), round_.value());
   write_checkpoint(folder_ ? folder_->checkpoint() : "", round_.value(), true);
 }
 
@@ -80,7 +82,8 @@ void Simulation::write_checkpoint(const std::filesystem::path& path, std::int64_
     }
   }
   comm_.agree([&] {
-    if (writer) writer->commit();
+    if (writer && whole) folder_->put_checkpoint(*writer, options_.keep);
+    if (writer && !whole) writer->commit();
   });
 }
 
@@ -113,6 +116,7 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
     if (state.at("amplitude_frozen")) model_.amplitude().freeze();
     log_.load(state.at("log"));
     times_.add(state.value("seconds", std::map<std::string, double>{}));
+    reported_seconds_ = times_.seconds();
     sent_bytes_ = state.value("sent_bytes", std::int64_t{0});
     server_state_.import_tensors(reader.read(server_group), model_.device());
     round_ = RoundId(reader.info().rounds_done);
@@ -120,7 +124,6 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
     if (state.value("ranks", std::int64_t{0}) == comm_.size()) {
       placement = placement_of(state.at("placement"));
     }
-    if (folder_ != nullptr) folder_->drop_lines_from(round_.value());
   });
   // On as many ranks as before everyone is where they were, so that sums are added alike.
   hosting_.adopt(placement);
@@ -131,6 +134,7 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
         state.import_tensors(reader.read(client_group(client.site)), model_.device());
       });
     }
+    if (folder_ != nullptr) folder_->go_on_from(checkpoint, round_.value());
   });
 }
 

@@ -63,9 +63,8 @@ TEST(ClientStates, can_be_given_to_another_rank) {
     ClientStates to({budget, folder.path()}, torch::kCPU);
     visit_all(from);
     to.put(ClientId{3}, from.take(ClientId{3}));
-    to.with(ClientId{3}, [](NamedState& state) {
-      EXPECT_TRUE(same_bits(state.get("m"), content(3, 2)));
-    });
+    to.with(ClientId{3},
+            [](NamedState& state) { EXPECT_TRUE(same_bits(state.get("m"), content(3, 2))); });
     from.with(ClientId{3}, [](NamedState& state) { EXPECT_TRUE(state.empty()); });
   }
 }

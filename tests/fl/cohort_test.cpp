@@ -158,7 +158,8 @@ TEST(Cohort, invites_more_than_wanted_when_over_sampling) {
     return drawn.size();
   };
   EXPECT_EQ(invited(10, 1.0, 100), 10U);
-  EXPECT_EQ(invited(10, 1.1, 100), 11U);  // 10 x 1.1 is above 11 in binary
+  EXPECT_EQ(invited(10, 1.1, 100), 11U);
+  EXPECT_EQ(invited(50, 1.1, 100), 55U);  // 50 x 1.1 is above 55 in binary
   EXPECT_EQ(invited(10, 1.11, 100), 12U);
   EXPECT_EQ(invited(3, 1.5, 100), 5U);
   EXPECT_EQ(invited(3, 1.5, 4), 4U);

@@ -174,11 +174,11 @@ TEST(NonFinite, updates_left_out_give_the_model_of_the_other_clients) {
 TEST(NonFinite, updates_stop_a_run_that_does_not_allow_them_and_name_the_client) {
   if (!world().is_root()) return;  // one rank that fails ends all others: serially here
   const SmallFederation broken = with_a_broken_client(2);
-  const std::string message = test::error_of<RankFailure>(
-      [&] { test::run_serially(one_round(NonFinite::stop), broken); });
-  EXPECT_THAT(message, testing::AllOf(testing::HasSubstr(broken.clients.back().site),
-                                      testing::HasSubstr("NaN"),
-                                      testing::HasSubstr("--train.nonfinite")));
+  const std::string message =
+      test::error_of<RankFailure>([&] { test::run_serially(one_round(NonFinite::stop), broken); });
+  EXPECT_THAT(message,
+              testing::AllOf(testing::HasSubstr(broken.clients.back().site),
+                             testing::HasSubstr("NaN"), testing::HasSubstr("--train.nonfinite")));
 }
 
 TEST(NonFinite, policy_changes_nothing_while_everyone_is_finite) {

@@ -1,6 +1,7 @@
 // Which rank trains whom.
-#include "harmofl/base/rng.hpp"
 #include "harmofl/fl/placement.hpp"
+
+#include "harmofl/base/rng.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,6 @@
 // A run gives the same numbers on any number of ranks as on one rank without MPI.
 #include "fl/rank_invariance.hpp"
+
 #include "fl/small_federation.hpp"
 #include "model/tensors.hpp"
 #include "support/world.hpp"

@@ -1,6 +1,7 @@
 // Records put aside in a file without a name.
-#include "harmofl/base/rng.hpp"
 #include "harmofl/io/scratch_file.hpp"
+
+#include "harmofl/base/rng.hpp"
 
 #include "io/file_size_limit.hpp"
 #include "support/errors.hpp"
@@ -53,9 +54,9 @@ TEST(ScratchFile, uses_the_places_of_dropped_records_again) {
 }
 
 TEST(ScratchFile, names_the_folder_that_cannot_be_written) {
-  EXPECT_THAT(user_error_of([] { ScratchFile("/nowhere/at/all"); }),
-              testing::AllOf(testing::HasSubstr("/nowhere/at/all"),
-                             testing::HasSubstr("run.scratch")));
+  EXPECT_THAT(
+      user_error_of([] { ScratchFile("/nowhere/at/all"); }),
+      testing::AllOf(testing::HasSubstr("/nowhere/at/all"), testing::HasSubstr("run.scratch")));
 }
 
 TEST(ScratchFile, says_that_the_disk_is_full) {

@@ -37,8 +37,10 @@ class Hosting {
   }
   const ClientStates& states() const { return states_; }
 
-  /// Takes in what a client's round took; matters on the root.
-  void observe_cost(ClientId client, double seconds) { costs_.observe(client, seconds); }
+  /// Takes in what a client's round took, where clients are placed by that; matters on the root.
+  void observe_cost(ClientId client, double seconds) {
+    if (kind_ == PlacementCosts::measured) costs_.observe(client, seconds);
+  }
 
   /// Evens out the work of a round in which `cohort` trains; returns how many clients moved.
   /// Collective.

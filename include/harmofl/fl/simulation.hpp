@@ -38,6 +38,8 @@ struct SimulationOptions {
   std::int64_t rounds = 1;
   std::int64_t evaluate_every = 1;  ///< Rounds; the last round is always evaluated.
   std::int64_t save_every = 10;     ///< Rounds; the last round is always saved.
+  double save_minutes = 0.0;        ///< Also when the last save is so long ago; 0 is off.
+  std::int64_t keep = 2;            ///< Checkpoints that the run folder holds, the newest included.
   Weighting weights = Weighting::uniform;
   bool truncate = false;  ///< Every client uses as many samples as the smallest has.
   LocalOptions local;
