@@ -79,10 +79,11 @@ std::string explain_oversubscription(const Neighbours& host) {
         problem, ", which has ", host.front().host_cores, ": the launcher bound them to ",
         "too few. Give each rank as many cores as it has threads: ", binding_options(host), ".");
   }
-  return concat(problem, ", and wait for one another. Fewer ranks (each hosts several clients) or ",
-                "fewer threads (--device.threads ",
-                std::max<std::size_t>(1, static_cast<std::size_t>(cores) / host.size()),
-                ") are faster.");
+  const int fair = std::max(1, cores / static_cast<int>(host.size()));
+  const std::string fewer_threads =
+      most_threads(host) > fair ? concat(", or fewer threads (--device.threads ", fair, "),") : "";
+  return concat(problem, ", and wait for one another. Fewer ranks (each hosts several clients)",
+                fewer_threads, " are faster.");
 }
 
 int positive_number(const char* name) {

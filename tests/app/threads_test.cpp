@@ -9,6 +9,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 std::vector<int> cores(int first, int count) {
   std::vector<int> found;
@@ -76,6 +77,12 @@ TEST(Oversubscription, counts_threads_against_cores_and_names_both_and_the_remed
   EXPECT_THAT(oversubscription(unbound(4, 8, 3)),
               AllOf(HasSubstr("4 rank(s) with 12 thread(s)"), HasSubstr("8 core(s) of a"),
                     HasSubstr("--device.threads 2")));
+}
+
+TEST(Oversubscription, of_single_threads_asks_for_fewer_ranks_alone) {
+  EXPECT_THAT(oversubscription(unbound(12, 8, 1)),
+              AllOf(HasSubstr("12 rank(s) with 12 thread(s)"), HasSubstr("Fewer ranks"),
+                    Not(HasSubstr("--device.threads"))));
 }
 
 TEST(Oversubscription, counts_the_cores_that_a_job_has_of_a_larger_host) {

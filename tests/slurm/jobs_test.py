@@ -38,6 +38,7 @@ class OnCluster:
 
     def setUp(self):
         super().setUp()
+        self.addCleanup(self.cluster.clear)  # before the folder goes
         self.output = self.folder / "run"
         (self.folder / "site.sh").write_text(SITE)
 
@@ -193,7 +194,6 @@ class Jobs(OnCluster, support.ProgramTest):
             self.cluster.release(f"{job}_{task}")
             self.until_state(f"{job}_{task}", "RUNNING")
             self.until("training again", lambda: self.said().count("resuming after") == task + 1)
-        self.cluster.tell("scancel", job)
 
     def test_a_run_that_fails_fails_the_job(self):
         self.configure(1)
