@@ -1,5 +1,7 @@
 #include "harmofl/data/client_data.hpp"
 
+#include "harmofl/data/residence.hpp"
+
 #include <torch/types.h>
 
 #include <utility>
@@ -17,7 +19,7 @@ torch::Tensor adopt(std::vector<Value> owner, const std::vector<std::int64_t>& s
   return torch::from_blob(kept->data(), shape, [kept](void*) {}, dtype);
 }
 
-Samples to_samples(SplitData data, const ShardInfo& info, torch::Device device) {
+Samples to_samples(SplitData data, const ShardInfo& info) {
   const std::int64_t count = data.count();
   Samples samples;
   samples.intensity_scale = info.intensity_scale;
@@ -27,8 +29,6 @@ Samples to_samples(SplitData data, const ShardInfo& info, torch::Device device) 
       info.task == Task::classification
           ? adopt(std::move(data.labels), {count}, torch::kInt64)
           : adopt(std::move(data.masks), {count, info.height, info.width}, torch::kUInt8);
-  samples.images = samples.images.to(device);
-  samples.targets = samples.targets.to(device);
   return samples;
 }
 
@@ -41,8 +41,9 @@ ClientData load_client(const std::filesystem::path& shard, torch::Device device)
   client.task = reader.info().task;
   client.classes = std::ssize(reader.info().class_names);
   for (const Split split : all_splits) {
-    client.split(split) = to_samples(reader.read(split), reader.info(), device);
+    client.split(split) = to_samples(reader.read(split), reader.info());
   }
+  settle(client, device);
   return client;
 }
 
