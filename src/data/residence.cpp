@@ -51,16 +51,19 @@ void settle(ClientData& client, torch::Device device) {
   const auto free_bytes =
       static_cast<std::int64_t>(at::accelerator::getMemoryInfo(device.index()).first);
   if (fits(bytes, free_bytes) && try_to_move(client, device)) {
-    log::info(concat("samples of ", client.site, ": ", size_text(bytes), " in the memory of ",
-                     device.str()));
+    static bool told = false;  // of thousands of clients, the first says it
+    if (!std::exchange(told, true)) {
+      log::info("samples are kept in the memory of " + device.str() + " as long as they fit");
+    }
     return;
   }
   for (Samples& samples : client.splits) samples.batch_device = device;
-  log::warn_once(concat("samples of ", client.site, ": ", size_text(bytes),
-                        " stay in host memory, ", "since ", device.str(), " has ",
-                        size_text(free_bytes), " free and half of ",
-                        "it is kept for the model. Batches are copied as they are needed. More ",
-                        "GPUs, or fewer ranks a GPU, leave more."));
+  static bool warned = false;
+  if (std::exchange(warned, true)) return;
+  log::warn_once(concat("the samples of ", client.site, " (", size_text(bytes), ") and maybe of ",
+                        "others stay in host memory, since ", device.str(), " has ",
+                        size_text(free_bytes), " free and half of it is kept for the model. Their ",
+                        "batches are copied as they are needed. Fewer ranks a GPU leave more."));
 }
 
 }  // namespace harmofl

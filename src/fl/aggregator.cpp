@@ -48,20 +48,17 @@ void Aggregator::begin(const MessageLayout& layout, torch::Device device) {
   if (fixed_sum_.defined()) fixed_sum_.zero_();
 }
 
-void Aggregator::add(const torch::Tensor& state, double weight, const std::string& client) {
+bool Aggregator::add(const torch::Tensor& state, double weight, const std::string& client) {
   torch::NoGradGuard no_grad;
   HARMOFL_EXPECT(state.numel() == sum_.numel());
   // 0 * x is NaN for every x that is not finite, so one sum tells whether all are.
-  if (!std::isfinite((state * 0.0).sum().item<double>())) {
-    throw RankFailure(concat("client ", client, ": its model holds NaN or infinite values after ",
-                             "local training. Lower --train.lr or --perturbation.alpha, or look ",
-                             "at its images with `harmofl inspect`."));
-  }
+  if (!std::isfinite((state * 0.0).sum().item<double>())) return false;
   if (reduction_ == Reduction::exact) {
     add_exact(state, weight, client);
   } else {
     sum_.add_(state * weight);
   }
+  return true;
 }
 
 void Aggregator::add_exact(const torch::Tensor& state, double weight, const std::string& client) {

@@ -1,10 +1,21 @@
 #include "harmofl/fl/local_trainer.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/timer.hpp"
 
 #include <utility>
 
 namespace harmofl {
+namespace {
+
+std::optional<Batch> next_batch(BatchStream& batches, double& seconds) {
+  const Stopwatch watch;
+  std::optional<Batch> batch = batches.next();
+  seconds += watch.elapsed_s();
+  return batch;
+}
+
+}  // namespace
 
 void check_graphs(const LocalOptions& options, const Algorithm& algorithm,
                   const AmplitudeOptions& amplitude) {
@@ -51,13 +62,13 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
     torch::NoGradGuard no_grad;
     algorithm_.begin(work);
   }
+  ClientReport report;
   for (std::int64_t epoch = 0; epoch < options_.local_epochs; ++epoch) {
     BatchStream batches = open(samples, context, epoch);
-    while (const auto batch = batches.next()) loss_sum += step(*batch, work);
+    while (const auto batch = next_batch(batches, report.input_s)) loss_sum += step(*batch, work);
   }
   torch::NoGradGuard no_grad;
   const auto steps = static_cast<double>(work.steps);
-  ClientReport report;
   report.loss = loss_sum.item<double>() / steps;
   report.steps = work.steps;
   if (options_.measure) {

@@ -16,8 +16,9 @@ std::int64_t sample_bytes(const ClientData& client);
 /// left for the model, what it computes, and the samples of other clients and ranks.
 bool fits(std::int64_t sample_bytes, std::int64_t free_bytes);
 
-/// Moves the samples of `client` from host memory to `device` if they fit there, and says so in the
-/// log. Otherwise they stay, their batches go to the device one at a time, and a warning says it.
+/// Moves the samples of `client` from host memory to `device` if they fit there. Otherwise they
+/// stay, and their batches go to the device one at a time. The log says either, for the first
+/// client that it is true of.
 void settle(ClientData& client, torch::Device device);
 
 }  // namespace harmofl

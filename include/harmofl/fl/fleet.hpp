@@ -1,7 +1,7 @@
 /// The devices that the clients of a run would have: how fast, how well connected, how reliable.
 ///
 /// Devices are a model. Nothing here looks at the clock, so what it decides is the same on any
-/// machine and any number of ranks.
+/// number of ranks and under any load.
 #pragma once
 
 #include "harmofl/base/ids.hpp"
@@ -26,11 +26,11 @@ struct DeviceProfile {
 /// Options of [fleet]. A distribution is "1" or "const:1", "uniform:0.5,2", "lognormal:0,0.5" (mean
 /// and standard deviation of the logarithm) or "choice:1,0.5,0.1" (alike); "" is the usual value.
 struct FleetOptions {
-  std::filesystem::path table;
-  std::string speed;
-  std::string bandwidth;
-  std::string latency;
-  std::string availability;
+  std::filesystem::path table = {};
+  std::string speed = {};
+  std::string bandwidth = {};
+  std::string latency = {};
+  std::string availability = {};
   double sample_time_s = 0.0;  ///< To train on one sample once, at speed 1.
   double deadline_s = 0.0;     ///< End of a round; 0 is none.
   double drop_before = 0.0;    ///< Probability that a client is lost after the download.

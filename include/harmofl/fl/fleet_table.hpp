@@ -14,14 +14,13 @@ namespace harmofl {
 /// What a device is described by, in the order of the columns and of `FleetRow::values`.
 enum class DeviceProperty { speed, bandwidth, latency, availability };
 
-/// Everything there is to know of a property in words and bounds.
+/// A property in words and bounds.
 struct DevicePropertyInfo {
   std::string_view column;  ///< Of the table.
-  std::string_view key;     ///< Of the configuration, holding its distribution.
+  std::string_view key;     ///< Of the configuration, for its distribution.
   double usual;             ///< Where nothing is given.
-  double least;
+  bool may_be_zero;
   double most;             ///< May be infinity.
-  bool least_excluded;     ///< Whether `least` itself is refused.
   std::string_view range;  ///< The bounds in words.
 };
 

@@ -40,10 +40,10 @@ struct RoundWork {
   std::int64_t upload_bytes = 0;      ///< From each client.
 };
 
-/// Seconds from the start of the round until the report of a device comes in:
+/// Seconds from the start of the round until the report of a client with that device comes in:
 /// latency + download + training + latency + upload.
-double report_time_s(const DeviceProfile& device, const FleetOptions& options, std::int64_t samples,
-                     std::int64_t download_bytes, std::int64_t upload_bytes);
+double report_time_s(const DeviceProfile& device, const FleetOptions& options,
+                     const RoundWork& work, ClientId client);
 
 /// Plans a round: a pure function of its arguments, the same on every rank. The weights of a
 /// weighted cohort are `work.samples`.
