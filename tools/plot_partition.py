@@ -115,7 +115,10 @@ def draw_sizes(axes, clients, kinds, counts):
     axes.fill_between(range(len(clients)), sizes, step="mid", alpha=0.35)
     axes.step(range(len(clients)), sizes, where="mid")
     axes.set_ylabel("images")
-    axes.set_yscale("log")
+    if max(sizes) >= 20 * min(sizes):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
     axes.set_xlim(-0.5, len(clients) - 0.5)
     axes.grid(axis="y", alpha=0.3)
 
