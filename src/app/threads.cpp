@@ -72,7 +72,7 @@ std::string explain_oversubscription(const Neighbours& host) {
   const int threads = total_threads(host);
   const int cores = cores_of_all(host);
   const std::string problem =
-      concat(host.size(), " rank(s) with ", threads, " thread(s) in all have ", cores,
+      concat(host.size(), " rank(s) with ", threads, " thread(s) in all share ", cores,
              " core(s) of ", host.front().host);
   if (threads <= host.front().host_cores) {
     return concat(

@@ -86,12 +86,12 @@ TEST(Oversubscription, of_single_threads_asks_for_fewer_ranks_alone) {
 }
 
 TEST(Oversubscription, counts_the_cores_that_a_job_has_of_a_larger_host) {
-  EXPECT_THAT(oversubscription(unbound(4, 2, 3)), HasSubstr("have 2 core(s) of a"));
+  EXPECT_THAT(oversubscription(unbound(4, 2, 3)), HasSubstr("share 2 core(s) of a"));
 }
 
 TEST(Oversubscription, of_ranks_that_are_all_bound_to_the_same_core_asks_for_another_binding) {
   EXPECT_THAT(oversubscription(unbound(4, 1, 1)),
-              AllOf(HasSubstr("have 1 core(s) of a, which has 8"),
+              AllOf(HasSubstr("share 1 core(s) of a, which has 8"),
                     HasSubstr("mpirun --map-by slot:PE=1 --bind-to core"),
                     HasSubstr("srun --cpus-per-task=1 --cpu-bind=cores")));
 }

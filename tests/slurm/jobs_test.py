@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The job files of jobs/ on a Slurm cluster of two nodes, which cluster.py starts on this machine."""
+"""The job files on a Slurm cluster of two nodes, which cluster.py starts on this machine."""
 import json
 import os
 import pathlib
@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "end_to_end"))
 import support
-from cluster import Cluster, why_not
+from cluster import Cluster, processes, why_not
 
 JOBS = support.SOURCE / "jobs"
 FOR_EVER = 1000000  # rounds: such a run ends when it is interrupted
@@ -24,14 +24,12 @@ when_saved=${WHEN_SAVED:-requeue}
 """
 
 
+@unittest.skipIf(why_not(), why_not())
 class OnCluster:
     """Jobs that train a tiny federation, and what they would have become without interruptions."""
 
     @classmethod
     def setUpClass(cls):
-        reason = why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
         super().setUpClass()
         cls.cluster = Cluster()
         cls.addClassCleanup(cls.cluster.stop)
@@ -73,14 +71,15 @@ class OnCluster:
         """What all jobs of this test said."""
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.out")))
 
-    def until(self, what, reached, timeout=60):
+    def until(self, what, reached):
         try:
-            self.cluster.until(what, reached, timeout)
+            self.cluster.until(what, reached)
         except AssertionError as error:
             raise AssertionError(f"{error}\njobs said:\n{self.said()}") from None
 
     def until_state(self, job, *states):
-        self.until(f"job {job} is {states}", lambda: set(self.cluster.state(job)) <= set(states))
+        self.until(f"job {job} is {' or '.join(states)}",
+                   lambda: set(self.cluster.state(job)) <= set(states))
 
     def until_rounds(self, count):
         """Waits for the end of so many rounds."""
@@ -145,7 +144,7 @@ class Interrupted(OnCluster, support.ProgramTest):
 
     def test_by_the_death_of_all_its_processes(self):
         job = self.start(LAUNCHER="srun")
-        for pid in self.cluster.processes(f"SLURM_JOB_ID={job}"):
+        for pid in processes(f"SLURM_JOB_ID={job}"):
             os.kill(pid, signal.SIGKILL)
         self.until_state(job, "FAILED")
         self.cluster.tell("scontrol", "requeue", job)
