@@ -14,6 +14,9 @@ try:
 except ImportError:
     matplotlib = None
 
+sys.path.insert(0, str(SOURCE / "tools"))
+from scaling import records  # noqa: E402  (needs the path above)
+
 CONFIG = """[run]
 rounds = 4
 evaluate_every = 100
@@ -54,8 +57,8 @@ class ScalingStudy(support.ProgramTest):
             rows = list(csv.DictReader(file))
         self.assertEqual([row["round"] for row in rows], ["1", "2"] * 4)
         for row in rows:
-            phases = ("train", "input", "wait", "aggregate", "evaluate", "save", "rest")
-            self.assertAlmostEqual(sum(float(row[name]) for name in phases), float(row["seconds"]))
+            self.assertAlmostEqual(sum(float(row[name]) for name in records.PHASES),
+                                   float(row["seconds"]))
             self.assertGreater(float(row["train"]), 0)
             self.assertGreater(float(row["peak_memory_bytes"]), 2**20)
             self.assertGreater(float(row["sent_bytes"]), 4)

@@ -70,15 +70,23 @@ class Replay(ReplayTest):
         one, = self.replay(HOST, work([0.0, 0.0], message_bytes=500_000_000))
         self.assert_seconds(one.first["allreduce"], 0.5)
 
-    def test_two_hosts_exchange_it_at_the_bandwidth_of_the_network(self):
+    def seconds_between_hosts(self, message_bytes, **changes):
+        """A round of two ranks on two hosts that compute nothing."""
         machine = {**platforms.read_machine(PLATFORMS / "fat-tree.json"), "ranks_a_host": 1,
-                   "link_bandwidth": 1e6, "link_latency": 1e-3, "allreduce": "rdb"}
-        # Up to the switch and down, two links of 1 ms each, and the bytes behind.
-        one, = self.replay(machine, work([0.0, 0.0], message_bytes=50_000))
-        self.assert_seconds(one.first["allreduce"], 0.002 + 0.05)
-        # From 64 KiB on the ranks agree first that they are there: the way there once more.
-        one, = self.replay(machine, work([0.0, 0.0], message_bytes=500_000))
-        self.assert_seconds(one.first["allreduce"], 0.004 + 0.5)
+                   "allreduce": "rdb", **changes}
+        return self.replay(machine, work([0.0, 0.0], message_bytes=message_bytes))[0].seconds
+
+    def test_two_hosts_exchange_a_message_at_the_bandwidth_of_the_network(self):
+        for large, small in ((50_000, 10_000), (5_000_000, 1_000_000)):
+            longer = self.seconds_between_hosts(large, link_bandwidth=1e6) \
+                - self.seconds_between_hosts(small, link_bandwidth=1e6)
+            self.assert_seconds(longer, (large - small) / 1e6)
+
+    def test_the_latency_of_the_network_counts_for_each_message(self):
+        once = self.seconds_between_hosts(8, link_bandwidth=1e12, link_latency=1e-3)
+        twice = self.seconds_between_hosts(8, link_bandwidth=1e12, link_latency=2e-3)
+        self.assertGreater(once, 2e-3)  # up to the switch and down, at least once
+        self.assert_seconds(twice, 2 * once)
 
     def test_both_machines_that_come_along_replay_64_ranks(self):
         for name in ("fat-tree", "dragonfly"):

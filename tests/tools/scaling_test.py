@@ -14,7 +14,7 @@ import types
 import unittest
 from unittest import mock
 
-from scaling_support import AGGREGATE, REST, SOURCE, write_run, write_study
+from scaling_support import AGGREGATE, REST, SOURCE, write_lines, write_run, write_study
 from scaling import (analysis, bounds, launching, platforms, projection, records, replay, tables,
                      workload)
 from scaling.study import Study, StudyError, read_study, run_folder, turns
@@ -80,6 +80,16 @@ class Records(FolderTest):
         self.assertEqual(sum(one.mean.values()), one.seconds)
         self.assertEqual(one.mean["rest"], REST)
         self.assertEqual(one.imbalance, 1.0)
+
+    def test_saving_is_added_to_the_round_that_it_is_reported_with(self):
+        write_run(self.folder / "run", [3.0], {"a": 3.0})
+        path = self.folder / "run/rounds.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        lines[3]["phases"]["save"] = {"mean": 1.5, "max": 1.5}
+        write_lines(path, lines)
+        before, after = records.read_run(self.folder / "run", warm_up=2).rounds
+        self.assertEqual(after.seconds, before.seconds + 1.5)
+        self.assertEqual((after.mean["save"], after.mean["rest"]), (1.5, REST))
 
     def test_a_run_with_too_few_rounds_is_refused_by_its_name(self):
         write_run(self.folder / "run", [3.0], {"a": 3.0}, rounds=3)

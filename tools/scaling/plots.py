@@ -8,8 +8,8 @@ from matplotlib.ticker import ScalarFormatter
 
 from .records import PHASES
 
-COLOURS = dict(zip(PHASES, ("#4477aa", "#66ccee", "#ee6677", "#ccbb44", "#228833", "#aa3377",
-                            "#bbbbbb")))
+COLOURS = dict(zip(PHASES, ("#4477aa", "#66ccee", "#ee6677", "#ccbb44", "#ddaa88", "#228833",
+                            "#99ddbb", "#aa3377", "#bbbbbb")))
 SIZE = (5.2, 3.6)  # inches
 
 

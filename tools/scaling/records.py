@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .study import StudyError
 
 # In the order in which they are stacked in pictures. `rest` is what of a round no phase covers.
-PHASES = ("train", "input", "wait", "aggregate", "evaluate", "save", "rest")
+PHASES = ("train", "input", "wait", "aggregate", "place", "evaluate", "recompute", "save", "rest")
 MEASURED = PHASES[:-1]
 
 
@@ -66,12 +66,14 @@ def read_config(path):
 
 
 def read_round(line, client_seconds):
-    """A line of rounds.jsonl; phases that a round did not have took no time."""
+    """A line of rounds.jsonl; phases that a round did not have took no time. Saving follows a round,
+    whose seconds do not hold it, and is a phase of the next line: there it is added."""
     phases = line.get("phases", {})
     mean = {name: phases.get(name, {}).get("mean", 0.0) for name in MEASURED}
     longest = {name: phases.get(name, {}).get("max", 0.0) for name in MEASURED}
-    mean["rest"] = longest["rest"] = line["seconds"] - sum(mean.values())
-    return Round(line["round"], line["seconds"], line["clients"], mean, longest,
+    seconds = line["seconds"] + mean["save"]
+    mean["rest"] = longest["rest"] = seconds - sum(mean.values())
+    return Round(line["round"], seconds, line["clients"], mean, longest,
                  line.get("sent_bytes", 0), line.get("peak_memory_bytes", {}).get("max", 0),
                  client_seconds)
 

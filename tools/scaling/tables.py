@@ -96,4 +96,5 @@ def text_of(counts):
 
 def rest_of(count):
     """What is neither training, nor waiting, nor aggregation."""
-    return sum(count.phases[name].median for name in ("input", "evaluate", "save", "rest"))
+    return sum(count.phases[name].median for name in PHASES
+               if name not in ("train", "wait", "aggregate"))

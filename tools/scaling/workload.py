@@ -15,7 +15,7 @@ SEED = 0  # of the draws; a projection is the same whenever it is made
 class Costs:
     """What of a round does not depend on which client is trained, in seconds, from runs on one
     rank: around the clients of a rank, the server's step (aggregation without any communication),
-    and after it, by client of the federation."""
+    and what is neither, by client of the federation."""
 
     setup: float
     server: float
@@ -48,7 +48,8 @@ def costs_of(runs, message_bytes=None):
         setup=median(max(0.0, one.mean["train"] + one.mean["input"]
                          - sum(one.client_seconds.values())) for one in rounds),
         server=median(one.mean["aggregate"] for one in rounds),
-        rest_a_client=median(max(0.0, one.mean["rest"]) / one.clients for one in rounds),
+        rest_a_client=median(max(0.0, one.mean["rest"] + one.mean["place"]) / one.clients
+                             for one in rounds),
         message_bytes=round(message_bytes or median(one.sent_bytes for one in rounds)))
 
 
