@@ -103,9 +103,9 @@ ThreadWishes wishes_of(const RunOptions& run) {
   ThreadWishes wishes;
   wishes.configured = static_cast<int>(run.threads);
   wishes.exact = run.simulation.reduction == Reduction::exact;
-  // libtorch has read it, and knows its forms.
-  const bool openmp_decides = std::getenv("OMP_NUM_THREADS") != nullptr || openmp_binds();
-  if (openmp_decides) wishes.omp = torch::get_num_threads();
+  // Not libtorch's own number, which MKL limits to the cores. "4,2" is 4 here: the outer level.
+  wishes.omp = positive_number("OMP_NUM_THREADS");
+  if (wishes.omp == 0 && openmp_binds()) wishes.omp = torch::get_num_threads();
   wishes.slurm_cpus_task = positive_number("SLURM_CPUS_PER_TASK");
   return wishes;
 }

@@ -117,11 +117,17 @@ class Interrupted(OnCluster, support.ProgramTest):
         self.assertIn(f"resuming after {done} round(s)", self.said())
         self.assert_uninterrupted(done + 2)
 
-    def test_by_a_signal_under_mpirun(self):
-        job = self.start(LAUNCHER="mpirun")
+    def is_signalled(self, launcher):
+        job = self.start(LAUNCHER=launcher)
         self.cluster.tell("scancel", "--signal=USR1", "--batch", job)
         self.goes_on_to_the_same_bits(job)
         self.assertEqual(self.said().count("interrupted and saved after"), 1, self.said())
+
+    def test_by_a_signal_under_mpirun(self):
+        self.is_signalled("mpirun")
+
+    def test_by_a_signal_under_srun(self):
+        self.is_signalled("srun")
 
     def is_preempted(self, launcher):
         job = self.start("--partition=low", LAUNCHER=launcher)
