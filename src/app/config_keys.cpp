@@ -166,6 +166,11 @@ std::vector<Key> all_keys() {
       {"device.type", "cpu", "", "cpu | cuda"},
       {"device.threads", "0", "threads",
        "compute threads a rank; 0 shares the host's cores out, or is 1 where comm.reduce is exact"},
+      {"device.precision", "fp32", "",
+       "of the network's passes: fp32 | bf16 (by autocast) | tf32 (GPU only)"},
+      {"device.graphs", "false", "",
+       "record the local step as a CUDA graph and replay it (GPU, methods that leave the local "
+       "objective as it is)"},
   };
   const std::vector<Key> own = algorithm_keys();
   const auto after = std::ranges::find(keys, "algorithm.alpha", &Key::name);

@@ -77,6 +77,7 @@ LocalOptions local_options(const Config& config) {
   local.batches.batch_size = config.integer("data.batch_size", 1);
   local.batches.augment = config.flag("data.augment");
   local.shuffle = config.flag("data.shuffle");
+  local.graphs = config.flag("device.graphs");
   return local;
 }
 
@@ -120,6 +121,16 @@ void read_saving(const Config& config, SimulationOptions& simulation) {
     throw UsageError(concat("run.save_minutes = ", config.text("run.save_minutes"),
                             " must be 0 (off) or a number of minutes."));
   }
+}
+
+/// Refuses, before anything is opened, what the device or the method cannot do.
+void check_device(const RunOptions& run) {
+  const SimulationOptions& s = run.simulation;
+  if (run.device == DeviceType::cpu) {
+    apply_precision(s.model.precision, torch::kCPU);
+    make_recorder(s.local.graphs, torch::kCPU, s.local.batches.batch_size);
+  }
+  check_graphs(s.local, *make_algorithm(s.algorithm, s.algorithm_values), s.model.amplitude);
 }
 
 }  // namespace
@@ -195,6 +206,9 @@ ModelOptions model_options(const Config& config) {
       config.choice<bool>("amplitude.update", {{"first-pass", false}, {"every-pass", true}});
   model.amplitude.record_spectrum =
       config.choice<bool>("amplitude.record", {{"band", false}, {"spectrum", true}});
+  model.precision = config.choice<Precision>(
+      "device.precision",
+      {{"fp32", Precision::fp32}, {"bf16", Precision::bf16}, {"tf32", Precision::tf32}});
   return model;
 }
 
@@ -248,6 +262,7 @@ RunOptions run_options(const Config& config) {
     throw UsageError(concat("comm.timeout = ", config.text("comm.timeout"),
                             " must be 0 (never) or a number of seconds."));
   }
+  check_device(run);
   s.config = config.ini();
   return run;
 }

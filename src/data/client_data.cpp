@@ -1,6 +1,7 @@
 #include "harmofl/data/client_data.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/data/residence.hpp"
 
 #include <torch/types.h>
 
@@ -55,13 +56,6 @@ ClientData empty_client(const std::string& name, const ShardInfo& info) {
   client.task = info.task;
   client.classes = std::ssize(info.class_names);
   return client;
-}
-
-void move_to(ClientData& client, torch::Device device) {
-  for (Samples& samples : client.splits) {
-    samples.images = samples.images.to(device);
-    samples.targets = samples.targets.to(device);
-  }
 }
 
 /// Throws UserError unless the samples of both shards may stand in one tensor.
@@ -121,7 +115,7 @@ ClientData load_client(const std::filesystem::path& shard, torch::Device device)
   for (const Split split : all_splits) {
     client.split(split) = to_samples(reader.read(split), reader.info());
   }
-  move_to(client, device);
+  settle(client, device);
   return client;
 }
 
@@ -143,7 +137,7 @@ ClientData load_client(const ClientPart& part, ShardPool& shards, torch::Device 
     client.split(split) = read_pieces(pieces[static_cast<std::size_t>(split)], split, shards,
                                       first->info(), part.count(split));
   }
-  move_to(client, device);
+  settle(client, device);
   return client;
 }
 

@@ -10,8 +10,8 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <map>
-#include <optional>
 
 namespace harmofl {
 namespace {

@@ -19,8 +19,9 @@ constexpr double largest = std::numeric_limits<double>::max();
 
 void check_columns(const CsvTable& csv, const std::string& origin) {
   std::vector<std::string> known{client_column};
-  for (const DevicePropertyInfo& property : device_properties())
+  for (const DevicePropertyInfo& property : device_properties()) {
     known.emplace_back(property.column);
+  }
   for (const std::string& column : csv.columns) {
     HARMOFL_VALIDATE(std::ranges::find(known, column) != known.end(), origin,
                      ":1: ", unknown(concat("the column '", column, "'"), column, known));

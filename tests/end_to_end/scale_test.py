@@ -7,8 +7,7 @@ import unittest
 import support
 from support import harmofl
 
-SMALL = ("--algorithm.name", "fedavg", "--model.width", 2, "--data.batch_size", 4,
-         "--comm.reduce", "exact", "--run.rounds", 3)
+SMALL = ("--model.width", 2, "--data.batch_size", 4, "--comm.reduce", "exact")
 
 
 def rounds(folder):
@@ -23,10 +22,11 @@ def table(path):
 class Partitions(support.ProgramTest):
     """Images of a few shards dealt to other clients than their sites."""
 
-    def train(self, name, kind, *arguments, ranks=None):
+    def train(self, name, kind, *arguments, ranks=None, method="fedavg"):
         folder = self.folder / name
         result = support.train(support.federation("classification"), folder, *SMALL,
-                               "--data.partition", kind, *arguments, ranks=ranks)
+                               "--algorithm.name", method, "--run.rounds", 3, "--data.partition",
+                               kind, *arguments, ranks=ranks)
         self.succeeds(result)
         return folder
 
@@ -52,18 +52,18 @@ class Partitions(support.ProgramTest):
         self.assertEqual(len(trained), 6)
 
     def test_clients_with_a_model_of_their_own_are_measured_with_it(self):
-        folder = self.train("run", "iid", "--data.clients", 3, "--algorithm.name", "ditto")
+        folder = self.train("run", "iid", "--data.clients", 3, method="ditto")
         measured = {line["site"] for line in support.metrics(folder) if line["split"] == "test"}
         self.assertEqual(measured, {"client_0000", "client_0001", "client_0002"})
 
     def test_a_run_goes_on_only_with_the_partition_that_it_began_with(self):
         folder = self.train("run", "iid", "--data.clients", 4)
-        again = ("train", "--config", folder / "config.ini", "--resume", "--run.rounds", 4)
-        self.succeeds(harmofl(*again))
+        again = ("train", "--config", folder / "config.ini", "--resume", "--run.rounds")
+        self.succeeds(harmofl(*again, 4))
         lines = (folder / "partition.csv").read_text().splitlines()
         lines[1], lines[-1] = lines[-1], lines[1]
         (folder / "partition.csv").write_text("\n".join(lines) + "\n")
-        self.fails(harmofl(*again, "--run.rounds", 5, ranks=2), 1, "partition.csv")
+        self.fails(harmofl(*again, 5, ranks=2), 1, "partition.csv")
 
     def test_what_cannot_be_dealt_is_refused(self):
         for arguments in (("iid", "--data.clients", 0), ("iid", "--data.clients", 25),
@@ -77,9 +77,10 @@ class Partitions(support.ProgramTest):
 class Cohorts(support.ProgramTest):
     """Rounds in which some of the clients take part, on devices that are slow or lost."""
 
-    def train(self, name, *arguments, **options):
+    def train(self, name, *arguments, rounds=3, **options):
         folder = self.folder / name
         result = support.train(support.federation("classification"), folder, *SMALL,
+                               "--algorithm.name", "fedavg", "--run.rounds", rounds,
                                "--data.partition", "iid", "--data.clients", 8, "--cohort.size", 3,
                                *arguments, **options)
         self.succeeds(result)
@@ -106,9 +107,9 @@ class Cohorts(support.ProgramTest):
             keys = ("round", "clients", "counted", "lost", "simulated_seconds")
             return [{key: line[key] for key in keys} for line in rounds(folder)]
 
-        one = self.train("one", *devices, "--run.rounds", 6)
-        two = self.train("two", *devices, "--run.rounds", 6, ranks=2)
-        parts = self.train("parts", *devices, "--run.rounds", 2, ranks=2)
+        one = self.train("one", *devices, rounds=6)
+        two = self.train("two", *devices, rounds=6, ranks=2)
+        parts = self.train("parts", *devices, rounds=2, ranks=2)
         self.succeeds(harmofl("train", "--config", parts / "config.ini", "--resume",
                               "--run.rounds", 6))
         self.assertTrue(any(line["lost"] for line in rounds(one)))
@@ -125,6 +126,10 @@ class Cohorts(support.ProgramTest):
         devices.write_text("client,speed\n" + "\n".join(lines) + "\n")
         folder = self.train("run", "--fleet.table", devices, "--fleet.sample_time", 1)
         self.assertEqual({row["speed"] for row in table(folder / "fleet.csv")}, {"0.5", "2"})
+        again = ("train", "--config", folder / "config.ini", "--resume", "--run.rounds")
+        self.succeeds(harmofl(*again, 4))
+        devices.write_text(devices.read_text().replace("client_0003,0.5", "client_0003,0.7"))
+        self.fails(harmofl(*again, 5, ranks=2), 1, "fleet.csv", "fleet.table")
         devices.write_text(devices.read_text().replace("client_0003", "client_9999"))
         result = support.train(support.federation("classification"), self.folder / "bad", *SMALL,
                                "--data.partition", "iid", "--data.clients", 8, "--fleet.table",

@@ -10,15 +10,18 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace harmofl {
 
-/// Samples of one split: tensors on one device.
+/// Samples of one split.
 struct Samples {
   torch::Tensor images;          ///< [N, C, H, W], uint8 or float32, as stored.
   torch::Tensor targets;         ///< int64 [N] (labels) or uint8 [N, H, W] (masks).
   double intensity_scale = 1.0;  ///< The network sees image / intensity_scale.
+  /// Where their batches go, when that is not where the samples are (see residence.hpp).
+  std::optional<torch::Device> batch_device = {};
 
   std::int64_t count() const { return images.defined() ? images.size(0) : 0; }
 };

@@ -55,6 +55,7 @@ class Aggregator {
 
   Transport& transport_;
   Reduction reduction_;
+  torch::Tensor staged_;     ///< In pinned host memory: where MPI adds up what lies on a GPU.
   torch::Tensor sum_;        ///< float32: what `reduce` returns.
   torch::Tensor fixed_sum_;  ///< int64, `exact` only.
   torch::Tensor units_;      ///< float64: units of the fixed point by element, `exact` only.

@@ -1,7 +1,7 @@
 /// The devices that the clients of a run would have: how fast, how well connected, how reliable.
 ///
 /// Devices are a model. Nothing here looks at the clock, so what it decides is the same on any
-/// machine and any number of ranks.
+/// number of ranks and under any load.
 #pragma once
 
 #include "harmofl/base/ids.hpp"
