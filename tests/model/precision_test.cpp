@@ -19,7 +19,9 @@ using test::random_images;
 using test::same_bits;
 using testing::HasSubstr;
 
-constexpr double gradient_tolerance = 0.1;     ///< Of ||g16 - g32|| / ||g32||; bfloat16 has 8 bits.
+/// Of ||g16 - g32|| / ||g32||; bfloat16 has 8 bits, and the U-Net 18 convolutions more than the
+/// CNN.
+double gradient_tolerance(const std::string& network) { return network == "unet" ? 0.25 : 0.1; }
 constexpr double least_gradient_error = 1e-5;  ///< Less, and nothing was computed in bfloat16.
 constexpr double loss_tolerance = 0.01;        ///< Relative.
 
@@ -78,7 +80,7 @@ TEST(Precision, bf16_gives_nearly_the_loss_and_the_gradient_of_fp32) {
     found.backward();
     const torch::Tensor& g = full.state().gradients();
     const double error = ((half.state().gradients() - g).norm() / g.norm()).item<double>();
-    EXPECT_LT(error, gradient_tolerance) << name_of(problem);
+    EXPECT_LT(error, gradient_tolerance(problem.network)) << name_of(problem);
     EXPECT_GT(error, least_gradient_error) << name_of(problem);
     EXPECT_NEAR(found.item<double>(), expected.item<double>(),
                 loss_tolerance * expected.item<double>())
