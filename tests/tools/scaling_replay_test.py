@@ -147,6 +147,7 @@ class Projection(ReplayTest):
         # Clients of 2, 1, 1, 2, 1, 1, 2, 1 s on four ranks: 11 s, longest first 3, 3, 3 and 2.
         self.assertAlmostEqual(rows[2]["train"], 11 / 4, places=4)
         self.assertAlmostEqual(rows[2]["imbalance"], 0.25, places=4)
+        self.assertAlmostEqual(rows[2]["steady_seconds"], rows[2]["seconds"], places=4)
 
     def test_more_ranks_than_the_machine_has_room_for_are_refused(self):
         with self.assertRaisesRegex(StudyError, "has room for 4096 ranks, not for 5000"):

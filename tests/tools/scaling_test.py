@@ -369,6 +369,11 @@ class Workload(FolderTest):
         self.assertEqual(sum(work.train), 8.0)  # 2+1+1 twice
         self.assertAlmostEqual(work.rest, 2 * REST)
 
+    def test_clients_that_never_vary_take_their_median_time(self):
+        slow = types.SimpleNamespace(rounds=[
+            types.SimpleNamespace(client_seconds={"a": seconds}) for seconds in (1.0, 9.0, 2.0)])
+        self.assertEqual(workload.steady_round([slow], 3, 2, self.costs).train, [4.0, 2.0])
+
 
 class LocalMachine(FolderTest):
     """The measured machine as one to project to."""

@@ -40,12 +40,17 @@ class Projector:
         self.folder = pathlib.Path(folder)
         self.count = 0
 
-    def __call__(self, machine, rounds):
+    def __call__(self, machine, rounds, steady=None):
+        """The summary of these rounds, and the seconds of the `steady` round if there is one."""
         self.count += 1
         start = time.monotonic()
-        replayed = replay.replay(self.folder / f"{self.count:03}", machine, rounds)
-        return {**summary_of(replayed), "rounds": len(rounds),
-                "replay_seconds": round(time.monotonic() - start, 2)}
+        replayed = replay.replay(self.folder / f"{self.count:03}", machine,
+                                 rounds + ([steady] if steady else []))
+        found = {**summary_of(replayed[:len(rounds)]), "rounds": len(rounds),
+                 "replay_seconds": round(time.monotonic() - start, 2)}
+        if steady:
+            found["steady_seconds"] = replayed[-1].seconds
+        return found
 
 
 def local_machine(study, by_ranks, costs):
@@ -91,12 +96,13 @@ def validate(study, by_ranks, costs, machine, projector):
     return found
 
 
-def with_ratios(rows, start, growing):
-    """Adds speed-up and efficiency against one rank of the same machine."""
+def with_ratios(rows, growing):
+    """Adds speed-up and efficiency against the first row, that of one rank of the same machine."""
     for row in rows:
         work = row["ranks"] if growing else 1
-        row["speed_up"] = start * work / row["seconds"]
-        row["efficiency"] = row["speed_up"] / row["ranks"]
+        for name, seconds in (("", "seconds"), ("steady_", "steady_seconds")):
+            row[f"{name}speed_up"] = rows[0][seconds] * work / row[seconds]
+            row[f"{name}efficiency"] = row[f"{name}speed_up"] / row["ranks"]
     return rows
 
 
@@ -105,7 +111,7 @@ def project_same(runs, machine, options, costs, projector):
     measured = len(workload.seconds_of_clients(runs))
     clients = options.clients or measured
     rows = []
-    for ranks in options.ranks:
+    for ranks in [1, *(count for count in options.ranks if count > 1)]:
         count = rounds_to_replay(ranks)
         if clients == measured:
             rounds = workload.measured_rounds(runs, ranks, costs, count)
@@ -113,29 +119,22 @@ def project_same(runs, machine, options, costs, projector):
             rounds = workload.sampled_rounds(runs, clients, ranks, costs, count)
         rows.append({"ranks": ranks, "clients": clients, "idle_ranks": max(0, ranks - clients),
                      "bound": bounds.equal_clients_bound(clients, ranks),
-                     **projector(machine, rounds)})
-    return with_ratios(rows, one_rank_seconds(rows, machine), growing=False)
-
-
-def one_rank_seconds(rows, machine):
-    """Seconds on one rank of the machine: replayed, or, where that was not asked for, its parts."""
-    first = rows[0]
-    if first["ranks"] == 1:
-        return first["seconds"]
-    return first["train"] * first["ranks"] + (first["server"] + first["rest"])
+                     **projector(machine, rounds,
+                                 workload.steady_round(runs, clients, ranks, costs))})
+    return with_ratios(rows, growing=False)
 
 
 def project_growing(runs, machine, options, costs, projector):
     """A federation with so many clients for each rank."""
     rows = []
-    for ranks in options.ranks:
+    for ranks in [1, *(count for count in options.ranks if count > 1)]:
         clients = options.clients_a_rank * ranks
         rounds = workload.sampled_rounds(runs, clients, ranks, costs, rounds_to_replay(ranks))
         rows.append({"ranks": ranks, "clients": clients, "idle_ranks": 0,
-                     "bound": float(ranks), **projector(machine, rounds)})
-    start = rows[0]["seconds"] if rows[0]["ranks"] == 1 else \
-        rows[0]["train"] + rows[0]["server"] + rows[0]["rest"] / rows[0]["ranks"]
-    return with_ratios(rows, start, growing=True)
+                     "bound": float(ranks),
+                     **projector(machine, rounds,
+                                 workload.steady_round(runs, clients, ranks, costs))})
+    return with_ratios(rows, growing=True)
 
 
 @contextlib.contextmanager
@@ -184,11 +183,12 @@ def validation_text(rows):
 
 def projected_text(rows):
     heading = ["ranks", "clients", "idle ranks", "seconds a round", "train", "imbalance",
-               "communication", "speed-up", "bound", "efficiency"]
+               "communication", "speed-up", "steady", "bound", "efficiency", "steady"]
     return tables.render(heading, [
         [str(row["ranks"]), str(row["clients"]), str(row["idle_ranks"]), f"{row['seconds']:.4f}",
          f"{row['train']:.4f}", f"{row['imbalance']:.4f}", f"{row['communication']:.6f}",
-         f"{row['speed_up']:.2f}", f"{row['bound']:.2f}", f"{row['efficiency']:.3f}"]
+         f"{row['speed_up']:.2f}", f"{row['steady_speed_up']:.2f}", f"{row['bound']:.2f}",
+         f"{row['efficiency']:.3f}", f"{row['steady_efficiency']:.3f}"]
         for row in rows])
 
 

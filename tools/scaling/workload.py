@@ -1,6 +1,7 @@
 """Measured times of clients as the work of ranks, for as many clients and ranks as are wanted."""
 
 import random
+from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
@@ -57,8 +58,7 @@ def work_of(seconds, ranks, costs, typical=None):
     """A round in which clients take these seconds, dealt longest first by what they usually take."""
     owner = bounds.deal(typical or seconds, ranks)
     busy = bounds.loads(seconds, owner, ranks)
-    hosted = [owner.count(rank) for rank in range(ranks)] if ranks <= 64 else None
-    most = max(hosted) if hosted else -(-len(seconds) // ranks)
+    most = max(Counter(owner).values())
     return RoundWork(train=[load + costs.setup for load in busy], server=costs.server,
                      rest=costs.rest_a_client * len(seconds), message_bytes=costs.message_bytes,
                      clients_a_rank=most)
@@ -84,3 +84,10 @@ def sampled_rounds(runs, clients, ranks, costs, count):
     typical = [median(times[i % len(times)]) for i in range(clients)]
     return [work_of([draw.choice(times[i % len(times)]) for i in range(clients)], ranks, costs,
                     typical) for _ in range(count)]
+
+
+def steady_round(runs, clients, ranks, costs):
+    """The same, with every client at its median time: what is left of imbalance is that of whole
+    clients on ranks, none that chance makes."""
+    times = seconds_of_clients(runs)
+    return work_of([median(times[i % len(times)]) for i in range(clients)], ranks, costs)
