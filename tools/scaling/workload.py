@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from . import bounds
+from .records import times_by_client
 from .replay import RoundWork
 from .study import StudyError
 
@@ -32,10 +33,7 @@ def rounds_in_turn(runs):
 
 def seconds_of_clients(runs):
     """All measured seconds of each client, clients in order of their names."""
-    times = {}
-    for one in rounds_in_turn(runs):
-        for client, seconds in one.client_seconds.items():
-            times.setdefault(client, []).append(seconds)
+    times = times_by_client(runs)
     if not times:
         raise StudyError(f"{runs[0].folder}/metrics.jsonl: has no train lines with seconds for the "
                          "counted rounds.")
@@ -55,7 +53,7 @@ def costs_of(runs, message_bytes=None):
 
 
 def work_of(seconds, ranks, costs, typical=None):
-    """A round in which clients take these seconds, dealt longest first by what they usually take."""
+    """A round in which clients take these seconds, dealt longest first by their typical ones."""
     owner = bounds.deal(typical or seconds, ranks)
     busy = bounds.loads(seconds, owner, ranks)
     most = max(Counter(owner).values())
@@ -66,8 +64,8 @@ def work_of(seconds, ranks, costs, typical=None):
 
 def measured_rounds(runs, ranks, costs, most):
     """At most so many of the measured rounds themselves, their clients dealt to `ranks`."""
-    typical = dict(zip(sorted({c for run in runs for one in run.rounds for c in one.client_seconds}),
-                       (median(times) for times in seconds_of_clients(runs))))
+    times = times_by_client(runs)
+    typical = {client: median(seconds) for client, seconds in times.items()}
     rounds = []
     for one in rounds_in_turn(runs)[:most]:
         clients = sorted(one.client_seconds)
