@@ -1,9 +1,11 @@
 // harmofl: runs a subcommand and turns whatever goes wrong into one message and an exit code.
 #include "harmofl/app/commands.hpp"
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/last_words.hpp"
 #include "harmofl/base/log.hpp"
 #include "harmofl/base/memory.hpp"
 #include "harmofl/comm/communicator.hpp"
+#include "harmofl/comm/launcher.hpp"
 
 #include <exception>
 
@@ -32,12 +34,23 @@ ExitCode run(const Arguments& arguments, const Communicator& comm) {
   }
 }
 
+ExitCode run_under_mpi(int argc, char** argv) {
+  check_pmi();
+  const MpiSession session(argc, argv);
+  const Communicator comm = Communicator::world();
+  log::set_rank(static_cast<int>(comm.rank().value()), static_cast<int>(comm.size()));
+  install_last_words(static_cast<int>(comm.rank().value()));
+  return run(Arguments(argv + 1, argv + argc), comm);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   keep_freed_memory();
-  const MpiSession session(argc, argv);
-  const Communicator comm = Communicator::world();
-  log::set_rank(static_cast<int>(comm.rank().value()), static_cast<int>(comm.size()));
-  return static_cast<int>(run(Arguments(argv + 1, argv + argc), comm));
+  try {
+    return static_cast<int>(run_under_mpi(argc, argv));
+  } catch (const Error& error) {  // there are no ranks yet
+    if (is_first_task()) log::error(error.what());
+    return static_cast<int>(error.exit_code());
+  }
 }

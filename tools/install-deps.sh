@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Installs what harmofl needs on Debian 12 (or tells what to load on a cluster).
 #
-#   tools/install-deps.sh [--cuda] [--pytorch] [--prefix DIR] [--no-system]
+#   tools/install-deps.sh [--cuda] [--pytorch] [--cluster] [--prefix DIR] [--no-system]
 #
 #   --cuda        also what the `cuda` preset needs to compile and link (NCCL, CUDA headers; no GPU,
 #                 no CUDA toolkit needed)
 #   --pytorch     also what Python needs to import torch from the same wheel: the tests compare with
 #                 plain PyTorch (1.5 GB to fetch, 3.4 GB on disk in all; GPU libraries, which torch
 #                 loads even where no GPU is)
+#   --cluster     also Slurm with munge and SimGrid, for the tests that start a small cluster on this
+#                 machine; left out with a note where only root could install them. None of their
+#                 services is started.
 #   --prefix DIR  where the Python environment and libtorch go (default: $HARMOFL_DEPS, or else
 #                 .deps in the checkout)
 #   --no-system   do not look at the system's packages: compiler, MPI, HDF5 and so on come from
@@ -30,6 +33,7 @@ system_packages=(
   libgtest-dev libgmock-dev libpng-dev nlohmann-json3-dev libxxhash-dev
   python3 python3-venv
 )
+cluster_packages=(slurm-wlm munge libsimgrid-dev)
 venv_pins=(numpy==2.4.6 h5py==3.16.0 matplotlib==3.11.2 clang-format==18.1.8 safetensors==0.8.0)
 # The versions of the CUDA parts are those that torch's own metadata asks for.
 torch_pins=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
@@ -49,11 +53,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 with_cuda=no
 with_pytorch=no
+with_cluster=no
 with_system=yes
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --cuda) with_cuda=yes ;;
     --pytorch) with_pytorch=yes ;;
+    --cluster) with_cluster=yes ;;
     --no-system) with_system=no ;;
     --prefix)
       [[ $# -ge 2 ]] || fail "--prefix needs a folder"
@@ -64,7 +70,7 @@ while [[ $# -gt 0 ]]; do
       print_help "$0"
       exit 0
       ;;
-    *) fail "unknown option '$1'; known: --cuda --pytorch --prefix DIR --no-system --help" ;;
+    *) fail "unknown option '$1'; known: --cuda --pytorch --cluster --prefix DIR --no-system --help" ;;
   esac
   shift
 done
@@ -72,10 +78,14 @@ python="${HARMOFL_PYTHON:-/usr/bin/python3}"
 
 # --- 1. Packages of the system --------------------------------------------------------------------
 
-# Prints the packages of the list that are not installed, one a line.
+# missing_packages PACKAGE...: prints those that are not installed, one a line.
 missing_packages() {
+  if ! command -v dpkg-query >/dev/null; then  # not a Debian: nothing can be known
+    printf '%s\n' "$@"
+    return
+  fi
   local package
-  for package in "${system_packages[@]}"; do
+  for package in "$@"; do
     # shellcheck disable=SC2016  # ${Status} is dpkg-query's, not the shell's
     if [[ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" != "install ok installed" ]]; then
       printf '%s\n' "$package"
@@ -104,45 +114,63 @@ and tell CMake where libraries of your own are, where it does not find them by i
 EOF
 }
 
-install_system_packages() {
-  local missing=()
-  if command -v dpkg-query >/dev/null; then
-    mapfile -t missing < <(missing_packages)
-  else
-    missing=("${system_packages[@]}")  # not a Debian: nothing can be known
-  fi
-  if [[ ${#missing[@]} -eq 0 ]]; then
-    step "system packages: all ${#system_packages[@]} are there"
+# Sets as_root to what runs a command as root; fails where nothing does, or nothing is to be installed
+# by apt-get.
+find_root() {
+  as_root=()
+  command -v apt-get >/dev/null || return 1
+  [[ "$(id -u)" -ne 0 ]] || return 0
+  # A sudo that would ask for a password is of use only where someone can type it.
+  command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; } || return 1
+  as_root=(sudo)
+}
+
+# without_services COMMAND...: runs it while Debian's packages start no daemons.
+without_services() {
+  local policy=/usr/sbin/policy-rc.d status=0
+  if [[ -e "$policy" ]]; then  # the machine's own decision
+    "$@"
     return
   fi
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+  "$@" || status=$?
+  "${as_root[@]}" rm -f "$policy"
+  return "$status"
+}
 
-  local as_root=()
-  if [[ "$(id -u)" -ne 0 ]]; then
-    # A sudo that would ask for a password is of use only where someone can type it.
-    if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
-      as_root=(sudo)
-    else
-      explain_without_root "${missing[@]}"
-      exit 2
-    fi
-  fi
-  if ! command -v apt-get >/dev/null; then
-    explain_without_root "${missing[@]}"
-    exit 2
-  fi
-
-  step "system packages: installing ${missing[*]}"
+# apt_install PACKAGE...: as root; its output matters only when it goes wrong.
+apt_install() {
+  step "system packages: installing $*"
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
   "${apt[@]}" update </dev/null
-  # The output matters only when it goes wrong.
   local log
   log="$(mktemp)"
-  if ! "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >"$log" 2>&1; then
+  if ! without_services "${apt[@]}" install -y --no-install-recommends "$@" </dev/null >"$log" 2>&1; then
     tail -n 40 "$log" >&2
     rm -f "$log"
     fail "apt-get could not install the packages (its last lines are above)"
   fi
   rm -f "$log"
+}
+
+install_system_packages() {
+  local missing=() cluster_missing=() as_root=()
+  mapfile -t missing < <(missing_packages "${system_packages[@]}")
+  if [[ "$with_cluster" == yes ]]; then
+    mapfile -t cluster_missing < <(missing_packages "${cluster_packages[@]}")
+  fi
+  if [[ $((${#missing[@]} + ${#cluster_missing[@]})) -eq 0 ]]; then
+    step "system packages: all are there"
+  elif find_root; then
+    apt_install "${missing[@]}" "${cluster_missing[@]}"
+  elif [[ ${#missing[@]} -gt 0 ]]; then
+    explain_without_root "${missing[@]}"
+    exit 2
+  else
+    step "system packages: all are there but ${cluster_missing[*]}"
+    note "only root can install them; the tests that need them are skipped"
+  fi
 }
 
 # --- 2. and 3. Python packages and libtorch -------------------------------------------------------

@@ -17,7 +17,7 @@ if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then
   exit 0
 fi
 
-"$HARMOFL_ROOT/tools/install-deps.sh" --pytorch
+"$HARMOFL_ROOT/tools/install-deps.sh" --pytorch --cluster
 build_preset release
 
 build_dir="$HARMOFL_ROOT/build/release"

@@ -66,9 +66,15 @@ std::vector<Key> all_keys() {
       {"run.rounds", "10", "rounds", "communication rounds"},
       {"run.evaluate_every", "1", "rounds", "evaluate val and test of every site that often"},
       {"run.save_every", "10", "rounds", "write checkpoint.h5 that often (and at the end)"},
+      {"run.save_minutes", "0", "minutes",
+       "also write it after a round when the last save is so long ago; 0 is off"},
+      {"run.keep", "2", "checkpoints", "how many the run folder holds, the newest included"},
       {"run.save_initial", "false", "", "write the model before the first round to initial.h5"},
       {"run.measure", "false", "",
        "also write each client's drift and gradient norm in every round to metrics.jsonl"},
+      {"run.state_memory", "0", "MiB",
+       "what a rank keeps in memory of its clients' state, the rest in run.scratch; 0 is all"},
+      {"run.scratch", "", "folder", "for clients' state beyond run.state_memory; default TMPDIR"},
       {"run.resume", "false", "", "continue the run in run.output, if there is one"},
 
       {"data.shards", "", "folder", "folder with one HDF5 shard a site"},
@@ -77,6 +83,32 @@ std::vector<Key> all_keys() {
       {"data.truncate", "false", "", "every client uses as many samples as the smallest has"},
       {"data.augment", "true", "", "random rotations by 90 degrees and flips of training images"},
       {"data.shuffle", "true", "", "a new order of the training images in every epoch"},
+      {"data.partition", "site", "",
+       "who holds which images: site (a client a shard) | iid | dirichlet | quantity | patient"},
+      {"data.clients", "0", "clients", "made by data.partition iid, dirichlet and quantity"},
+      {"data.partition_alpha", "0.5", "",
+       "concentration of dirichlet and quantity; smaller is more unequal"},
+      {"data.evaluate", "auto", "",
+       "val and test images by: clients | sites; auto: clients where a client is a site or has a "
+       "model of its own"},
+
+      {"cohort.size", "0", "clients", "that take part in a round; 0 is all"},
+      {"cohort.sampling", "uniform", "",
+       "uniform | weighted (by training images) | fixed (the same in every round)"},
+      {"cohort.over_sampling", "1", "",
+       "clients invited for each one wanted; the first to report count"},
+
+      {"fleet.table", "", "file",
+       "CSV with client,speed,bandwidth_mbit_s,latency_s,availability of simulated devices"},
+      {"fleet.speed", "", "distribution",
+       "relative speed of devices: 1 | uniform:0.5,2 | lognormal:0,0.5 | choice:1,0.5,0.1"},
+      {"fleet.bandwidth", "", "Mbit/s", "likewise; empty is infinite"},
+      {"fleet.latency", "", "seconds", "likewise, of each message; empty is 0"},
+      {"fleet.availability", "", "", "likewise, probability of being there; empty is 1"},
+      {"fleet.sample_time", "0", "seconds", "to train on one image once at speed 1"},
+      {"fleet.deadline", "0", "seconds", "clients that would report later are aborted; 0 is none"},
+      {"fleet.drop_before", "0", "", "probability that a client is lost before it trains"},
+      {"fleet.drop_after", "0", "", "probability that it is lost after it trained"},
 
       {"model.name", "auto", "", "auto (unet for masks, cnn for labels) | " + network_choices()},
       {"model.width", "auto", "channels",
@@ -99,6 +131,8 @@ std::vector<Key> all_keys() {
       {"train.momentum", "0.9", "", "momentum of sgd"},
       {"train.weight_decay", "0.0001", "", "L2 penalty"},
       {"train.local_epochs", "1", "epochs", "passes over its data that a client makes a round"},
+      {"train.nonfinite", "stop", "",
+       "an update with NaN or infinite values: stop | leave-out (it does not count)"},
       {"train.loss", "auto", "", "auto (by task) | cross-entropy | cross-entropy-dice"},
 
       {"algorithm.name", "harmofl", "",
@@ -122,12 +156,21 @@ std::vector<Key> all_keys() {
       {"comm.transport", "auto", "", "all-reduce by auto | mpi | nccl"},
       {"comm.reduce", "fast", "",
        "fast | exact (the same bits for any number of ranks of as many threads)"},
+      {"comm.placement", "auto", "",
+       "clients go to ranks by: samples | measured (seconds of earlier rounds); auto: measured "
+       "with "
+       "comm.reduce exact, whose result does not depend on it"},
       {"comm.timeout", "0", "seconds",
        "end the job when a rank shows no progress for so long; 0 is never"},
 
       {"device.type", "cpu", "", "cpu | cuda"},
       {"device.threads", "0", "threads",
        "compute threads a rank; 0 shares the host's cores out, or is 1 where comm.reduce is exact"},
+      {"device.precision", "fp32", "",
+       "of the network's passes: fp32 | bf16 (by autocast) | tf32 (GPU only)"},
+      {"device.graphs", "false", "",
+       "record the local step as a CUDA graph and replay it (GPU, methods that leave the local "
+       "objective as it is)"},
   };
   const std::vector<Key> own = algorithm_keys();
   const auto after = std::ranges::find(keys, "algorithm.alpha", &Key::name);

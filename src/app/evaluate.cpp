@@ -74,8 +74,9 @@ ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& com
     const LoadedModel loaded = load_model(path, federation.shape);
     const auto algorithm = make_algorithm(loaded.algorithm, algorithm_values(loaded.config));
     const torch::Tensor global = loaded.model->state().state().clone();
-    std::vector<std::int64_t> costs;
-    for (const Member& member : federation.members) costs.push_back(member.count(split));
+    std::vector<double> costs;
+    for (const Member& member : federation.members)
+      costs.push_back(static_cast<double>(member.count(split)));
     const std::vector<Rank> placement = place(costs, comm.size());
     for (ClientId id{0}; id.value() < federation.size(); ++id) {
       if (placement[id.position()] != comm.rank()) continue;

@@ -79,6 +79,7 @@ std::string describe_tensors(const CheckpointReader& reader, const std::string& 
 }
 
 std::string describe_checkpoint(const std::string& path) {
+  CheckpointReader::verify(path);
   const CheckpointReader reader(path);
   const CheckpointInfo& info = reader.info();
   std::string text = concat(path, ": checkpoint of ", info.algorithm, " after ", info.rounds_done,

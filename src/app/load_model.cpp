@@ -15,7 +15,10 @@ LoadedModel load_model(const std::string& path, const ProblemShape& shape) {
   LoadedModel loaded{Config::from_ini(info.config, path), info.algorithm, info.rounds_done,
                      nullptr};
   try {
-    loaded.model = std::make_unique<Model>(model_options(loaded.config), shape, 0, torch::kCPU);
+    ModelOptions options = model_options(loaded.config);
+    // Of a run on a GPU; here it is the CPU that computes, which has no TF32.
+    if (options.precision == Precision::tf32) options.precision = Precision::fp32;
+    loaded.model = std::make_unique<Model>(options, shape, 0, torch::kCPU);
   } catch (const UserError& error) {
     throw UserError(concat(path, ": its model does not suit these shards: ", error.what()));
   }

@@ -61,6 +61,18 @@ std::vector<std::string> sites_of(Rank rank, const Federation& federation,
   return sites;
 }
 
+/// The names of a few clients, the number of many.
+std::string clients_text(const std::vector<std::string>& names) {
+  constexpr std::size_t few = 12;
+  return names.size() <= few ? join(names) : concat(names.size(), " clients");
+}
+
+/// "100 of 2000 clients a round, uniform", where not all take part.
+std::string cohort_text(const CohortOptions& cohort, std::int64_t clients) {
+  if (cohort.size == 0) return concat(clients, " clients");
+  return concat(cohort.size, " of ", clients, " clients a round");
+}
+
 }  // namespace
 
 std::vector<RankPlace> describe_ranks(const Communicator& comm, const std::string& device) {
@@ -100,7 +112,7 @@ json run_record(const RunOptions& run, const Config& config, const Federation& f
          {"process_id", ranks[i].process_id},
          {"sites", sites_of(Rank(static_cast<std::int64_t>(i)), federation, placement)}});
   }
-  for (const Member& member : federation.members) {
+  for (const Member& member : federation.sites) {
     json shard = {{"site", member.site}, {"path", member.shard.string()}};
     for (const Split split : all_splits) {
       const auto index = static_cast<std::size_t>(split);
@@ -120,18 +132,20 @@ std::string banner(const RunOptions& run, const Federation& federation,
   const ProblemShape& shape = federation.shape;
   std::set<std::string> hosts;
   for (const RankPlace& place : ranks) hosts.insert(place.host);
-  std::string text = concat(
-      "harmofl ", build.version, " (", build.git_commit, ")  run '", run.name, "' -> ",
-      run.output.string(), "\n  ", s.algorithm, ": amplitude ", band_text(s.model.amplitude),
-      ", alpha ", s.local.perturbation.alpha, "; ", s.model.network.name, " of width ",
-      s.model.network.width, ", ", parameters, " parameters\n  ", federation.size(), " clients on ",
-      ranks.size(), " ranks, ", hosts.size(), " host(s); ", to_string(shape.task), " of ",
-      shape.channels, "x", shape.height, "x", shape.width, "; ", s.rounds, " rounds\n");
+  std::string text =
+      concat("harmofl ", build.version, " (", build.git_commit, ")  run '", run.name, "' -> ",
+             run.output.string(), "\n  ", s.algorithm, ": amplitude ", band_text(s.model.amplitude),
+             ", alpha ", s.local.perturbation.alpha, "; ", s.model.network.name, " of width ",
+             s.model.network.width, ", ", parameters, " parameters\n  ",
+             cohort_text(s.cohort, federation.size()), " on ", ranks.size(), " ranks, ",
+             hosts.size(), " host(s); ", to_string(shape.task), " of ", shape.channels, "x",
+             shape.height, "x", shape.width, "; ", s.rounds, " rounds\n");
   for (std::size_t i = 0; i < ranks.size(); ++i) {
-    text += concat(
-        "  rank ", i, " on ", ranks[i].host, ", ", ranks[i].device, ", ", ranks[i].threads,
-        " thread(s): ", join(sites_of(Rank(static_cast<std::int64_t>(i)), federation, placement)),
-        i + 1 < ranks.size() ? "\n" : "");
+    text +=
+        concat("  rank ", i, " on ", ranks[i].host, ", ", ranks[i].device, ", ", ranks[i].threads,
+               " thread(s): ",
+               clients_text(sites_of(Rank(static_cast<std::int64_t>(i)), federation, placement)),
+               i + 1 < ranks.size() ? "\n" : "");
   }
   return text;
 }

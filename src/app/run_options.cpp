@@ -77,10 +77,80 @@ LocalOptions local_options(const Config& config) {
   local.batches.batch_size = config.integer("data.batch_size", 1);
   local.batches.augment = config.flag("data.augment");
   local.shuffle = config.flag("data.shuffle");
+  local.graphs = config.flag("device.graphs");
   return local;
 }
 
+CohortOptions cohort_options(const Config& config) {
+  CohortOptions cohort;
+  cohort.size = config.integer("cohort.size", 0);
+  cohort.sampling = config.choice<Sampling>("cohort.sampling", {{"uniform", Sampling::uniform},
+                                                                {"weighted", Sampling::weighted},
+                                                                {"fixed", Sampling::fixed}});
+  cohort.over_sampling = config.number("cohort.over_sampling");
+  return cohort;
+}
+
+FleetOptions fleet_options(const Config& config) {
+  FleetOptions fleet;
+  fleet.table = config.text("fleet.table");
+  fleet.speed = config.text("fleet.speed");
+  fleet.bandwidth = config.text("fleet.bandwidth");
+  fleet.latency = config.text("fleet.latency");
+  fleet.availability = config.text("fleet.availability");
+  fleet.sample_time_s = config.number("fleet.sample_time");
+  fleet.deadline_s = config.number("fleet.deadline");
+  fleet.drop_before = config.number("fleet.drop_before");
+  fleet.drop_after = config.number("fleet.drop_after");
+  return fleet;
+}
+
+/// Where val and test images are those of clients, not of sites.
+void resolve_evaluation(Config& config, const AlgorithmEntry& method) {
+  const bool own = config.text("data.partition") == "site" ||
+                   config.text("model.buffers") == "local" ||
+                   by_method(method, "data.evaluate", "sites") == "clients";
+  replace_auto(config, "data.evaluate", own ? "clients" : "sites");
+}
+
+void read_saving(const Config& config, SimulationOptions& simulation) {
+  simulation.save_every = config.integer("run.save_every", 1);
+  simulation.save_minutes = config.number("run.save_minutes");
+  simulation.keep = config.integer("run.keep", 1);
+  if (!(simulation.save_minutes >= 0.0)) {
+    throw UsageError(concat("run.save_minutes = ", config.text("run.save_minutes"),
+                            " must be 0 (off) or a number of minutes."));
+  }
+}
+
+/// Refuses, before anything is opened, what the device or the method cannot do.
+void check_device(const RunOptions& run) {
+  const SimulationOptions& s = run.simulation;
+  if (run.device == DeviceType::cpu) {
+    apply_precision(s.model.precision, torch::kCPU);
+    make_recorder(s.local.graphs, torch::kCPU, s.local.batches.batch_size);
+  }
+  check_graphs(s.local, *make_algorithm(s.algorithm, s.algorithm_values), s.model.amplitude);
+}
+
 }  // namespace
+
+bool measured_by_site(const Config& config) {
+  return config.choice<bool>("data.evaluate", {{"clients", false}, {"sites", true}});
+}
+
+PartitionOptions partition_options(const Config& config) {
+  std::vector<std::pair<std::string, PartitionKind>> kinds;
+  for (const PartitionKind kind : all_partition_kinds) {
+    kinds.emplace_back(to_string(kind), kind);
+  }
+  PartitionOptions partition;
+  partition.kind = config.choice<PartitionKind>("data.partition", kinds);
+  partition.clients = config.integer("data.clients", 0);
+  partition.alpha = config.number("data.partition_alpha");
+  partition.seed = static_cast<std::uint64_t>(config.integer("run.seed", 0));
+  return partition;
+}
 
 void resolve(Config& config, Task task) {
   const bool masks = task == Task::segmentation;
@@ -91,6 +161,9 @@ void resolve(Config& config, Task task) {
   replace_auto(config, "amplitude.band", by_method(method, "amplitude.band", "off"));
   replace_auto(config, "model.projection", by_method(method, "model.projection", "none"));
   resolve_alpha(config, method);
+  resolve_evaluation(config, method);
+  replace_auto(config, "comm.placement",
+               config.text("comm.reduce") == "exact" ? "measured" : "samples");
   if (config.text("run.output").empty()) {
     config.set("run.output", (std::filesystem::path("runs") / config.text("run.name")).string());
   }
@@ -133,6 +206,9 @@ ModelOptions model_options(const Config& config) {
       config.choice<bool>("amplitude.update", {{"first-pass", false}, {"every-pass", true}});
   model.amplitude.record_spectrum =
       config.choice<bool>("amplitude.record", {{"band", false}, {"spectrum", true}});
+  model.precision = config.choice<Precision>(
+      "device.precision",
+      {{"fp32", Precision::fp32}, {"bf16", Precision::bf16}, {"tf32", Precision::tf32}});
   return model;
 }
 
@@ -142,6 +218,7 @@ RunOptions run_options(const Config& config) {
   run.output = config.text("run.output");
   run.shards = config.text("data.shards");
   run.weights = config.text("model.weights");
+  run.partition = partition_options(config);
   run.resume = config.flag("run.resume");
   run.save_initial = config.flag("run.save_initial");
   run.device = config.choice<DeviceType>("device.type",
@@ -157,7 +234,7 @@ RunOptions run_options(const Config& config) {
   }
   s.rounds = config.integer("run.rounds", 1);
   s.evaluate_every = config.integer("run.evaluate_every", 1);
-  s.save_every = config.integer("run.save_every", 1);
+  read_saving(config, s);
   s.weights = config.choice<Weighting>(
       "data.weights", {{"uniform", Weighting::uniform}, {"samples", Weighting::samples}});
   s.truncate = config.flag("data.truncate");
@@ -167,6 +244,14 @@ RunOptions run_options(const Config& config) {
       config.choice<BufferPolicy>("model.buffers", {{"average", BufferPolicy::average},
                                                     {"local", BufferPolicy::local},
                                                     {"recompute", BufferPolicy::recompute}});
+  s.nonfinite = config.choice<NonFinite>(
+      "train.nonfinite", {{"stop", NonFinite::stop}, {"leave-out", NonFinite::leave_out}});
+  s.cohort = cohort_options(config);
+  s.fleet = fleet_options(config);
+  s.state = {config.integer("run.state_memory", 0) << 20, config.text("run.scratch")};
+  s.placement = config.choice<PlacementCosts>(
+      "comm.placement",
+      {{"samples", PlacementCosts::samples}, {"measured", PlacementCosts::measured}});
   s.reduction = config.choice<Reduction>("comm.reduce",
                                          {{"fast", Reduction::fast}, {"exact", Reduction::exact}});
   s.transport = config.choice<TransportKind>("comm.transport", {{"auto", TransportKind::automatic},
@@ -177,6 +262,7 @@ RunOptions run_options(const Config& config) {
     throw UsageError(concat("comm.timeout = ", config.text("comm.timeout"),
                             " must be 0 (never) or a number of seconds."));
   }
+  check_device(run);
   s.config = config.ini();
   return run;
 }

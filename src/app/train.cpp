@@ -1,27 +1,29 @@
 #include "harmofl/app/commands.hpp"
 #include "harmofl/app/provenance.hpp"
 #include "harmofl/app/run_options.hpp"
+#include "harmofl/app/threads.hpp"
 #include "harmofl/base/interrupt.hpp"
 #include "harmofl/base/log.hpp"
+#include "harmofl/data/partition_file.hpp"
 #include "harmofl/io/checkpoint.hpp"
 #include "harmofl/model/weights_file.hpp"
 
 #include <nlohmann/json.hpp>
-#include <torch/utils.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <optional>
-#include <thread>
 
 namespace harmofl {
 namespace {
 
 /// Keys that may change when a run is continued.
 bool may_change(const std::string& key) {
-  static const std::vector<std::string> prefixes{"run.rounds",     "run.resume",  "run.output",
-                                                 "run.save_every", "data.shards", "comm.timeout",
-                                                 "comm.transport", "device."};
+  static const std::vector<std::string> prefixes{
+      "run.rounds", "run.resume",       "run.output",   "run.save_every", "run.save_minutes",
+      "run.keep",   "data.shards",      "comm.timeout", "comm.transport", "comm.placement",
+      "device.",    "run.state_memory", "run.scratch"};
   return std::ranges::any_of(prefixes, [&](const auto& prefix) { return key.starts_with(prefix); });
 }
 
@@ -33,24 +35,6 @@ void check_same_run(const Config& config, const std::filesystem::path& checkpoin
     HARMOFL_VALIDATE(may_change(key), checkpoint.string(), ": was made with ", key, " = ",
                      before.text(key), ", but now it is ", config.text(key),
                      ". Resume with the same configuration, or start a run in another folder.");
-  }
-}
-
-int compute_threads(const RunOptions& run, const Communicator& comm) {
-  if (run.threads > 0) return static_cast<int>(run.threads);
-  // libtorch splits sums by its number of threads: another number, other last bits.
-  if (run.simulation.reduction == Reduction::exact) return 1;
-  if (std::getenv("OMP_NUM_THREADS") != nullptr) return torch::get_num_threads();
-  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  return std::max(1, cores / comm.local_size());
-}
-
-void warn_if_oversubscribed(int threads, const Communicator& comm) {
-  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
-  if (cores > 0 && comm.local_rank() == 0 && threads * comm.local_size() > cores) {
-    log::warn_once(concat(comm.local_size(), " rank(s) of ", threads, " thread(s) share the ",
-                          cores, " core(s) of ", comm.host(), ". Fewer ranks (each hosts several ",
-                          "clients) or --device.threads 1 is faster."));
   }
 }
 
@@ -68,13 +52,44 @@ Prepared prepare(const Arguments& arguments, const Communicator& comm) {
                      "folder of the shards: --data.shards DIR. `harmofl synthesize` and ",
                      "`harmofl-prepare` make them.");
   });
-  Federation federation = open_federation(config->text("data.shards"), comm);
+  PartitionOptions partition;
+  comm.agree([&] { partition = partition_options(*config); });
+  Federation federation = open_federation(config->text("data.shards"), comm, partition);
   RunOptions run;
   comm.agree([&] {
     resolve(*config, federation.shape.task);
     run = run_options(*config);
+    federation.measured_by_site = measured_by_site(*config);
   });
   return {*config, run, std::move(federation)};
+}
+
+/// Refuses to go on with other devices than those that the run wrote down.
+void check_fleet(const std::filesystem::path& file, const Fleet& fleet) {
+  std::ifstream stream(file);
+  const std::string before{std::istreambuf_iterator<char>(stream), {}};
+  HARMOFL_VALIDATE(!stream || before == fleet.to_csv(), file.string(),
+                   ": the run began with other ",
+                   "devices than fleet.table or the distributions of [fleet] give now. Put ",
+                   "fleet.table back as it was, or start a run in another folder.");
+}
+
+/// Writes down which client holds which images and which device, where that was made for the run; a
+/// run that goes on must find what it wrote.
+void save_inputs(const RunFolder& folder, const RunOptions& run, const Federation& federation,
+                 const Fleet& fleet, bool goes_on) {
+  if (run.partition.kind != PartitionKind::site) {
+    std::vector<ShardIndex> shards;
+    for (const auto& path : federation.shard_paths()) shards.push_back(read_shard_index(path));
+    const Partition partition = make_partition(shards, run.partition);
+    const auto file = folder.path() / "partition.csv";
+    if (goes_on) check_partition_file(file, partition, shards);
+    folder.write("partition.csv", partition_text(partition, shards));
+  }
+  if (fleet.options().active()) {
+    if (goes_on) check_fleet(folder.path() / "fleet.csv", fleet);
+    folder.write("fleet.csv", fleet.to_csv());
+  }
 }
 
 /// What happens before the first round of a run that is not resumed. Collective.
@@ -96,17 +111,20 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   const auto [config, run, federation] = prepare(arguments, comm);
   torch::Device device(torch::kCPU);
   comm.agree([&] { device = select_device(run.device, comm.local_rank()); });
-  torch::set_num_threads(compute_threads(run, comm));
-  warn_if_oversubscribed(torch::get_num_threads(), comm);
+  choose_threads(run, comm);
 
   std::optional<RunFolder> folder;
+  std::string checkpoint;  // to go on from; "" where there is none
   comm.agree([&] {
     if (comm.is_root() && !config.dry_run()) folder.emplace(run.output, run.resume);
-    if (folder && folder->has_checkpoint()) check_same_run(config, folder->checkpoint());
+    if (folder) checkpoint = folder->newest_intact_checkpoint();
+    if (!checkpoint.empty()) check_same_run(config, checkpoint);
   });
+  comm.broadcast(checkpoint);
+  ShardPool shards(federation.shard_paths());
   Simulation simulation(
       comm, run.simulation, federation,
-      [&](const Member& member) { return load_client(member.shard, device); }, device,
+      [&](const Member& member) { return load_client(member.part, shards, device); }, device,
       folder ? &*folder : nullptr);
   if (comm.is_root()) {
     for (const std::string& caution : simulation.cautions()) log::warn_once(caution);
@@ -122,10 +140,11 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
         run_record(run, config, federation, simulation.placement(), ranks, parameters);
     folder->write("config.ini", config.ini());
     folder->write("run.json", record.dump(2) + "\n");
-    if (!folder->has_checkpoint()) folder->drop_metrics_from(0);
+    save_inputs(*folder, run, federation, simulation.fleet(), !checkpoint.empty());
+    if (checkpoint.empty()) folder->drop_lines_from(0);
   });
-  if (comm.any(folder && folder->has_checkpoint())) {
-    simulation.resume(run.output / "checkpoint.h5");
+  if (!checkpoint.empty()) {
+    simulation.resume(checkpoint);
     log::info(concat("resuming after ", simulation.next_round(), " round(s)"));
   } else {
     start(simulation, run, comm);

@@ -201,21 +201,23 @@ std::vector<std::string> Communicator::all_gather(const std::string& bytes) cons
   return impl_->gather(bytes, true);
 }
 
-std::string Communicator::send_to_root(Rank owner, const std::string& bytes) const {
-  HARMOFL_EXPECT(owner.value() >= 0 && owner.value() < size());
-  if (owner == Rank{root}) return is_root() ? bytes : std::string();
+std::string Communicator::transfer(Rank from, Rank to, const std::string& bytes) const {
+  HARMOFL_EXPECT(from.value() >= 0 && from.value() < size());
+  HARMOFL_EXPECT(to.value() >= 0 && to.value() < size());
+  if (from == to) return rank() == to ? bytes : std::string();
   const auto messages = [&](std::int64_t total, const auto& move) {
     in_messages(total, impl_->message_elements, move);
   };
-  if (rank() == owner) {
+  if (rank() == from) {
+    const int target = static_cast<int>(to.value());
     const std::int64_t total = std::ssize(bytes);
-    MPI_Send(&total, 1, MPI_INT64_T, root, size_tag, impl_->comm);
+    MPI_Send(&total, 1, MPI_INT64_T, target, size_tag, impl_->comm);
     messages(total, [&](std::int64_t offset, int count) {
-      MPI_Send(bytes.data() + offset, count, MPI_BYTE, root, bytes_tag, impl_->comm);
+      MPI_Send(bytes.data() + offset, count, MPI_BYTE, target, bytes_tag, impl_->comm);
     });
   }
-  if (!is_root()) return {};
-  const int source = static_cast<int>(owner.value());
+  if (rank() != to) return {};
+  const int source = static_cast<int>(from.value());
   std::int64_t total = 0;
   MPI_Recv(&total, 1, MPI_INT64_T, source, size_tag, impl_->comm, MPI_STATUS_IGNORE);
   std::string received(static_cast<std::size_t>(total), '\0');

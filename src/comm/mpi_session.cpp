@@ -1,9 +1,8 @@
-// Start and end of MPI, and whether the launcher and MPI agree.
+// Start and end of MPI.
 #include "harmofl/comm/communicator.hpp"
 
 #include <mpi.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <exception>
@@ -18,11 +17,6 @@ bool mpi_is_live() {
   MPI_Initialized(&initialised);
   MPI_Finalized(&finalised);
   return initialised != 0 && finalised == 0;
-}
-
-long number_in_environment(const char* name) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? 0 : std::strtol(text, nullptr, 10);
 }
 
 }  // namespace
@@ -48,17 +42,6 @@ MpiSession::~MpiSession() {
 void MpiSession::abort(ExitCode code) {
   if (mpi_is_live()) MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
   std::_Exit(static_cast<int>(code));
-}
-
-void check_launcher(const Communicator& world) {
-  if (world.size() > 1 || std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr) return;
-  const long step_tasks = number_in_environment("SLURM_STEP_NUM_TASKS");
-  const long tasks = step_tasks > 0 ? step_tasks : number_in_environment("SLURM_NTASKS");
-  HARMOFL_VALIDATE(tasks <= 1, "Slurm gave this job ", tasks, " tasks, but MPI sees one rank: ",
-                   "the program was started without mpirun, or srun and the MPI library do not ",
-                   "share a PMI, and every task would do the whole job by itself. ",
-                   "Start it with `mpirun` or `srun --mpi=pmix` (`srun --mpi=list` shows what ",
-                   "this cluster has), or with `srun -n 1` if one rank is what you want.");
 }
 
 std::string mpi_library_version() {

@@ -7,8 +7,8 @@
 
 namespace harmofl {
 
-/// Makes a transport over the current CUDA device of every rank. Collective. Throws UserError when
-/// two ranks share a device, RankFailure when CUDA or NCCL fails.
+/// Makes a transport over the current CUDA device of every rank. Collective. Expects what
+/// `choose_transport` checks. Throws RankFailure when CUDA or NCCL fails.
 std::unique_ptr<Transport> make_nccl_transport(const Communicator& comm);
 
 }  // namespace harmofl

@@ -5,6 +5,7 @@
 #include "harmofl/data/augmentation.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/data/transfer.hpp"
 
 #include <torch/types.h>
 
@@ -16,11 +17,19 @@ namespace {
 constexpr std::int64_t rows_axis = -2;
 constexpr std::int64_t columns_axis = -1;
 constexpr double flip_probability = 0.75;
+constexpr std::int64_t symmetries = 8;
 
 struct Symmetry {
   bool transpose = false;
   bool flip_rows = false;     ///< The first row becomes the last.
   bool flip_columns = false;  ///< The first column becomes the last.
+
+  bool is_identity() const { return number() == 0; }
+  /// 0 to 7, and the symmetry of such a number.
+  std::int64_t number() const { return transpose + 2 * flip_rows + 4 * flip_columns; }
+  static Symmetry of(std::int64_t number) {
+    return {(number & 1) != 0, (number & 2) != 0, (number & 4) != 0};
+  }
 };
 
 /// Draws the rotation, then the flip, so that every image takes its draws in the same order.
@@ -38,27 +47,62 @@ Symmetry draw(bool square, RngStream& rng) {
   return symmetry;
 }
 
-void apply(const Symmetry& symmetry, torch::Tensor image) {
+/// `image` [..., H, W] turned, maybe a view of it.
+torch::Tensor turned(const Symmetry& symmetry, const torch::Tensor& image) {
   std::vector<std::int64_t> axes;
   if (symmetry.flip_rows) axes.push_back(rows_axis);
   if (symmetry.flip_columns) axes.push_back(columns_axis);
-  if (!symmetry.transpose && axes.empty()) return;
-  const torch::Tensor turned =
-      symmetry.transpose ? image.transpose(rows_axis, columns_axis) : image;
-  image.copy_(axes.empty() ? turned.clone() : turned.flip(axes));
+  const torch::Tensor t = symmetry.transpose ? image.transpose(rows_axis, columns_axis) : image;
+  return axes.empty() ? t : t.flip(axes);
+}
+
+void apply(const Symmetry& symmetry, torch::Tensor image) {
+  if (symmetry.is_identity()) return;
+  const torch::Tensor result = turned(symmetry, image);
+  image.copy_(result.is_alias_of(image) ? result.clone() : result);
+}
+
+/// All images at once: a row of `sources` says where the pixels of an image come from.
+void gather(torch::Tensor& images, torch::Tensor& masks, const torch::Tensor& sources,
+            const std::vector<Symmetry>& drawn) {
+  std::vector<std::int64_t> rows;
+  for (const Symmetry& symmetry : drawn) rows.push_back(symmetry.number());
+  const torch::Tensor from = sources.index_select(0, upload(rows, images.device()));  // [B, H W]
+  const std::int64_t channels = images.size(1);
+  const torch::Tensor pixels = images.flatten(2);
+  images.copy_(pixels.gather(2, from.unsqueeze(1).expand({-1, channels, -1})).view_as(images));
+  if (masks.defined()) masks.copy_(masks.flatten(1).gather(1, from).view_as(masks));
 }
 
 }  // namespace
 
-void augment(torch::Tensor& images, torch::Tensor& masks, RngStream& rng) {
+void augment(torch::Tensor& images, torch::Tensor& masks, RngStream& rng,
+             const torch::Tensor& sources) {
   HARMOFL_EXPECT(images.dim() == 4);
   HARMOFL_EXPECT(!masks.defined() || (masks.dim() == 3 && masks.size(0) == images.size(0)));
   const bool square = images.size(rows_axis) == images.size(columns_axis);
-  for (std::int64_t i = 0; i < images.size(0); ++i) {
-    const Symmetry symmetry = draw(square, rng);
-    apply(symmetry, images[i]);
-    if (masks.defined()) apply(symmetry, masks[i]);
+  std::vector<Symmetry> drawn;
+  for (std::int64_t i = 0; i < images.size(0); ++i) drawn.push_back(draw(square, rng));
+  if (sources.defined()) {
+    gather(images, masks, sources, drawn);
+    return;
   }
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    const auto index = static_cast<std::int64_t>(i);
+    apply(drawn[i], images[index]);
+    if (masks.defined()) apply(drawn[i], masks[index]);
+  }
+}
+
+torch::Tensor pixel_sources(std::int64_t height, std::int64_t width, torch::Device device) {
+  const torch::Tensor pixels = torch::arange(height * width).view({height, width});
+  std::vector<torch::Tensor> rows;
+  for (std::int64_t number = 0; number < symmetries; ++number) {
+    Symmetry symmetry = Symmetry::of(number);
+    if (height != width) symmetry.transpose = false;
+    rows.push_back(turned(symmetry, pixels).flatten());
+  }
+  return torch::stack(rows).to(device);
 }
 
 }  // namespace harmofl

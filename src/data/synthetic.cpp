@@ -22,6 +22,7 @@ constexpr std::int64_t channels = 3;
 constexpr std::int64_t least_size_px = 16;
 constexpr std::int64_t least_train = 4;
 constexpr double largest_shift = 2.0;
+constexpr std::int64_t samples_a_patient = 4;
 
 /// Optical density of each stain in red, green and blue: haematoxylin and eosin.
 constexpr std::array<float, channels> nuclear_density{1.05F, 1.15F, 0.48F};
@@ -63,11 +64,11 @@ std::vector<float> colour(const Scene& scene) {
   return reflectance;
 }
 
-std::string sample_id(Split split, std::int64_t index) {
+/// `name` and a number of five digits or more.
+std::string numbered(const std::string& name, std::int64_t index) {
   const std::string digits = std::to_string(index);
   const std::size_t width = 5;
-  return concat(to_string(split), "_", std::string(width - std::min(width, digits.size()), '0'),
-                digits);
+  return concat(name, "_", std::string(width - std::min(width, digits.size()), '0'), digits);
 }
 
 SplitData make_split(const SyntheticOptions& options, const ScannerParameters& scanner,
@@ -88,7 +89,8 @@ SplitData make_split(const SyntheticOptions& options, const ScannerParameters& s
     } else {
       data.masks.insert(data.masks.end(), scene.mask.begin(), scene.mask.end());
     }
-    data.ids.push_back(sample_id(split, i));
+    data.ids.push_back(numbered(std::string(to_string(split)), i));
+    data.groups.push_back(numbered(concat(to_string(split), "_patient"), i / samples_a_patient));
   }
   return data;
 }

@@ -1,6 +1,7 @@
 #include "harmofl/fl/aggregator.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/model/device.hpp"
 
 #include <cmath>
 #include <span>
@@ -18,10 +19,11 @@ std::span<Number> elements(torch::Tensor& tensor) {
 }
 
 void add_over_ranks(Transport& transport, torch::Tensor& buffer) {
+  const StreamHandle filled_on = current_stream(buffer.device());
   if (buffer.scalar_type() == torch::kFloat32) {
-    transport.all_reduce_sum(elements<float>(buffer));
+    transport.all_reduce_sum(elements<float>(buffer), filled_on);
   } else {
-    transport.all_reduce_sum(elements<std::int64_t>(buffer));
+    transport.all_reduce_sum(elements<std::int64_t>(buffer), filled_on);
   }
 }
 
@@ -46,20 +48,17 @@ void Aggregator::begin(const MessageLayout& layout, torch::Device device) {
   if (fixed_sum_.defined()) fixed_sum_.zero_();
 }
 
-void Aggregator::add(const torch::Tensor& state, double weight, const std::string& client) {
+bool Aggregator::add(const torch::Tensor& state, double weight, const std::string& client) {
   torch::NoGradGuard no_grad;
   HARMOFL_EXPECT(state.numel() == sum_.numel());
   // 0 * x is NaN for every x that is not finite, so one sum tells whether all are.
-  if (!std::isfinite((state * 0.0).sum().item<double>())) {
-    throw RankFailure(concat("client ", client, ": its model holds NaN or infinite values after ",
-                             "local training. Lower --train.lr or --perturbation.alpha, or look ",
-                             "at its images with `harmofl inspect`."));
-  }
+  if (!std::isfinite((state * 0.0).sum().item<double>())) return false;
   if (reduction_ == Reduction::exact) {
     add_exact(state, weight, client);
   } else {
     sum_.add_(state * weight);
   }
+  return true;
 }
 
 void Aggregator::add_exact(const torch::Tensor& state, double weight, const std::string& client) {
@@ -83,15 +82,21 @@ const torch::Tensor& Aggregator::reduce() {
   return sum_;
 }
 
-// Buffers on a GPU go through host memory where the transport is MPI's.
+// Buffers on a GPU go through host memory where the transport wants them there.
 void Aggregator::reduce_where_transport_wants(torch::Tensor& buffer) {
   if (buffer.is_cuda() == transport_.on_gpu()) {
     add_over_ranks(transport_, buffer);
     return;
   }
-  torch::Tensor staged = buffer.cpu();
-  add_over_ranks(transport_, staged);
-  buffer.copy_(staged);
+  HARMOFL_EXPECT(!transport_.on_gpu());
+  if (!staged_.defined() || staged_.numel() != buffer.numel()) {
+    staged_ =
+        torch::empty({buffer.numel()},
+                     torch::TensorOptions(buffer.scalar_type()).pinned_memory(buffer.is_cuda()));
+  }
+  staged_.copy_(buffer);
+  add_over_ranks(transport_, staged_);
+  buffer.copy_(staged_);
 }
 
 }  // namespace harmofl

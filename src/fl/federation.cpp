@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <utility>
 
 namespace harmofl {
 namespace {
@@ -21,62 +22,112 @@ std::string text_of(const ProblemShape& shape) {
                 " images into ", shape.classes, " classes");
 }
 
-Member read_member(const ShardReader& shard) {
-  Member member{shard.info().site, shard.path(), {}, {}};
+Member member_of(const ClientPart& part, const std::vector<ShardIndex>& shards) {
+  Member member{part.name, {}, {}, {}, part};
   for (const Split split : all_splits) {
     const auto index = static_cast<std::size_t>(split);
-    member.counts[index] = shard.count(split);
-    member.checksums[index] = shard.stored_checksum(split);
+    member.counts[index] = part.count(split);
+    member.checksums[index] = part_checksum(part, split, shards);
   }
   return member;
 }
 
-Federation read_headers(const std::filesystem::path& folder) {
-  Federation federation;
+/// Refuses shards that cannot be of one run.
+void check_agreement(const std::vector<ShardIndex>& shards, const std::filesystem::path& folder) {
+  const ShardIndex& first = shards.front();
   std::set<std::string> sites;
-  for (const auto& path : list_shards(folder)) {
-    const ShardReader shard(path);
-    const ProblemShape shape = shape_of(shard.info());
-    if (federation.members.empty()) {
-      federation.shape = shape;
-      federation.class_names = shard.info().class_names;
-    }
-    HARMOFL_VALIDATE(text_of(shape) == text_of(federation.shape), path.string(), ": holds a ",
-                     text_of(shape), ", but ", federation.members.front().shard.string(), " a ",
-                     text_of(federation.shape), ". All shards of a run must agree.");
-    HARMOFL_VALIDATE(shard.info().class_names == federation.class_names, path.string(),
-                     ": classes are ", join(shard.info().class_names), ", but those of ",
-                     federation.members.front().shard.string(), " are ",
-                     join(federation.class_names), ". All shards of a run must agree.");
-    HARMOFL_VALIDATE(sites.insert(shard.info().site).second, path.string(), ": site '",
-                     shard.info().site, "' is already that of another shard in ", folder.string(),
+  for (const ShardIndex& shard : shards) {
+    const std::string shape = text_of(shape_of(shard.info));
+    const std::string wanted = text_of(shape_of(first.info));
+    HARMOFL_VALIDATE(shape == wanted, shard.path.string(), ": holds a ", shape, ", but ",
+                     first.path.string(), " a ", wanted, ". All shards of a run must agree.");
+    HARMOFL_VALIDATE(shard.info.class_names == first.info.class_names, shard.path.string(),
+                     ": classes are ", join(shard.info.class_names), ", but those of ",
+                     first.path.string(), " are ", join(first.info.class_names),
+                     ". All shards of a run must agree.");
+    HARMOFL_VALIDATE(sites.insert(shard.info.site).second, shard.path.string(), ": site '",
+                     shard.info.site, "' is already that of another shard in ", folder.string(),
                      ". Give every site a name of its own.");
-    federation.members.push_back(read_member(shard));
+  }
+}
+
+std::vector<Member> members_of(const std::vector<ShardIndex>& shards,
+                               const PartitionOptions& options) {
+  std::vector<Member> members;
+  for (const ClientPart& part : make_partition(shards, options).clients) {
+    members.push_back(member_of(part, shards));
+  }
+  return members;
+}
+
+Federation read_headers(const std::filesystem::path& folder, const PartitionOptions& partition) {
+  std::vector<ShardIndex> shards;
+  for (const auto& path : list_shards(folder)) shards.push_back(read_shard_index(path));
+  check_agreement(shards, folder);
+  Federation federation{
+      shape_of(shards.front().info), shards.front().info.class_names, {}, members_of(shards, {})};
+  for (std::size_t i = 0; i < shards.size(); ++i) federation.sites[i].shard = shards[i].path;
+  if (partition.kind == PartitionKind::site) {
+    federation.members = federation.sites;
+  } else {
+    federation.members = members_of(shards, partition);
+    std::erase_if(federation.members,
+                  [](const Member& member) { return member.count(Split::train) == 0; });
   }
   return federation;
+}
+
+json pack(const std::vector<Member>& members) {
+  json list = json::array();
+  for (const Member& member : members) {
+    json rows = json::array();
+    for (const Split split : all_splits) {
+      std::vector<std::int64_t> flat;
+      for (const SampleRef& ref : member.part.split(split)) {
+        flat.insert(flat.end(), {ref.shard, ref.row});
+      }
+      rows.push_back(flat);
+    }
+    list.push_back({member.site, member.shard.string(), member.counts, member.checksums,
+                    member.part.name, rows});
+  }
+  return list;
+}
+
+std::vector<Member> unpack_members(const json& list) {
+  std::vector<Member> members;
+  for (const json& m : list) {
+    Member member{m[0], std::filesystem::path(m[1].get<std::string>()), m[2], m[3], {m[4]}};
+    for (const Split split : all_splits) {
+      const auto index = static_cast<std::size_t>(split);
+      const auto flat = m[5][index].get<std::vector<std::int64_t>>();
+      for (std::size_t i = 0; i < flat.size(); i += 2) {
+        member.part.samples[index].push_back({flat[i], flat[i + 1]});
+      }
+    }
+    members.push_back(std::move(member));
+  }
+  return members;
 }
 
 std::string pack(const Federation& federation) {
-  json members = json::array();
-  for (const Member& m : federation.members) {
-    members.push_back({m.site, m.shard.string(), m.counts, m.checksums});
-  }
   const ProblemShape& s = federation.shape;
-  return json{{"shape", {s.task, s.classes, s.channels, s.height, s.width}},
-              {"class_names", federation.class_names},
-              {"members", members}}
-      .dump();
+  std::string packed;
+  json::to_msgpack({{"shape", {s.task, s.classes, s.channels, s.height, s.width}},
+                    {"class_names", federation.class_names},
+                    {"members", pack(federation.members)},
+                    {"sites", pack(federation.sites)}},
+                   packed);
+  return packed;
 }
 
 Federation unpack(const std::string& text) {
-  const json packed = json::parse(text);
+  const json packed = json::from_msgpack(text);
   const json& s = packed.at("shape");
-  Federation federation{{s[0], s[1], s[2], s[3], s[4]}, packed.at("class_names"), {}};
-  for (const json& m : packed.at("members")) {
-    federation.members.push_back(
-        {m[0], std::filesystem::path(m[1].get<std::string>()), m[2], m[3]});
-  }
-  return federation;
+  return {{s[0], s[1], s[2], s[3], s[4]},
+          packed.at("class_names"),
+          unpack_members(packed.at("members")),
+          unpack_members(packed.at("sites"))};
 }
 
 }  // namespace
@@ -88,10 +139,17 @@ std::int64_t Federation::smallest() const {
   return least;
 }
 
-Federation open_federation(const std::filesystem::path& folder, const Communicator& comm) {
+std::vector<std::filesystem::path> Federation::shard_paths() const {
+  std::vector<std::filesystem::path> paths;
+  for (const Member& site : sites) paths.push_back(site.shard);
+  return paths;
+}
+
+Federation open_federation(const std::filesystem::path& folder, const Communicator& comm,
+                           const PartitionOptions& partition) {
   std::string packed;
   comm.agree([&] {
-    if (comm.is_root()) packed = pack(read_headers(folder));
+    if (comm.is_root()) packed = pack(read_headers(folder, partition));
   });
   comm.broadcast(packed);
   return unpack(packed);
@@ -107,25 +165,6 @@ std::vector<double> aggregation_weights(const Federation& federation, Weighting 
   const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
   for (double& weight : weights) weight /= sum;
   return weights;
-}
-
-std::vector<Rank> place(const std::vector<std::int64_t>& costs, std::int64_t ranks) {
-  std::vector<std::size_t> order(costs.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return costs[i]; });
-  std::vector<std::int64_t> load(static_cast<std::size_t>(ranks), 0);
-  std::vector<std::int64_t> clients(static_cast<std::size_t>(ranks), 0);
-  std::vector<Rank> owner(costs.size());
-  for (const std::size_t client : order) {
-    std::size_t best = 0;  // least load, then fewest clients, then lowest rank
-    for (std::size_t rank = 1; rank < load.size(); ++rank) {
-      if (std::pair(load[rank], clients[rank]) < std::pair(load[best], clients[best])) best = rank;
-    }
-    owner[client] = Rank(static_cast<std::int64_t>(best));
-    load[best] += costs[client];
-    ++clients[best];
-  }
-  return owner;
 }
 
 }  // namespace harmofl

@@ -1,15 +1,44 @@
 #include "harmofl/fl/local_trainer.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/timer.hpp"
+
+#include <utility>
 
 namespace harmofl {
+namespace {
+
+std::optional<Batch> next_batch(BatchStream& batches, double& seconds) {
+  const Stopwatch watch;
+  std::optional<Batch> batch = batches.next();
+  seconds += watch.elapsed_s();
+  return batch;
+}
+
+}  // namespace
+
+void check_graphs(const LocalOptions& options, const Algorithm& algorithm,
+                  const AmplitudeOptions& amplitude) {
+  if (!options.graphs) return;
+  HARMOFL_VALIDATE(algorithm.plain_gradient(), "device.graphs = true records the gradient of the ",
+                   "loss alone, but this method adds to it in every step. Set --device.graphs ",
+                   "false, or take a method that leaves the local objective as it is (fedavg, ",
+                   "fedbn, fedsam, harmofl, ...).");
+  HARMOFL_VALIDATE(amplitude.band == Band::off || !amplitude.update_every_pass,
+                   "device.graphs = true records both passes of a step with the same images, but ",
+                   "amplitude.update = every-pass changes them in between. Set --device.graphs ",
+                   "false, or --amplitude.update first-pass.");
+}
 
 LocalTrainer::LocalTrainer(Model& model, Algorithm& algorithm, const LocalOptions& options)
     : model_(model),
       algorithm_(algorithm),
       options_(options),
       optimizer_(options.optimizer),
-      perturbation_(options.perturbation) {}
+      perturbation_(options.perturbation),
+      recorder_(make_recorder(options.graphs, model.device(), options.batches.batch_size)) {
+  check_graphs(options, algorithm, model.amplitude().options());
+}
 
 ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& context,
                                  NamedState& client, const NamedState& server) {
@@ -33,13 +62,13 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
     torch::NoGradGuard no_grad;
     algorithm_.begin(work);
   }
+  ClientReport report;
   for (std::int64_t epoch = 0; epoch < options_.local_epochs; ++epoch) {
     BatchStream batches = open(samples, context, epoch);
-    while (const auto batch = batches.next()) loss_sum += step(*batch, work);
+    while (const auto batch = next_batch(batches, report.input_s)) loss_sum += step(*batch, work);
   }
   torch::NoGradGuard no_grad;
   const auto steps = static_cast<double>(work.steps);
-  ClientReport report;
   report.loss = loss_sum.item<double>() / steps;
   report.steps = work.steps;
   if (options_.measure) {
@@ -56,15 +85,20 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
 // the running amplitude is to move in every pass (as published).
 torch::Tensor LocalTrainer::step(const Batch& batch, ClientWork& work) {
   AmplitudeNormalization& amplitude = model_.amplitude();
-  torch::Tensor images;
+  torch::Tensor images = amplitude.observe(batch.images);
+  bool moved = true;  // whether the next pass finds the amplitude where it should be
   bool more = false;  // a further step of the method on this batch: the amplitude has moved already
   const auto take = [&](const std::string& prefix) {
-    const torch::Tensor first_loss = perturbation_(work.w, [&] {
-      if (!images.defined() || (amplitude.options().update_every_pass && !more)) {
-        images = amplitude.observe(batch.images);
-      }
-      return gradient(images, batch.targets, work);
-    });
+    const auto both_passes = [&](const torch::Tensor& x, const torch::Tensor& targets) {
+      torch::Tensor seen = x;
+      return perturbation_(work.w, [&] {
+        if (amplitude.options().update_every_pass && !more && !std::exchange(moved, false)) {
+          seen = images = amplitude.observe(batch.images);
+        }
+        return gradient(seen, targets, work);
+      });
+    };
+    const torch::Tensor first_loss = recorder_->run(images, batch.targets, both_passes);
     optimizer_.step(work.w, work.client, prefix);
     return first_loss;
   };

@@ -12,6 +12,12 @@ torch::Tensor& NamedState::tensor(const std::string& name, const torch::Tensor& 
   return tensor;
 }
 
+std::int64_t NamedState::size_bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& item : tensors_) bytes += static_cast<std::int64_t>(item.second.nbytes());
+  return bytes;
+}
+
 void NamedState::drop(const std::string& prefix) {
   std::erase_if(tensors_, [&](const auto& item) { return item.first.starts_with(prefix); });
 }

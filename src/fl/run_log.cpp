@@ -71,7 +71,9 @@ bool RunLog::record(RoundId round, const std::vector<Score>& scores) {
   SiteValues val, test;
   for (const Score& score : scores) {
     if (score.values.empty()) continue;
-    const std::string& site = federation_.members.at(score.client.position()).site;
+    const auto& members =
+        score.split == Split::train ? federation_.members : federation_.measured();
+    const std::string& site = members.at(score.client.position()).site;
     json line = {{"round", round.value()}, {"site", site}, {"split", to_string(score.split)}};
     for (const auto& [name, value] : score.values) line[name] = number(value);
     line["seconds"] = score.seconds;
@@ -89,6 +91,12 @@ bool RunLog::record(RoundId round, const std::vector<Score>& scores) {
   best_val_ = std::move(val);
   best_test_ = std::move(test);
   return true;
+}
+
+void RunLog::record(const RoundRecord& round) {
+  if (folder_ != nullptr) folder_->append_rounds(round.to_json().dump() + "\n");
+  simulated_s_ += round.simulated_s;
+  for (const auto& [reason, clients] : round.lost) lost_[reason] += clients;
 }
 
 std::string RunLog::headline(const std::vector<Score>& scores) const {
@@ -110,14 +118,14 @@ json RunLog::summary(const std::string& method, RoundId rounds_done,
   return {{"method", method},           {"rounds", rounds_done.value()},
           {"best_round", best_round_},  {"metric", main_metric(federation_.shape.task)},
           {"val", table_of(best_val_)}, {"test", table_of(best_test_)},
-          {"seconds", seconds},         {"sent_bytes_a_client", sent_bytes}};
+          {"seconds", seconds},         {"sent_bytes_a_client", sent_bytes},
+          {"lost_updates", lost_},      {"simulated_seconds", simulated_s_}};
 }
 
 json RunLog::save() const {
-  return {{"best_round", best_round_},
-          {"best_value", best_value_},
-          {"best_val", to_json(best_val_)},
-          {"best_test", to_json(best_test_)}};
+  return {{"best_round", best_round_},      {"best_value", best_value_},
+          {"best_val", to_json(best_val_)}, {"best_test", to_json(best_test_)},
+          {"lost_updates", lost_},          {"simulated_seconds", simulated_s_}};
 }
 
 void RunLog::load(const json& state) {
@@ -125,6 +133,8 @@ void RunLog::load(const json& state) {
   best_value_ = state.at("best_value");
   best_val_ = from_json(state.at("best_val"));
   best_test_ = from_json(state.at("best_test"));
+  lost_ = state.value("lost_updates", lost_);
+  simulated_s_ = state.value("simulated_seconds", simulated_s_);
 }
 
 }  // namespace harmofl

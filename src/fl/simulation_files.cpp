@@ -1,5 +1,6 @@
 // What a simulation reads and writes: checkpoints, the best model, the summary.
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/fault.hpp"
 #include "harmofl/fl/simulation.hpp"
 #include "harmofl/io/checkpoint.hpp"
 
@@ -15,11 +16,22 @@ constexpr const char* server_group = "server";
 
 std::string client_group(const std::string& site) { return "clients/" + site; }
 
+std::vector<std::int64_t> placement_numbers(const std::vector<Rank>& placement) {
+  std::vector<std::int64_t> numbers;
+  for (const Rank rank : placement) numbers.push_back(rank.value());
+  return numbers;
+}
+
+std::vector<Rank> placement_of(const std::vector<std::int64_t>& numbers) {
+  return {numbers.begin(), numbers.end()};
+}
+
 }  // namespace
 
 void Simulation::save() {
   const auto timed = times_.measure("save");
   watchdog_.kick(concat("saving after round ", round_));
+  fault_point("save", comm_.rank().value(), round_.value());
   write_checkpoint(folder_ ? folder_->checkpoint() : "", round_.value(), true);
 }
 
@@ -43,6 +55,9 @@ void Simulation::write_checkpoint(const std::filesystem::path& path, std::int64_
       state["log"] = log_.save();
       state["seconds"] = times_.seconds();
       state["sent_bytes"] = sent_bytes_;
+      state["placement"] = placement_numbers(hosting_.placement());
+      state["ranks"] = comm_.size();
+      for (const Member& member : federation_.members) state["clients"].push_back(member.site);
     }
     writer = std::make_unique<CheckpointWriter>(
         path, CheckpointInfo{rounds_done, options_.algorithm, options_.config, state.dump()});
@@ -52,21 +67,23 @@ void Simulation::write_checkpoint(const std::filesystem::path& path, std::int64_
   const auto wanted = [&](const std::string& name) {
     return whole || is_personal(name, *algorithm_);
   };
-  auto local = clients_.begin();
   for (ClientId id{0}; id.value() < federation_.size(); ++id) {
-    const Rank owner = placement_[id.position()];
-    const bool mine = owner == comm_.rank();
-    if (!mine && !comm_.is_root()) continue;
-    const std::string bytes =
-        comm_.send_to_root(owner, mine ? (local++)->state.subset(wanted).serialize() : "");
+    const Rank owner = hosting_.placement()[id.position()];
+    std::string bytes;
+    if (owner == comm_.rank()) {
+      hosting_.with_state(
+          id, [&](const NamedState& state) { bytes = state.subset(wanted).serialize(); });
+    }
+    bytes = comm_.transfer(owner, Rank{0}, bytes);
     if (!writer) continue;
     const auto tensors = NamedState::parse(bytes);
-    if (whole || !tensors.empty()) {
+    if (!tensors.empty()) {
       writer->write(client_group(federation_.members[id.position()].site), tensors);
     }
   }
   comm_.agree([&] {
-    if (writer) writer->commit();
+    if (writer && whole) folder_->put_checkpoint(*writer, options_.keep);
+    if (writer && !whole) writer->commit();
   });
 }
 
@@ -75,7 +92,17 @@ void Simulation::start_from(const std::vector<NamedTensor>& model, const std::st
   global_.copy_(model_.state().state());
 }
 
+void Simulation::check_clients(const std::vector<std::string>& known,
+                               const std::filesystem::path& checkpoint) const {
+  for (const Member& member : federation_.members) {
+    HARMOFL_VALIDATE(std::ranges::count(known, member.site) == 1, checkpoint.string(),
+                     ": holds no state of site ", member.site, ", only of ", join(known),
+                     ". Resume with the shards that the run was started with.");
+  }
+}
+
 void Simulation::resume(const std::filesystem::path& checkpoint) {
+  std::vector<Rank> placement = hosting_.placement();
   comm_.agree([&] {
     const CheckpointReader reader(checkpoint);
     const auto state = nlohmann::json::parse(reader.info().state);
@@ -89,17 +116,25 @@ void Simulation::resume(const std::filesystem::path& checkpoint) {
     if (state.at("amplitude_frozen")) model_.amplitude().freeze();
     log_.load(state.at("log"));
     times_.add(state.value("seconds", std::map<std::string, double>{}));
+    reported_seconds_ = times_.seconds();
     sent_bytes_ = state.value("sent_bytes", std::int64_t{0});
     server_state_.import_tensors(reader.read(server_group), model_.device());
     round_ = RoundId(reader.info().rounds_done);
-    const std::vector<std::string> known = reader.groups("clients");
-    for (LocalClient& client : clients_) {
-      HARMOFL_VALIDATE(std::ranges::count(known, client.data.site) == 1, checkpoint.string(),
-                       ": holds no state of site ", client.data.site, ", only of ", join(known),
-                       ". Resume with the shards that the run was started with.");
-      client.state.import_tensors(reader.read(client_group(client.data.site)), model_.device());
+    check_clients(state.value("clients", reader.groups("clients")), checkpoint);
+    if (state.value("ranks", std::int64_t{0}) == comm_.size()) {
+      placement = placement_of(state.at("placement"));
     }
-    if (folder_ != nullptr) folder_->drop_metrics_from(round_.value());
+  });
+  // On as many ranks as before everyone is where they were, so that sums are added alike.
+  hosting_.adopt(placement);
+  comm_.agree([&] {
+    const CheckpointReader reader(checkpoint);
+    for (const auto& [id, client] : hosting_.own()) {
+      hosting_.with_state(id, [&](NamedState& state) {
+        state.import_tensors(reader.read(client_group(client.site)), model_.device());
+      });
+    }
+    if (folder_ != nullptr) folder_->go_on_from(checkpoint, round_.value());
   });
 }
 

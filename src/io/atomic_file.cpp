@@ -13,6 +13,8 @@
 namespace harmofl {
 namespace {
 
+constexpr std::string_view infix =
+    ".tmp.";  // between the file's name and the process that writes it
 constexpr const char* remedy = "Free space on the disk or choose a folder that you may write to.";
 
 [[noreturn]] void fail(const std::filesystem::path& file, const char* doing, int error) {
@@ -49,7 +51,7 @@ AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)
   const std::filesystem::path folder = folder_of(target_);
   HARMOFL_VALIDATE(std::filesystem::is_directory(folder), target_.string(), ": the folder ",
                    folder.string(), " does not exist. Create it first.");
-  temporary_ = folder / concat(".", target_.filename().string(), ".tmp.", getpid());
+  temporary_ = folder / concat(".", target_.filename().string(), infix, getpid());
   const int descriptor = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor < 0) fail(target_, "cannot be written", errno);
   close(descriptor);
@@ -59,9 +61,14 @@ AtomicFile::~AtomicFile() {
   if (!committed_) unlink(temporary_.c_str());
 }
 
+void AtomicFile::flush() {
+  if (const int error = sync_file(temporary_)) fail(target_, "cannot be written", error);
+  flushed_ = true;
+}
+
 void AtomicFile::commit() {
   HARMOFL_EXPECT(!committed_);
-  if (const int error = sync(temporary_, O_RDWR)) fail(target_, "cannot be written", error);
+  if (!flushed_) flush();
   if (std::rename(temporary_.c_str(), target_.c_str()) != 0) {
     fail(target_, "cannot be put in place", errno);
   }
@@ -69,6 +76,16 @@ void AtomicFile::commit() {
   // Some file systems do not sync folders (EINVAL); the file itself is safe by then.
   sync(folder_of(target_), O_RDONLY | O_DIRECTORY);
 }
+
+std::string target_of_temporary(const std::string& name) {
+  const std::size_t end = name.rfind(infix);
+  if (!name.starts_with('.') || end == std::string::npos || end < 2) return {};
+  const std::string process = name.substr(end + infix.size());
+  const bool is_number = process.find_first_not_of("0123456789") == std::string::npos;
+  return is_number && !process.empty() ? name.substr(1, end - 1) : std::string();
+}
+
+int sync_file(const std::filesystem::path& path) { return sync(path, O_RDWR); }
 
 int overwrite_file(const std::filesystem::path& path, std::string_view content) {
   const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

@@ -3,6 +3,7 @@
 #include "harmofl/io/hdf5.hpp"
 
 #include "checkpoint_format.hpp"
+#include "checkpoint_seal.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -45,6 +46,36 @@ NamedTensor read_tensor(const hdf5::File& file, const std::string& group, const 
   return tensor;
 }
 
+/// Names of the tensors right in `group`, in the order of their `index`.
+std::vector<std::string> tensors_of(const hdf5::File& file, const std::string& group) {
+  const std::string parent = "/" + group;
+  std::vector<std::pair<std::int64_t, std::string>> order;
+  for (const std::string& name : file.children(parent)) {
+    const std::string child = concat(parent, "/", name);
+    if (!file.is_group(child)) order.emplace_back(file.int_attribute(child, "index"), name);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto& [index, name] = order[i];
+    if (index != static_cast<std::int64_t>(i)) {
+      file.fail(parent, concat("expected a tensor with index ", i, ", found ", index, " ('", name,
+                               "'): a tensor is missing"));
+    }
+    names.push_back(name);
+  }
+  return names;
+}
+
+/// Reads what is in `group` and in the groups below it, one tensor at a time.
+void verify_group(const hdf5::File& file, const std::string& group) {
+  for (const std::string& name : tensors_of(file, group)) read_tensor(file, group, name);
+  for (const std::string& name : file.children("/" + group)) {
+    const std::string child = concat(group, "/", name);
+    if (file.is_group("/" + child)) verify_group(file, child);
+  }
+}
+
 }  // namespace
 
 struct CheckpointReader::Impl {
@@ -64,24 +95,23 @@ const CheckpointInfo& CheckpointReader::info() const { return impl_->info; }
 
 std::vector<NamedTensor> CheckpointReader::read(const std::string& group) const {
   const hdf5::File& file = impl_->file;
-  const std::string parent = "/" + group;
-  if (!file.exists(parent)) return {};
-  std::vector<std::pair<std::int64_t, std::string>> order;
-  for (const std::string& name : file.children(parent)) {
-    const std::string child = concat(parent, "/", name);
-    if (!file.is_group(child)) order.emplace_back(file.int_attribute(child, "index"), name);
-  }
-  std::sort(order.begin(), order.end());
+  if (!file.exists("/" + group)) return {};
   std::vector<NamedTensor> tensors;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const auto& [index, name] = order[i];
-    if (index != static_cast<std::int64_t>(i)) {
-      file.fail(parent, concat("expected a tensor with index ", i, ", found ", index, " ('", name,
-                               "'): a tensor is missing"));
-    }
+  for (const std::string& name : tensors_of(file, group)) {
     tensors.push_back(read_tensor(file, group, name));
   }
   return tensors;
+}
+
+void CheckpointReader::verify(const std::filesystem::path& path) {
+  const checkpoint_seal::State seal = checkpoint_seal::check(path);
+  HARMOFL_VALIDATE(seal != checkpoint_seal::State::broken, path.string(),
+                   ": its content does not match the checksum at its end: it is damaged. ",
+                   checkpoint_format::remedy);
+  const CheckpointReader reader(path);
+  if (seal == checkpoint_seal::State::right) return;
+  const hdf5::File& file = reader.impl_->file;
+  for (const std::string& group : file.children("/")) verify_group(file, group);
 }
 
 std::vector<std::string> CheckpointReader::groups(const std::string& group) const {

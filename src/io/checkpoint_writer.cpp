@@ -4,6 +4,7 @@
 #include "harmofl/io/hdf5.hpp"
 
 #include "checkpoint_format.hpp"
+#include "checkpoint_seal.hpp"
 
 namespace harmofl {
 namespace {
@@ -17,15 +18,17 @@ void check_name(const hdf5::File& file, const std::string& group, const std::str
 }  // namespace
 
 struct CheckpointWriter::Impl {
-  explicit Impl(const std::filesystem::path& path)
-      : place(path), file(hdf5::File::create(place.temporary(), path)) {}
+  Impl(const std::filesystem::path& path, std::int64_t rounds)
+      : place(path), file(hdf5::File::create(place.temporary(), path)), rounds_done(rounds) {}
 
   AtomicFile place;
   hdf5::File file;  // closed before `place` removes it
+  std::int64_t rounds_done;
+  bool flushed = false;
 };
 
 CheckpointWriter::CheckpointWriter(std::filesystem::path path, const CheckpointInfo& info)
-    : impl_(std::make_unique<Impl>(path)) {
+    : impl_(std::make_unique<Impl>(path, info.rounds_done)) {
   hdf5::File& file = impl_->file;
   file.write_attribute("/", "format_version", checkpoint_format::version);
   file.write_attribute("/", "rounds_done", info.rounds_done);
@@ -50,9 +53,17 @@ void CheckpointWriter::write(const std::string& group, const std::vector<NamedTe
   }
 }
 
+void CheckpointWriter::flush() {
+  impl_->file.close(checkpoint_seal::of);
+  impl_->place.flush();
+  impl_->flushed = true;
+}
+
 void CheckpointWriter::commit() {
-  impl_->file.close();
+  if (!impl_->flushed) flush();
   impl_->place.commit();
 }
+
+std::int64_t CheckpointWriter::rounds_done() const { return impl_->rounds_done; }
 
 }  // namespace harmofl

@@ -111,12 +111,13 @@ void File::fail(const std::string& object, const std::string& problem) const {
   throw UserError(path_.string() + ": " + object + ": " + problem + ". " + remedy_);
 }
 
-void File::close() {
+void File::close(const Trailer& trailer) {
   silence();
   if (id_ < 0) return;
-  const std::string content = target_.empty() ? std::string() : image();
+  std::string content = target_.empty() ? std::string() : image();
   if (H5Fclose(std::exchange(id_, -1)) < 0) fail("/", with_cause("cannot be closed"));
   if (target_.empty()) return;
+  if (trailer) content += trailer(content);
   const int error = overwrite_file(target_, content);
   HARMOFL_VALIDATE(error == 0, path_.string(), ": cannot be written: ", std::strerror(error), ". ",
                    remedy_);
@@ -125,7 +126,10 @@ void File::close() {
 std::string File::image() const {
   const bool flushed = H5Fflush(id_, H5F_SCOPE_GLOBAL) >= 0;
   const ssize_t size = flushed ? H5Fget_file_image(id_, nullptr, 0) : -1;
-  std::string content(static_cast<std::size_t>(std::max<ssize_t>(0, size)), '\0');
+  constexpr std::size_t trailer_bytes = 64;  // room for one: a copy would take as much memory again
+  std::string content;
+  content.reserve(static_cast<std::size_t>(std::max<ssize_t>(0, size)) + trailer_bytes);
+  content.resize(static_cast<std::size_t>(std::max<ssize_t>(0, size)));
   if (size < 0 || H5Fget_file_image(id_, content.data(), content.size()) != size) {
     fail("/", with_cause("cannot be written"));
   }

@@ -119,6 +119,46 @@ void write_dataset(const File& file, hid_t id, const std::string& name, hid_t ty
   if (!created.close()) file.fail(name, with_cause("cannot be written"));
 }
 
+/// What an open dataset says of itself, believed.
+DatasetInfo describe(const File& file, hid_t opened, const std::string& dataset) {
+  const Handle space(H5Dget_space(opened), H5Sclose);
+  const Handle type(H5Dget_type(opened), H5Tclose);
+  DatasetInfo info;
+  if (!stored_type(type, info.type)) {
+    file.fail(dataset,
+              "expected elements of type uint8, int64, float32, float64 or string, found " +
+                  std::to_string(H5Tget_size(type)) + "-byte elements of another type");
+  }
+  const int rank = H5Sget_simple_extent_ndims(space);
+  std::vector<hsize_t> sizes(static_cast<std::size_t>(std::max(rank, 0)));
+  H5Sget_simple_extent_dims(space, sizes.data(), nullptr);
+  info.shape.assign(sizes.begin(), sizes.end());
+  info.fletcher32 = has_fletcher32(opened);
+  return info;
+}
+
+void check_kind(const File& file, const std::string& dataset, const DatasetInfo& info, Type type) {
+  if ((info.type == Type::string) == (type == Type::string)) return;
+  file.fail(dataset, concat("expected elements of type ", to_string(type), ", found ",
+                            to_string(info.type)));
+}
+
+/// Reads the block of `shape` that starts at `first` of the first axis.
+void read_block(const File& file, hid_t opened, const std::string& dataset, Type type,
+                const std::vector<std::int64_t>& shape, std::int64_t first, void* data) {
+  const Handle memory = make_space(shape);
+  const Handle selected(H5Dget_space(opened), H5Sclose);
+  if (!shape.empty()) {
+    std::vector<hsize_t> start(shape.size(), 0);
+    start[0] = static_cast<hsize_t>(first);
+    const std::vector<hsize_t> sizes = dimensions(shape);
+    H5Sselect_hyperslab(selected, H5S_SELECT_SET, start.data(), nullptr, sizes.data(), nullptr);
+  }
+  if (H5Dread(opened, native_type(type), memory, selected, H5P_DEFAULT, data) < 0) {
+    file.fail(dataset, with_cause("cannot be read: the file is damaged or cut off"));
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(Type type) {
@@ -153,18 +193,7 @@ hid_t native_type(Type type) {
 
 DatasetInfo File::dataset_info(const std::string& dataset) const {
   const Handle opened = open_dataset(*this, id_, dataset);
-  const Handle space(H5Dget_space(opened), H5Sclose);
-  const Handle type(H5Dget_type(opened), H5Tclose);
-  DatasetInfo info;
-  if (!stored_type(type, info.type)) {
-    fail(dataset, "expected elements of type uint8, int64, float32, float64 or string, found " +
-                      std::to_string(H5Tget_size(type)) + "-byte elements of another type");
-  }
-  const int rank = H5Sget_simple_extent_ndims(space);
-  std::vector<hsize_t> sizes(static_cast<std::size_t>(std::max(rank, 0)));
-  H5Sget_simple_extent_dims(space, sizes.data(), nullptr);
-  info.shape.assign(sizes.begin(), sizes.end());
-  info.fletcher32 = has_fletcher32(opened);
+  const DatasetInfo info = describe(*this, opened, dataset);
   hsize_t file_bytes = 0;
   H5Fget_filesize(id_, &file_bytes);
   const hsize_t stored_bytes = std::min(H5Dget_storage_size(opened), file_bytes);
@@ -190,25 +219,30 @@ void File::write_strings(const std::string& dataset, const std::vector<std::stri
                 texts.data(), {});
 }
 
-void File::read(const std::string& dataset, Type type, void* data, std::int64_t rows) const {
+void File::read(const std::string& dataset, Type type, void* data) const {
   const DatasetInfo info = dataset_info(dataset);
-  if ((info.type == Type::string) != (type == Type::string)) {
-    fail(dataset,
-         concat("expected elements of type ", to_string(type), ", found ", to_string(info.type)));
-  }
-  std::vector<std::int64_t> shape = info.shape;
-  if (rows >= 0 && !shape.empty()) shape[0] = std::min(rows, shape[0]);
-  if (product(shape) == 0) return;
+  check_kind(*this, dataset, info, type);
+  if (info.count() == 0) return;
+  read_block(*this, open_dataset(*this, id_, dataset), dataset, type, info.shape, 0, data);
+}
+
+void File::read_rows(const std::string& dataset, Type type, void* data,
+                     const std::vector<std::int64_t>& rows) const {
+  // Not dataset_info: that looks at every chunk, and clients cut from one shard come here often.
   const Handle opened = open_dataset(*this, id_, dataset);
-  const Handle memory = make_space(shape);
-  const Handle selected(H5Dget_space(opened), H5Sclose);
-  if (!shape.empty()) {
-    const std::vector<hsize_t> start(shape.size(), 0);
-    const std::vector<hsize_t> sizes = dimensions(shape);
-    H5Sselect_hyperslab(selected, H5S_SELECT_SET, start.data(), nullptr, sizes.data(), nullptr);
-  }
-  if (H5Dread(opened, native_type(type), memory, selected, H5P_DEFAULT, data) < 0) {
-    fail(dataset, with_cause("cannot be read: the file is damaged or cut off"));
+  const DatasetInfo info = describe(*this, opened, dataset);
+  check_kind(*this, dataset, info, type);
+  HARMOFL_EXPECT(!info.shape.empty());
+  if (rows.empty() || info.count() == 0) return;
+  std::vector<std::int64_t> block = info.shape;
+  block[0] = 1;
+  const std::size_t row_bytes = static_cast<std::size_t>(product(block)) * element_bytes(type);
+  // A read a run of neighbours: HDF5 takes far longer to unite many runs into one selection.
+  for (std::size_t first = 0, next = 0; first < rows.size(); first = next) {
+    for (next = first + 1; next < rows.size() && rows[next] == rows[next - 1] + 1;) ++next;
+    block[0] = static_cast<std::int64_t>(next - first);
+    read_block(*this, opened, dataset, type, block, rows[first],
+               static_cast<std::byte*>(data) + first * row_bytes);
   }
 }
 

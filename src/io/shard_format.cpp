@@ -92,14 +92,19 @@ void check_info(const std::filesystem::path& file, const ShardInfo& info) {
                    hdf5::to_string({info.channels, info.height, info.width}), ". ", remedy);
 }
 
-void check_values(const std::filesystem::path& file, const ShardInfo& info, Split split,
-                  const SplitData& data) {
-  if (info.pixel_type == PixelType::float32) check_finite(file, info, split, data);
+void check_targets(const std::filesystem::path& file, const ShardInfo& info, Split split,
+                   const SplitData& data) {
   if (info.task == Task::segmentation) {
     check_classes(file, info, split, data.masks, info.pixels(), data.ids);
   } else {
     check_classes(file, info, split, data.labels, 1, data.ids);
   }
+}
+
+void check_values(const std::filesystem::path& file, const ShardInfo& info, Split split,
+                  const SplitData& data) {
+  if (info.pixel_type == PixelType::float32) check_finite(file, info, split, data);
+  check_targets(file, info, split, data);
 }
 
 void check_unique(const std::filesystem::path& file, Split split,

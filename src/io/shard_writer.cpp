@@ -5,6 +5,7 @@
 
 #include "shard_format.hpp"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -28,6 +29,7 @@ void check_sizes(const std::filesystem::path& file, const ShardInfo& info, Split
   expect("masks", segmentation ? count * static_cast<std::size_t>(info.pixels()) : 0,
          data.masks.size());
   expect("labels", segmentation ? 0 : count, data.labels.size());
+  expect("groups", data.groups.empty() ? 0 : count, data.groups.size());
 }
 
 void write_info(hdf5::File& file, const ShardInfo& info) {
@@ -91,6 +93,8 @@ void ShardWriter::write(Split split, const SplitData& data) {
   self.file.write(targets, shard_format::target_type(self.info.task),
                   shard_format::target_shape(self.info, data.count()), values, layout);
   self.file.write_strings(shard_format::object(split, "ids"), data.ids);
+  const bool named = std::ranges::any_of(data.groups, [](auto& group) { return !group.empty(); });
+  if (named) self.file.write_strings(shard_format::object(split, "groups"), data.groups);
   self.file.write_attribute(images, "xxh3", shard_format::image_checksum(data));
   self.file.write_attribute(targets, "xxh3", shard_format::target_checksum(self.info.task, data));
 }

@@ -111,7 +111,7 @@ torch::Tensor AmplitudeNormalization::observe(const torch::Tensor& images) {
 }
 
 torch::Tensor AmplitudeNormalization::normalize(const torch::Tensor& images) const {
-  HARMOFL_EXPECT(!active() || observed_ || frozen_);
+  if (!observed_ && !frozen_) return images;
   return const_cast<AmplitudeNormalization*>(this)->apply(images, false);
 }
 

@@ -35,8 +35,10 @@ Model::Model(std::shared_ptr<Network> network, const ModelOptions& options,
              const ProblemShape& shape, torch::Device device)
     : device_(device),
       channels_last_(options.channels_last),
+      precision_(options.precision),
       amplitude_(options.amplitude, shape.channels, shape.height, shape.width),
       network_(std::move(network)) {
+  apply_precision(precision_, device);
   if (const auto* head = network_->named_children().find(projection_name)) {
     projection_ = std::dynamic_pointer_cast<Projection>(*head);
   }
@@ -51,11 +53,17 @@ Model::Model(std::shared_ptr<Network> network, const ModelOptions& options,
 
 void Model::set_training(bool training) { network_->train(training); }
 
+// In reduced precision the network's output becomes float32 again before any loss sees it.
 torch::Tensor Model::forward(const torch::Tensor& images, torch::Tensor* features) {
-  const torch::Tensor logits = network_->forward(
-      channels_last_ ? images.contiguous(torch::MemoryFormat::ChannelsLast) : images, features);
-  if (features != nullptr && projection_) *features = projection_->forward(*features);
-  return logits;
+  torch::Tensor logits;
+  {
+    const PrecisionScope scope(precision_, device_);
+    logits = network_->forward(
+        channels_last_ ? images.contiguous(torch::MemoryFormat::ChannelsLast) : images, features);
+    if (features != nullptr && projection_) *features = projection_->forward(*features);
+  }
+  if (features != nullptr) *features = features->to(torch::kFloat32);
+  return logits.to(torch::kFloat32);
 }
 
 torch::Tensor Model::features_at(const torch::Tensor& state, const torch::Tensor& images) {

@@ -154,7 +154,8 @@ TEST(Communicator, sends_each_ranks_bytes_to_the_root) {
   const Communicator tiny = with_tiny_messages();
   for (const Communicator* comm : {&world(), &tiny}) {
     for (std::int64_t owner = 0; owner < comm->size(); ++owner) {
-      const std::string received = comm->send_to_root(Rank{owner}, text_of(comm->rank().value()));
+      const std::string received =
+          comm->transfer(Rank{owner}, Rank{0}, text_of(comm->rank().value()));
       EXPECT_EQ(received, comm->is_root() ? text_of(owner) : "");
     }
   }
@@ -190,7 +191,7 @@ TEST(Communicator, is_one_rank_when_serial) {
   EXPECT_EQ(serial.size(), 1);
   EXPECT_EQ(serial.gather("x"), std::vector<std::string>{"x"});
   EXPECT_EQ(serial.all_gather("x"), std::vector<std::string>{"x"});
-  EXPECT_EQ(serial.send_to_root(Rank{0}, "x"), "x");
+  EXPECT_EQ(serial.transfer(Rank{0}, Rank{0}, "x"), "x");
   EXPECT_EQ(serial.split(3).size(), 1);
 }
 

@@ -27,11 +27,5 @@ TEST(Transport, refuses_nccl_for_host_memory) {
   EXPECT_THROW(make_transport(TransportKind::nccl, world(), false), UserError);
 }
 
-TEST(Transport, takes_mpi_for_a_gpu_when_told_to) {
-  const auto transport = make_transport(TransportKind::mpi, world(), true);
-  EXPECT_EQ(transport->name(), "mpi");
-  EXPECT_FALSE(transport->on_gpu()) << "the caller copies through the host";
-}
-
 }  // namespace
 }  // namespace harmofl

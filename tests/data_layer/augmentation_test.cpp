@@ -101,6 +101,39 @@ TEST(Augment, works_without_masks) {
   EXPECT_TRUE(torch::equal(images, with_masks)) << "masks must not change what is drawn";
 }
 
+// What a GPU does, which needs no GPU to be tried.
+TEST(Augment, turns_all_at_once_to_the_same_bits_as_one_after_the_other) {
+  for (const std::int64_t width : {4, 6}) {
+    for (const auto type : {torch::kUInt8, torch::kFloat32}) {
+      torch::Tensor images = torch::randn({40, 3, 4, width}).mul_(100).to(type);
+      torch::Tensor masks = torch::arange(40 * 4 * width).view({40, 4, width});
+      torch::Tensor images_at_once = images.clone();
+      torch::Tensor masks_at_once = masks.clone();
+      const torch::Tensor before = images.clone();
+      RngStream first = stream();
+      RngStream second = stream();
+      augment(images, masks, first);
+      augment(images_at_once, masks_at_once, second, pixel_sources(4, width, torch::kCPU));
+      EXPECT_TRUE(torch::equal(images_at_once, images)) << "width " << width;
+      EXPECT_TRUE(torch::equal(masks_at_once, masks)) << "width " << width;
+      EXPECT_FALSE(torch::equal(images, before));
+      EXPECT_EQ(first(), second()) << "as much was drawn";
+    }
+  }
+}
+
+TEST(Augment, turns_all_at_once_without_masks) {
+  auto [images, masks] = numbered(20, 4, 4);
+  torch::Tensor expected = images.clone();
+  RngStream first = stream();
+  augment(expected, masks, first);
+  torch::Tensor none;
+  RngStream second = stream();
+  augment(images, none, second, pixel_sources(4, 4, torch::kCPU));
+  EXPECT_FALSE(none.defined());
+  EXPECT_TRUE(torch::equal(images, expected));
+}
+
 TEST(Augment, repeats_itself_for_the_same_key_only) {
   const auto augmented = [](std::int64_t round) {
     auto [images, masks] = numbered(30, 4, 4);

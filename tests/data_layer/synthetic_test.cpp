@@ -172,5 +172,16 @@ TEST(Synthetic, refuses_what_makes_no_images) {
   refused([](auto& o) { o.shift = std::numeric_limits<double>::quiet_NaN(); });
 }
 
+TEST(Synthetic, calls_four_samples_of_a_split_one_patient) {
+  const SyntheticShard shard = synthesize_site(small(), 1);
+  EXPECT_THAT(shard.splits[1].groups,
+              testing::ElementsAre("val_patient_00000", "val_patient_00000", "val_patient_00000",
+                                   "val_patient_00000"));
+  const SplitData train = train_of(shard);
+  ASSERT_EQ(train.groups.size(), 12u);
+  EXPECT_EQ(train.groups[3], "train_patient_00000");
+  EXPECT_EQ(train.groups[4], "train_patient_00001");
+}
+
 }  // namespace
 }  // namespace harmofl

@@ -26,8 +26,15 @@ class InjectedFaults(support.ProgramTest):
         return result
 
     def test_an_exception_of_one_rank_ends_the_job_with_one_message(self):
-        result = self.fails(self.fault("throw"), RANK_FAILURE, "rank 1", "injected failure")
+        result = self.fails(self.fault("throw"), RANK_FAILURE, "rank 1", "client site_1 in round 1",
+                            "injected failure")
         self.assertEqual(result.stderr.count("injected failure"), 1, result)
+
+    def test_a_rank_that_crashes_says_which_client_it_trained(self):
+        result = self.fault("crash")
+        self.assertNotEqual(result.code, 0, result)
+        self.assertRegex("\n".join(result.errors()),
+                         "error: rank 1: ended by a signal while training client site_1 in round 1")
 
     def test_a_rank_that_leaves_ends_the_job(self):
         result = self.fault("exit")

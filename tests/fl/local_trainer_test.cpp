@@ -9,6 +9,9 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+#include <string>
+
 namespace harmofl {
 namespace {
 
@@ -125,6 +128,55 @@ TEST(LocalTrainer, refuses_a_site_without_training_samples) {
   NamedState state;
   EXPECT_THAT(test::user_error_of([&] { trainer.train(nobody, {}, state, {}); }),
               testing::HasSubstr("site site_0 has no training samples"));
+}
+
+/// What is said when `method` shall be recorded.
+std::string graph_refusal(const std::string& method, const AmplitudeOptions& amplitude = {}) {
+  LocalOptions options = plain_options();
+  options.graphs = true;
+  try {
+    check_graphs(options, *make_algorithm(method, {}), amplitude);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(LocalTrainer, records_the_step_of_methods_that_leave_the_local_objective_as_it_is) {
+  const std::set<std::string> additive{"ditto", "feddyn", "fedprox", "moon", "scaffold"};
+  for (const std::string& method : algorithm_names()) {
+    EXPECT_EQ(graph_refusal(method).empty(), !additive.contains(method)) << method;
+  }
+  EXPECT_THAT(graph_refusal("fedprox"), testing::HasSubstr("--device.graphs false"));
+}
+
+TEST(LocalTrainer, takes_a_method_that_no_maker_made_for_one_that_adds_to_the_objective) {
+  LocalOptions options = plain_options();
+  EXPECT_NO_THROW(check_graphs(options, Algorithm(), {}));
+  options.graphs = true;
+  EXPECT_THROW(check_graphs(options, Algorithm(), {}), UserError);
+}
+
+TEST(LocalTrainer, records_no_step_whose_images_change_between_its_passes) {
+  const AmplitudeOptions moving{.band = Band::dc, .update_every_pass = true};
+  EXPECT_THAT(graph_refusal("harmofl", moving), testing::HasSubstr("amplitude.update"));
+  EXPECT_EQ(graph_refusal("harmofl", {.band = Band::dc}), "");
+  EXPECT_EQ(graph_refusal("harmofl", {.band = Band::off, .update_every_pass = true}), "");
+}
+
+TEST(LocalTrainer, trains_in_bf16_near_to_fp32_with_weights_in_float32) {
+  constexpr double tolerance =
+      0.02;  ///< Of the update's largest change, see the test of precision.
+  LocalOptions options = plain_options(/*alpha=*/0.05);
+  options.local_epochs = 2;
+  ModelOptions bf16 = model_options();
+  bf16.precision = Precision::bf16;
+  const Trained full(model_options(), options);
+  const Trained half(bf16, options);
+  EXPECT_EQ(half.model.state().state().scalar_type(), torch::kFloat32);
+  EXPECT_FALSE(same_bits(half.model.state().parameters(), full.model.state().parameters()));
+  EXPECT_LT(distance(half.model.state().parameters(), full.model.state().parameters()), tolerance);
+  EXPECT_NEAR(half.report.loss, full.report.loss, tolerance * full.report.loss);
 }
 
 }  // namespace

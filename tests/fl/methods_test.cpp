@@ -49,9 +49,14 @@ struct Ending {
   std::array<NamedState, clients> kept;
 };
 
+/// The clients of each round.
+using Cohorts = std::array<std::vector<int>, rounds>;
+const Cohorts everyone{{{0, 1, 2}, {0, 1, 2}, {0, 1, 2}, {0, 1, 2}}};
+const Cohorts some{{{0, 1}, {2}, {0, 1, 2}, {1, 2}}};
+
 /// Runs a method as the local trainer and the simulation do, on the quadratics.
 Ending run(const std::string& name, const AlgorithmValues& values = {},
-           const PerturbationOptions& perturbed = {}) {
+           const PerturbationOptions& perturbed = {}, const Cohorts& cohorts = everyone) {
   torch::NoGradGuard no_grad;
   const auto method = make_algorithm(name, values);
   const Optimizer optimizer({OptimizerKind::sgd, lr, 0.0, 0.0});
@@ -61,10 +66,11 @@ Ending run(const std::string& name, const AlgorithmValues& values = {},
   Ending ending;
   NamedState server;
   torch::Tensor global = tensor_of(start);
-  for (int round = 0; round < rounds; ++round) {
+  for (const std::vector<int>& cohort : cohorts) {
+    const double share = 1.0 / static_cast<double>(cohort.size());
     torch::Tensor average = torch::zeros({3});
     torch::Tensor extra = torch::zeros({method->extra_count(3)});
-    for (int i = 0; i < clients; ++i) {
+    for (const int i : cohort) {
       test::set_parameters(w, global);
       ClientWork work{w, w.state(), global.clone(), ending.kept[i], server};
       work.lr = lr;
@@ -84,10 +90,11 @@ Ending run(const std::string& name, const AlgorithmValues& values = {},
         method->after_step(work);
       }
       method->finish(work);
-      average += p * w.parameters();
-      extra += p * work.extra;
+      average += share * w.parameters();
+      extra += share * work.extra;
     }
     ServerRound server_round{global, average, extra, server};
+    server_round.participation = static_cast<double>(cohort.size()) / clients;
     method->server_step(server_round);
     global = average;
   }
@@ -220,6 +227,33 @@ TEST(Methods, scaffold_corrects_by_control_variates) {
   }
 }
 
+TEST(Methods, scaffold_moves_the_control_variate_by_the_share_that_took_part) {
+  Vector w = start, c(3);
+  std::array<Vector, clients> own;
+  own.fill(Vector(3));
+  for (const std::vector<int>& cohort : some) {
+    Vector moves(3), changes(3);
+    for (const int i : cohort) {
+      Vector y = w;
+      for (int step = 0; step < tau[i]; ++step) y -= lr * (gradient(i, y) - own[i] + c);
+      const Vector moved = own[i] - c + (w - y) / (tau[i] * lr);
+      changes += moved - own[i];
+      own[i] = moved;
+      moves += y - w;
+    }
+    w += moves / static_cast<double>(cohort.size());
+    c += changes / static_cast<double>(clients);
+  }
+  // What the formula is for: c is the mean of the variates of all clients.
+  expect_near(c, (own[0] + own[1] + own[2]) / static_cast<double>(clients));
+  const Ending ending = run("scaffold", {}, {}, some);
+  expect_near(ending.w, w);
+  for (int i = 0; i < clients; ++i) {
+    SCOPED_TRACE(i);
+    expect_near(vector_of(ending.kept[i].get("scaffold.c")), own[i]);
+  }
+}
+
 TEST(Methods, feddyn_regularises_dynamically) {
   const double alpha = 0.4;
   Vector w = start, h(3);
@@ -240,6 +274,28 @@ TEST(Methods, feddyn_regularises_dynamically) {
     w = mean - h / alpha;
   }
   expect_near(run("feddyn", {{"a", "0.4"}}).w, w);
+}
+
+TEST(Methods, feddyn_moves_the_servers_state_by_the_share_that_took_part) {
+  const double alpha = 0.4;
+  Vector w = start, h(3);
+  std::array<Vector, clients> own;
+  own.fill(Vector(3));
+  for (const std::vector<int>& cohort : some) {
+    Vector sum(3), moved(3);
+    for (const int i : cohort) {
+      Vector y = w;
+      for (int step = 0; step < tau[i]; ++step) {
+        y -= lr * (gradient(i, y) - own[i] + alpha * (y - w));
+      }
+      own[i] -= alpha * (y - w);
+      sum += y;
+      moved += y - w;
+    }
+    h -= alpha / clients * moved;
+    w = sum / static_cast<double>(cohort.size()) - h / alpha;
+  }
+  expect_near(run("feddyn", {{"a", "0.4"}}, {}, some).w, w);
 }
 
 /// FedSAM with delta = rho scale^2 g / ||scale g||, scale = 1 or |w| + eta.

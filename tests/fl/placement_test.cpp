@@ -1,6 +1,7 @@
 // Which rank trains whom.
+#include "harmofl/fl/placement.hpp"
+
 #include "harmofl/base/rng.hpp"
-#include "harmofl/fl/federation.hpp"
 
 #include <gmock/gmock.h>
 
@@ -11,20 +12,20 @@
 namespace harmofl {
 namespace {
 
-using Costs = std::vector<std::int64_t>;
+using Costs = std::vector<double>;
 
 /// The load of the busiest rank.
-std::int64_t longest(const Costs& costs, const std::vector<Rank>& owner, std::int64_t ranks) {
+double longest(const Costs& costs, const std::vector<Rank>& owner, std::int64_t ranks) {
   Costs load(static_cast<std::size_t>(ranks), 0);
   for (std::size_t i = 0; i < costs.size(); ++i) load[owner[i].position()] += costs[i];
   return std::ranges::max(load);
 }
 
 /// The least possible load of the busiest rank: tries every placement.
-std::int64_t optimum(const Costs& costs, std::int64_t ranks) {
+double optimum(const Costs& costs, std::int64_t ranks) {
   std::int64_t placements = 1;
   for (std::size_t i = 0; i < costs.size(); ++i) placements *= ranks;
-  std::int64_t best = std::numeric_limits<std::int64_t>::max();
+  double best = std::numeric_limits<double>::max();
   for (std::int64_t code = 0; code < placements; ++code) {
     std::vector<Rank> owner;
     for (std::int64_t rest = code; owner.size() < costs.size(); rest /= ranks) {
@@ -37,7 +38,7 @@ std::int64_t optimum(const Costs& costs, std::int64_t ranks) {
 
 Costs random_costs(RngStream& rng, std::size_t count) {
   Costs costs(count);
-  for (std::int64_t& cost : costs) cost = 1 + rng.below(100);
+  for (double& cost : costs) cost = 1 + rng.below(100);
   return costs;
 }
 
@@ -62,8 +63,7 @@ TEST(Placement, is_at_most_a_third_longer_than_the_best_one) {
     const Costs costs = random_costs(rng, 3 + static_cast<std::size_t>(trial % 5));
     // Graham's bound of longest first: 4/3 - 1/(3 ranks).
     const double bound = 4.0 / 3.0 - 1.0 / (3.0 * static_cast<double>(ranks));
-    EXPECT_LE(static_cast<double>(longest(costs, place(costs, ranks), ranks)),
-              bound * static_cast<double>(optimum(costs, ranks)) + 1e-9)
+    EXPECT_LE(longest(costs, place(costs, ranks), ranks), bound * optimum(costs, ranks) + 1e-9)
         << testing::PrintToString(costs);
   }
 }
@@ -89,6 +89,93 @@ TEST(Placement, gives_each_client_a_rank_of_its_own_when_there_are_enough) {
 }
 
 TEST(Placement, of_nobody_is_empty) { EXPECT_TRUE(place({}, 2).empty()); }
+
+std::vector<ClientId> everyone(std::size_t count) {
+  std::vector<ClientId> ids;
+  for (std::size_t i = 0; i < count; ++i) ids.emplace_back(static_cast<std::int64_t>(i));
+  return ids;
+}
+
+std::int64_t moves(const std::vector<Rank>& before, const std::vector<Rank>& after) {
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) count += before[i] == after[i] ? 0 : 1;
+  return count;
+}
+
+TEST(Rebalance, moves_nobody_while_the_load_is_even_enough) {
+  RngStream rng = stream();
+  for (int trial = 0; trial < 20; ++trial) {
+    const Costs costs = random_costs(rng, 30);
+    const std::vector<Rank> owner = place(costs, 3);
+    EXPECT_EQ(rebalance(owner, everyone(30), costs, 3), owner);
+  }
+}
+
+TEST(Rebalance, evens_out_a_cohort_within_five_percent_of_longest_first) {
+  RngStream rng = stream();
+  for (int trial = 0; trial < 40; ++trial) {
+    const std::int64_t ranks = 2 + trial % 5;
+    const Costs costs = random_costs(rng, 60);
+    const std::vector<Rank> owner = place(costs, ranks);
+    std::vector<ClientId> cohort;
+    Costs cohort_costs;
+    for (const ClientId id : everyone(60)) {
+      if (rng.below(3) != 0) continue;
+      cohort.push_back(id);
+      cohort_costs.push_back(costs[id.position()]);
+    }
+    const std::vector<Rank> after = rebalance(owner, cohort, costs, ranks);
+    std::vector<Rank> of_cohort;
+    for (const ClientId id : cohort) of_cohort.push_back(after[id.position()]);
+    EXPECT_LE(longest(cohort_costs, of_cohort, ranks),
+              1.05 * longest(cohort_costs, place(cohort_costs, ranks), ranks) + 1e-9);
+    EXPECT_LE(moves(owner, after), std::ssize(cohort));
+  }
+}
+
+TEST(Rebalance, moves_one_client_when_one_is_enough) {
+  const Costs costs{5, 5, 5, 5};
+  const std::vector<Rank> owner{Rank{0}, Rank{0}, Rank{0}, Rank{1}};
+  EXPECT_EQ(moves(owner, rebalance(owner, everyone(4), costs, 2)), 1);
+}
+
+TEST(Rebalance, leaves_those_who_do_not_train_where_they_are) {
+  const Costs costs{5, 5, 5, 5};
+  const std::vector<Rank> owner{Rank{0}, Rank{0}, Rank{0}, Rank{0}};
+  const std::vector<Rank> after = rebalance(owner, {ClientId{1}, ClientId{2}}, costs, 2);
+  EXPECT_EQ(after[0], Rank{0});
+  EXPECT_EQ(after[3], Rank{0});
+  EXPECT_NE(after[1], after[2]);
+}
+
+TEST(Rebalance, follows_costs_that_drift) {
+  // Equal at first; then client 0 takes as long as all others together.
+  ClientCosts costs({4, 4, 4, 4});
+  const std::vector<Rank> owner = place(costs.estimates(), 2);
+  for (int round = 0; round < 5; ++round) {
+    for (const ClientId id : everyone(4)) costs.observe(id, id == ClientId{0} ? 3.0 : 1.0);
+  }
+  const std::vector<Rank> after = rebalance(owner, everyone(4), costs.estimates(), 2);
+  EXPECT_DOUBLE_EQ(longest(costs.estimates(), after, 2), 3.0);
+}
+
+TEST(ClientCosts, are_samples_until_something_was_measured) {
+  EXPECT_EQ(ClientCosts({3, 1}).estimates(), (Costs{3, 1}));
+}
+
+TEST(ClientCosts, estimate_those_not_seen_by_the_speed_of_the_others) {
+  ClientCosts costs({10, 20, 30});
+  costs.observe(ClientId{0}, 2.0);
+  costs.observe(ClientId{1}, 4.0);
+  EXPECT_EQ(costs.estimates(), (Costs{2, 4, 6}));
+}
+
+TEST(ClientCosts, forget_half_of_what_was_at_every_round) {
+  ClientCosts costs({1});
+  costs.observe(ClientId{0}, 4.0);
+  costs.observe(ClientId{0}, 2.0);
+  EXPECT_DOUBLE_EQ(costs.estimates()[0], 3.0);
+}
 
 }  // namespace
 }  // namespace harmofl

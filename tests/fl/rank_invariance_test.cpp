@@ -1,4 +1,6 @@
 // A run gives the same numbers on any number of ranks as on one rank without MPI.
+#include "fl/rank_invariance.hpp"
+
 #include "fl/small_federation.hpp"
 #include "model/tensors.hpp"
 #include "support/world.hpp"
@@ -8,41 +10,16 @@
 namespace harmofl {
 namespace {
 
+using test::bytes_of;
 using test::Ending;
+using test::expect_same;
 using test::run;
-using test::run_serially;
 using test::same_bits;
-using test::same_scores;
+using test::serial_ending;
 using test::small_options;
 using test::SmallFederation;
 using test::unequal_sites;
 using test::world;
-
-std::string bytes_of(const torch::Tensor& state) {
-  return {static_cast<const char*>(state.const_data_ptr()), state.nbytes()};
-}
-
-/// The run on one rank without MPI: the root does it and tells the others the model.
-Ending serial_ending(const SimulationOptions& options, const SmallFederation& small) {
-  Ending ending;
-  if (world().is_root()) ending = run_serially(options, small);
-  std::string bytes = world().is_root() ? bytes_of(ending.state) : "";
-  world().broadcast(bytes);
-  const auto count = static_cast<std::int64_t>(bytes.size() / sizeof(float));
-  ending.state = torch::from_blob(bytes.data(), {count}).clone();
-  return ending;
-}
-
-/// Expects the same model on every rank, and the same scores on the root.
-void expect_same(const Ending& parallel, const Ending& serial) {
-  EXPECT_TRUE(same_bits(parallel.state, serial.state));
-  if (world().is_root()) {
-    EXPECT_TRUE(same_scores(parallel.scores, serial.scores));
-    EXPECT_FALSE(serial.scores.empty());
-  } else {
-    EXPECT_TRUE(parallel.scores.empty());
-  }
-}
 
 TEST(RankInvariance, holds_to_the_bit_for_exact_sums_with_every_norm) {
   const SmallFederation small = unequal_sites(3);

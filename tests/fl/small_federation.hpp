@@ -1,6 +1,7 @@
 /// A federation of synthetic sites in memory, small enough to train in a test.
 #pragma once
 
+#include "harmofl/data/residence.hpp"
 #include "harmofl/data/synthetic.hpp"
 #include "harmofl/fl/simulation.hpp"
 
@@ -48,9 +49,11 @@ struct SmallFederation {
     return federation;
   }
 
-  Simulation::ClientLoader loader() const {
-    return [this](const Member& member) {
-      return *std::ranges::find(clients, member.site, &ClientData::site);
+  Simulation::ClientLoader loader(torch::Device device = torch::kCPU) const {
+    return [this, device](const Member& member) {
+      ClientData client = *std::ranges::find(clients, member.site, &ClientData::site);
+      settle(client, device);
+      return client;
     };
   }
 };
@@ -111,8 +114,8 @@ inline Ending ending_of(Simulation& simulation) {
 
 /// Runs all rounds on the ranks of `comm`, writing nothing. Collective.
 inline Ending run(const Communicator& comm, const SimulationOptions& options,
-                  const SmallFederation& small) {
-  Simulation simulation(comm, options, small.federation(), small.loader(), torch::kCPU, nullptr);
+                  const SmallFederation& small, torch::Device device = torch::kCPU) {
+  Simulation simulation(comm, options, small.federation(), small.loader(device), device, nullptr);
   simulation.run();
   return ending_of(simulation);
 }

@@ -129,13 +129,14 @@ std::vector<NamedTensor> initial_model(const Simulation& simulation, const Trace
 }
 
 /// The tensors that stayed with the clients of this rank.
-void check_local_tensors(Trace& trace, const std::string& group, const Simulation& simulation) {
+void check_local_tensors(Trace& trace, const std::string& group, Simulation& simulation) {
   for (std::int64_t k = 0; trace.has(concat("expect/", group, "client", k)); ++k) {
-    const NamedState* client = simulation.state_of(ClientId{k});
-    if (client == nullptr) continue;
-    for (const std::string& name : trace.children(concat("expect/", group, "client", k))) {
-      trace.check(concat(group, "client", k, "/", name), client->get("local." + name));
-    }
+    if (!simulation.hosting().own().contains(ClientId{k})) continue;
+    simulation.hosting().with_state(ClientId{k}, [&](const NamedState& client) {
+      for (const std::string& name : trace.children(concat("expect/", group, "client", k))) {
+        trace.check(concat(group, "client", k, "/", name), client.get("local." + name));
+      }
+    });
   }
 }
 

@@ -1,5 +1,8 @@
 #include "harmofl/io/checkpoint.hpp"
 
+#include "harmofl/base/checksum.hpp"
+#include "harmofl/io/hdf5.hpp"
+
 #include "io/file_size_limit.hpp"
 #include "io/samples.hpp"
 #include "support/temp_folder.hpp"
@@ -81,6 +84,58 @@ TEST(Checkpoint, NamesTheTensorWhoseBytesChanged) {
   EXPECT_THAT(user_error_of([&] { reader.read("model"); }),
               AllOf(HasSubstr("c.h5: /model/z.weight"), HasSubstr("damaged"),
                     HasSubstr("Resume from another checkpoint")));
+}
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Checkpoint, IsRefusedWhicheverByteChanges) {
+  const TempFolder folder;
+  write_checkpoint(folder / "c.h5");
+  EXPECT_NO_THROW(CheckpointReader::verify(folder / "c.h5"));
+  const std::string good = bytes_of(folder / "c.h5");
+  const std::size_t seal = good.rfind("harmofl-xxh3 ");
+  ASSERT_NE(seal, std::string::npos);
+  const auto put = [&](std::size_t place, char byte) {
+    std::fstream file(folder / "c.h5", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(place)).put(byte);
+  };
+  for (std::size_t place = 0; place < good.size(); ++place) {
+    put(place, static_cast<char>(good[place] ^ (1 << (place % 8))));
+    if (place < seal || place >= good.size() - 33) {
+      EXPECT_THROW(CheckpointReader::verify(folder / "c.h5"), UserError) << "byte " << place;
+    } else {  // without its mark it is a file without a seal, and sound
+      EXPECT_NO_THROW(CheckpointReader::verify(folder / "c.h5")) << "byte " << place;
+    }
+    put(place, good[place]);
+  }
+}
+
+TEST(Checkpoint, OfBeforeThereWereSealsIsVerifiedByItsTensors) {
+  const TempFolder folder;
+  const auto write_old = [&](const std::string& tensor_checksum) {
+    hdf5::File file = hdf5::File::create(folder / "c.h5");
+    file.write_attribute("/", "format_version", std::int64_t{1});
+    file.write_attribute("/", "rounds_done", std::int64_t{1});
+    for (const char* name : {"algorithm", "config", "state"}) {
+      file.write_attribute("/", name, std::string("x"));
+    }
+    const float value = 2.0F;
+    file.make_group("/model");
+    file.write("/model/weight", hdf5::Type::float32, {}, &value);
+    file.write_attribute("/model/weight", "index", std::int64_t{0});
+    file.write_attribute("/model/weight", "role", std::string("parameter"));
+    file.write_attribute("/model/weight", "xxh3", tensor_checksum);
+    file.close();
+  };
+  const float value = 2.0F;
+  write_old(checksum(std::as_bytes(std::span(&value, 1))));
+  EXPECT_NO_THROW(CheckpointReader::verify(folder / "c.h5"));
+  write_old("0");
+  EXPECT_THAT(user_error_of([&] { CheckpointReader::verify(folder / "c.h5"); }),
+              HasSubstr("/model/weight"));
 }
 
 TEST(Checkpoint, RefusesATruncatedFile) {

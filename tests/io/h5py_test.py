@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Checks that h5py reads a shard as docs/shard-format.md describes it.
 
-    h5py_test.py SHARD
+    h5py_test.py SHARD [PATIENTS]
 
-Exit status: 0 it does; 1 it does not; 77 h5py is not installed.
+With PATIENTS, a number, the shard names so many patients. Exit status: 0 it does; 1 it does not; 77 h5py is not installed.
 """
 import json
 import sys
@@ -18,7 +18,7 @@ except ImportError as missing:
 TARGETS = {"segmentation": ("masks", numpy.uint8), "classification": ("labels", numpy.int64)}
 
 
-def check(path):
+def check(path, patients=None):
     with h5py.File(path, "r") as shard:
         facts = shard.attrs
         assert facts["format_version"] == 1
@@ -29,6 +29,7 @@ def check(path):
         classes = list(facts["class_names"])
         name, dtype = TARGETS[facts["task"]]
         seen = []
+        named = set()
         for split in ("train", "val", "test"):
             images, targets = shard[split]["images"], shard[split][name]
             ids = [text.decode() for text in shard[split]["ids"]]
@@ -40,10 +41,15 @@ def check(path):
                 assert images.fletcher32 and images.chunks == (1, *images.shape[1:])
                 assert numpy.isfinite(images[:]).all()
                 assert 0 <= targets[:].min() and targets[:].max() < len(classes)
+            if "groups" in shard[split]:
+                groups = [text.decode() for text in shard[split]["groups"]]
+                assert len(groups) == len(ids) and any(groups)
+                named |= set(groups) - {""}
             seen += ids
             print(f"{path}: {split}: {images.shape} {images.dtype}")
         assert len(seen) == len(set(seen))
+        assert patients is None or len(named) == patients, named
 
 
 if __name__ == "__main__":
-    check(sys.argv[1])
+    check(sys.argv[1], *map(int, sys.argv[2:]))

@@ -42,9 +42,9 @@ TEST(Hdf5File, GivesBackWhatWasWritten) {
   EXPECT_EQ(info.type, Type::float32);
   EXPECT_THAT(info.shape, ElementsAre(3, 2));
   EXPECT_TRUE(info.fletcher32);
-  std::vector<float> first(2);
-  file.read("/group/values", Type::float32, first.data(), 1);
-  EXPECT_THAT(first, ElementsAre(1.0f, 2.0f));
+  std::vector<float> rows(4);
+  file.read_rows("/group/values", Type::float32, rows.data(), {0, 2});
+  EXPECT_THAT(rows, ElementsAre(1.0f, 2.0f, 5.0f, 6.0f));
   std::vector<double> all(6);
   file.read("/group/values", Type::float64, all.data());
   EXPECT_THAT(all, ElementsAre(1, 2, 3, 4, 5, 6));

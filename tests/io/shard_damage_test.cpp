@@ -86,6 +86,21 @@ class ShardDamage : public testing::Test {
     });
   }
 
+  /// Changes a byte in the chunk of the second training image.
+  void flip_second_image() const {
+    const SplitData data = small_split(info_, 4, "a");
+    std::string bytes;
+    {
+      std::ifstream file(path_, std::ios::binary);
+      bytes.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    const std::string pixels(reinterpret_cast<const char*>(data.images.data()) + 60, 60);
+    const std::size_t place = bytes.find(pixels);
+    ASSERT_NE(place, std::string::npos);
+    bytes[place + 7] = static_cast<char>(bytes[place + 7] ^ 0x10);
+    std::ofstream(path_, std::ios::binary) << bytes;
+  }
+
   /// The error of opening and reading everything.
   std::string error() const {
     const std::string message = test::user_error_of([&] {
@@ -194,18 +209,48 @@ TEST_F(ShardDamage, ShapesThatClaimMoreThanIsStored) {
 
 TEST_F(ShardDamage, FlippedBytesInAChunk) {
   make();
-  const SplitData data = small_split(info_, 4, "a");
-  std::string bytes;
-  {
-    std::ifstream file(path_, std::ios::binary);
-    bytes.assign(std::istreambuf_iterator<char>(file), {});
-  }
-  const std::string pixels(reinterpret_cast<const char*>(data.images.data()) + 60, 60);
-  const std::size_t place = bytes.find(pixels);  // the chunk of the second image
-  ASSERT_NE(place, std::string::npos);
-  bytes[place + 7] = static_cast<char>(bytes[place + 7] ^ 0x10);
-  std::ofstream(path_, std::ios::binary) << bytes;
+  flip_second_image();
   EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("Fletcher32 checksum")));
+}
+
+TEST_F(ShardDamage, FlippedBytesAreFoundByWhoReadsTheRowAndByNobodyElse) {
+  make();
+  flip_second_image();
+  const ShardReader reader(path_);
+  EXPECT_EQ(reader.read_rows(Split::train, {0, 2, 3}).count(), 3);
+  for (const std::vector<std::int64_t>& rows :
+       std::vector<std::vector<std::int64_t>>{{1}, {0, 1}, {1, 3}}) {
+    EXPECT_THAT(test::user_error_of([&] { reader.read_rows(Split::train, rows); }),
+                AllOf(HasSubstr("clinic.h5: /train/images"), HasSubstr("Fletcher32 checksum")));
+  }
+}
+
+TEST_F(ShardDamage, LabelsAreVerifiedWhicheverRowsAreRead) {
+  make(Task::classification);
+  poke("/train/labels", H5T_NATIVE_INT64, small_split(info_, 4, "a").labels, 3, std::int64_t{0},
+       false);
+  const ShardReader reader(path_);
+  for (const auto& read : std::vector<std::function<void()>>{
+           [&] { reader.read_rows(Split::train, {0}); }, [&] { reader.labels(Split::train); }}) {
+    EXPECT_THAT(test::user_error_of(read), AllOf(HasSubstr("/train/labels"), HasSubstr("'xxh3'")));
+  }
+}
+
+TEST_F(ShardDamage, PatientsThatAreNotOneASample) {
+  make();
+  replace("/val/groups", H5T_NATIVE_UINT8, {2});
+  EXPECT_THAT(error(), AllOf(HasSubstr("/val/groups"), HasSubstr("expected strings")));
+  make();
+  change([&](hid_t file) {
+    const hid_t type = H5Tcopy(H5T_C_S1);
+    const std::vector<hsize_t> shape{3};
+    const hid_t space = H5Screate_simple(1, shape.data(), nullptr);
+    const hid_t made =
+        H5Dcreate2(file, "/val/groups", type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    ASSERT_GE(H5Dwrite(made, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, "abc"), 0);
+  });
+  EXPECT_THAT(error(),
+              AllOf(HasSubstr("/val/groups"), HasSubstr("expected 2 names"), HasSubstr("found 3")));
 }
 
 TEST_F(ShardDamage, ContentChangedBehindTheChecksum) {

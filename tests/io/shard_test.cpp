@@ -1,4 +1,4 @@
-#include "harmofl/io/shard.hpp"
+#include "harmofl/io/shard_pool.hpp"
 
 #include "io/file_size_limit.hpp"
 #include "io/samples.hpp"
@@ -65,6 +65,88 @@ TEST(Shard, ReadsOnlyTheFirstSamplesWhenAsked) {
   EXPECT_THAT(found.ids, ElementsAre("a0", "a1", "a2"));
   EXPECT_TRUE(std::equal(found.images.begin(), found.images.end(), all.images.begin()));
   EXPECT_EQ(found.masks.size(), 60u);
+}
+
+TEST_P(EveryKindOfShard, GivesTheRowsThatAreAskedFor) {
+  const auto [task, pixels, deflate] = GetParam();
+  const TempFolder folder;
+  const ShardInfo info = small_info(task, pixels);
+  write_small_shard(folder / "clinic.h5", info, deflate);
+  const ShardReader reader(folder / "clinic.h5");
+  const SplitData all = small_split(info, 4, "a");
+  const std::size_t bytes = all.images.size() / 4;
+  for (const std::vector<std::int64_t>& rows : std::vector<std::vector<std::int64_t>>{
+           {}, {0}, {3}, {0, 1}, {1, 3}, {0, 2, 3}, {0, 1, 2, 3}}) {
+    const SplitData found = reader.read_rows(Split::train, rows);
+    ASSERT_EQ(found.ids.size(), rows.size());
+    ASSERT_EQ(found.images.size(), rows.size() * bytes);
+    ASSERT_EQ(found.masks.size(), task == Task::segmentation ? rows.size() * 20 : 0);
+    ASSERT_EQ(found.labels.size(), task == Task::segmentation ? 0 : rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto row = static_cast<std::size_t>(rows[i]);
+      EXPECT_EQ(found.ids[i], all.ids[row]);
+      EXPECT_EQ(std::memcmp(&found.images[i * bytes], &all.images[row * bytes], bytes), 0);
+      if (task == Task::classification) {
+        EXPECT_EQ(found.labels[i], all.labels[row]);
+      } else {
+        EXPECT_EQ(std::memcmp(&found.masks[i * 20], &all.masks[row * 20], 20), 0);
+      }
+    }
+  }
+}
+
+TEST(Shard, RefusesRowsThatAreNotThereOrDoNotAscend) {
+  const TempFolder folder;
+  write_small_shard(folder / "clinic.h5", small_info());
+  const ShardReader reader(folder / "clinic.h5");
+  const auto message = [&](Split split, const std::vector<std::int64_t>& rows) {
+    return user_error_of([&] { reader.read_rows(split, rows); });
+  };
+  EXPECT_THAT(message(Split::train, {1, 4}),
+              AllOf(HasSubstr("clinic.h5: /train: sample 4"), HasSubstr("from 2 to 3")));
+  EXPECT_THAT(message(Split::train, {-1}), HasSubstr("sample -1"));
+  EXPECT_THAT(message(Split::val, {1, 0}), HasSubstr("/val: sample 0"));
+  EXPECT_THAT(message(Split::val, {0, 0}), HasSubstr("/val: sample 0"));
+  EXPECT_THAT(message(Split::test, {0}), HasSubstr("/test: sample 0"));
+}
+
+TEST(Shard, KnowsThePatientsOfItsSamples) {
+  const TempFolder folder;
+  const ShardInfo info = small_info(Task::classification);
+  SplitData train = small_split(info, 4, "a");
+  train.groups = {"p1", "p1", "", "p2"};
+  SplitData val = small_split(info, 2, "b");
+  val.groups = {"", ""};
+  {
+    ShardWriter writer(folder / "x.h5", info);
+    writer.write(Split::train, train);
+    writer.write(Split::val, val);
+    writer.commit();
+  }
+  const ShardReader reader(folder / "x.h5");
+  EXPECT_EQ(reader.groups(Split::train), train.groups);
+  EXPECT_TRUE(reader.groups(Split::val).empty());
+  EXPECT_TRUE(reader.groups(Split::test).empty());
+  EXPECT_THAT(reader.read_rows(Split::train, {1, 2}).groups, ElementsAre("p1", ""));
+  EXPECT_EQ(reader.read(Split::train).groups, train.groups);
+  EXPECT_THAT(reader.ids(Split::val), ElementsAre("b0", "b1"));
+  EXPECT_THAT(reader.labels(Split::train), ElementsAre(0, 1, 0, 1));
+  train.groups.pop_back();
+  ShardWriter writer(folder / "y.h5", info);
+  EXPECT_THAT(user_error_of([&] { writer.write(Split::train, train); }),
+              AllOf(HasSubstr("/train/groups"), HasSubstr("expected 4"), HasSubstr("found 3")));
+}
+
+TEST(ShardPool, OpensAShardOnce) {
+  const TempFolder folder;
+  write_small_shard(folder / "a.h5", small_info());
+  ShardPool pool({folder / "a.h5", folder / "absent.h5"});
+  EXPECT_EQ(pool.size(), 2);
+  const ShardReader& first = pool.open(0);
+  EXPECT_THAT(user_error_of([&] { pool.open(1); }), HasSubstr("absent.h5"));
+  std::filesystem::remove(folder / "a.h5");
+  EXPECT_EQ(&pool.open(0), &first);
+  EXPECT_EQ(first.read_rows(Split::train, {2}).count(), 1);
 }
 
 TEST(Shard, HasTheSameBytesEveryTimeItIsWritten) {

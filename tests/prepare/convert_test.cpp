@@ -90,6 +90,28 @@ TEST_F(Convert, CutsPatchesThatStayInOneSplit) {
   EXPECT_THAT(error(), HasSubstr("smaller than the patch 4x9"));
 }
 
+TEST_F(Convert, StoresThePatientsOfTheListWithEveryTile) {
+  options_.size.reset();
+  options_.patch = Size{4, 8};
+  options_.list = folder_ / "list.csv";
+  const auto list = [&](const char* last) {
+    std::ofstream(*options_.list) << "id,site,patient,split\n0,site,ann,train\n1,site,bob,train\n"
+                                  << "2,site,ann,train\n3,site,,val\n4,site," << last << ",test\n";
+  };
+  list("cleo");
+  run();
+  const ShardReader reader(shard());
+  EXPECT_THAT(reader.ids(Split::train),
+              testing::ElementsAre("0_y0x0", "0_y1x0", "1_y0x0", "1_y1x0", "2_y0x0", "2_y1x0"));
+  EXPECT_THAT(reader.groups(Split::train),
+              testing::ElementsAre("ann", "ann", "bob", "bob", "ann", "ann"));
+  EXPECT_TRUE(reader.groups(Split::val).empty());
+  EXPECT_THAT(reader.groups(Split::test), testing::ElementsAre("cleo", "cleo"));
+  EXPECT_THAT(run(), HasSubstr("kept"));
+  list("dora");
+  EXPECT_THAT(error(), HasSubstr("Give --overwrite"));
+}
+
 TEST_F(Convert, NamesImagesThatDoNotFitTogether) {
   options_.size.reset();
   write_pair(folder_ / "in/site", "4", 6, 6, 9);

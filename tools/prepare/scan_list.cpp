@@ -1,7 +1,7 @@
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
+#include "harmofl/io/csv.hpp"
 
-#include "prepare/csv.hpp"
 #include "prepare/scan_layouts.hpp"
 
 #include <utility>
@@ -27,7 +27,7 @@ std::optional<Split> parse_split_name(const std::string& list, const Row& row) {
                          "' is no split. Write train, val or test, or nothing to draw it."));
 }
 
-Task task_of(const Table& table, const Options& options) {
+Task task_of(const CsvTable& table, const Options& options) {
   if (options.task) return *options.task;
   HARMOFL_VALIDATE(!(table.has("label") && table.has("mask")), options.list->string(),
                    ": there are both labels and masks. Say which are to be learnt: ",
@@ -57,7 +57,7 @@ Sample to_sample(const Row& row, Task task, const Options& options) {
 }  // namespace
 
 Sources scan_list(const Options& options) {
-  const Table table = read_csv(*options.list);
+  const CsvTable table = read_csv(*options.list);
   for (const char* column : {"id", "site"}) {
     HARMOFL_VALIDATE(table.has(column), options.list->string(), ": there is no column '", column,
                      "'; found: ", join(table.columns), ". Needed are id and site; path, mask, ",

@@ -57,12 +57,13 @@ std::vector<Piece> make_pieces(const Sample& sample, const Image& image, const O
            mask.values.empty() ? Image{} : resample_mask(mask, size)}};
 }
 
-void append(SplitData& split, const Piece& piece, std::int64_t label) {
+void append(SplitData& split, const Piece& piece, std::int64_t label, const std::string& patient) {
   const auto bytes = std::as_bytes(std::span(piece.image.values));
   split.images.insert(split.images.end(), bytes.begin(), bytes.end());
   split.masks.insert(split.masks.end(), piece.mask.values.begin(), piece.mask.values.end());
   if (piece.mask.values.empty()) split.labels.push_back(label);
   split.ids.push_back(piece.id);
+  split.groups.push_back(patient);
 }
 
 void check_same_size(const SiteContent& content, const Sample& sample, Size size) {
@@ -90,6 +91,7 @@ std::string source_checksum(const SitePlan& plan) {
     add_text(sum, std::string(to_string(plan.splits[i])));
     add_text(sum, file_checksum(sample.image));
     if (!sample.mask.empty()) add_text(sum, file_checksum(sample.mask));
+    if (!sample.patient.empty()) add_text(sum, sample.patient);
   }
   return sum.digest();
 }
@@ -108,7 +110,7 @@ SiteContent load_site(const SitePlan& plan, const std::vector<std::string>& clas
       check_same_size(content, sample, piece.image.size);
       content.size = piece.image.size;
       append(content.splits[static_cast<std::size_t>(plan.splits[i])], piece,
-             label_of(sample, class_names));
+             label_of(sample, class_names), sample.patient);
     }
   }
   log::clear_progress();

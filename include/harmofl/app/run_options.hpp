@@ -15,6 +15,7 @@ struct RunOptions {
   std::filesystem::path output;
   std::filesystem::path shards;
   std::filesystem::path weights;  ///< To start from; empty: a drawn initial model.
+  PartitionOptions partition;
   bool resume = false;
   bool save_initial = false;
   DeviceType device = DeviceType::cpu;
@@ -28,6 +29,13 @@ void resolve(Config& config, Task task);
 
 /// Options of a resolved configuration. Throws UsageError or UserError naming key and value.
 RunOptions run_options(const Config& config);
+
+/// How a configuration, resolved or not, deals images to clients.
+PartitionOptions partition_options(const Config& config);
+
+/// Whether models are measured on the images of sites, not on those of clients, by a resolved
+/// configuration.
+bool measured_by_site(const Config& config);
 
 /// The model part alone, for evaluating a checkpoint.
 ModelOptions model_options(const Config& config);

@@ -1,6 +1,8 @@
 /// How the process asks the system for memory.
 #pragma once
 
+#include <cstdint>
+
 namespace harmofl {
 
 /// Keeps freed memory for the next allocation instead of giving it back to the system. Training
@@ -9,5 +11,8 @@ namespace harmofl {
 /// 8 on 3x128x128). The process then stays as large as it once was. Does nothing without glibc and
 /// where the environment has a MALLOC_ setting of its own. To be called before the first thread.
 void keep_freed_memory();
+
+/// Most memory that this process held in RAM so far, in bytes.
+std::int64_t peak_memory_bytes();
 
 }  // namespace harmofl

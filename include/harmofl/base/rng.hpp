@@ -23,6 +23,9 @@ enum class RngPurpose : std::uint32_t {
   synthesis = 4,
   selection = 5,
   direction = 6,
+  cohort = 7,
+  partition = 8,
+  fleet = 9,
 };
 
 /// A stream of random numbers keyed by (seed, round, client, purpose).

@@ -41,6 +41,15 @@ class PhaseTimes {
     for (const auto& [name, value] : seconds) seconds_[name] += value;
   }
   const std::map<std::string, double>& seconds() const { return seconds_; }
+  /// What was added since `seconds()` returned `before`.
+  std::map<std::string, double> since(const std::map<std::string, double>& before) const {
+    std::map<std::string, double> added;
+    for (const auto& [name, value] : seconds_) {
+      const auto found = before.find(name);
+      added[name] = found == before.end() ? value : value - found->second;
+    }
+    return added;
+  }
 
  private:
   std::map<std::string, double> seconds_;

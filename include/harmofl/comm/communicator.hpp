@@ -73,8 +73,9 @@ class Communicator {
   std::vector<std::string> gather(const std::string& bytes) const;
   /// Gives every rank every rank's `bytes`, by rank.
   std::vector<std::string> all_gather(const std::string& bytes) const;
-  /// Gives the root the `bytes` of `owner`; the only ranks that take part are those two.
-  std::string send_to_root(Rank owner, const std::string& bytes) const;
+  /// Gives rank `to` the `bytes` of rank `from`, others get nothing; the only ranks that need to
+  /// call are those two. Several transfers meet when all ranks make theirs in one order.
+  std::string transfer(Rank from, Rank to, const std::string& bytes) const;
 
   /// True everywhere when `value` is true on any rank.
   bool any(bool value) const;
@@ -91,11 +92,7 @@ class Communicator {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Throws UserError when Slurm started several tasks but MPI says that this one is alone: every
-/// task would then do the whole job by itself. `world` is the communicator of all ranks.
-void check_launcher(const Communicator& world);
-
-/// Version text of the MPI library, one line.
+/// Version text of the MPI library, one line. Works without a live session too.
 std::string mpi_library_version();
 
 }  // namespace harmofl

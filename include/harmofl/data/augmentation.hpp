@@ -5,6 +5,8 @@
 
 #include <torch/types.h>
 
+#include <cstdint>
+
 namespace harmofl {
 
 /// Rotates every image by a random multiple of 90 degrees and, with probability 0.75, flips it
@@ -12,6 +14,15 @@ namespace harmofl {
 /// 0 or 180 degrees only, so that shapes stay.
 ///
 /// `images` is [B, C, H, W], any dtype; `masks` is [B, H, W] or undefined. In place.
-void augment(torch::Tensor& images, torch::Tensor& masks, RngStream& rng);
+///
+/// Without `sources` image after image is turned, which suits the CPU. With `pixel_sources` of the
+/// same size and device all are turned at once, by one gather of images and one of masks and
+/// without waiting for the device: for GPUs. Both draw the same and give the same bits.
+void augment(torch::Tensor& images, torch::Tensor& masks, RngStream& rng,
+             const torch::Tensor& sources = {});
+
+/// Where each pixel of a turned image comes from: int64 [8, height * width], a row a symmetry. Rows
+/// that turn an image that is not square by 90 degrees are of no use.
+torch::Tensor pixel_sources(std::int64_t height, std::int64_t width, torch::Device device);
 
 }  // namespace harmofl

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 namespace harmofl {
 
@@ -24,7 +23,9 @@ struct BatchOptions {
   bool augment = false;
 };
 
-/// One pass over samples in a given order; the last batch may be smaller.
+/// One pass over samples in a given order; the last batch may be smaller. Cutting a batch does not
+/// wait for a GPU: the order is put there once, and samples that stay in host memory pass through
+/// pinned memory.
 class BatchStream {
  public:
   /// In stored order, not augmented: evaluation.
@@ -42,10 +43,16 @@ class BatchStream {
   std::optional<Batch> next();
 
  private:
+  bool staged() const;
+  torch::Tensor rows(const torch::Tensor& all, std::int64_t size) const;
+
   const Samples& samples_;
   BatchOptions options_;
-  std::vector<std::int64_t> order_;  ///< Empty: stored order.
+  torch::Device device_;  ///< Of the batches.
+  torch::Tensor scale_;   ///< float32, of the intensities.
+  torch::Tensor order_;   ///< int64, where the samples are. Undefined: stored order.
   std::optional<RngStream> augmentation_;
+  torch::Tensor pixel_sources_;  ///< For augmentation on a GPU.
   std::int64_t count_ = 0;
   std::int64_t position_ = 0;
 };

@@ -1,7 +1,9 @@
 /// Synthetic sites: one world of cell-like images seen through different scanners.
 ///
 /// Every site draws its scenes from the same distribution and then differs, as hospitals do, by
-/// gain, contrast (gamma), colour cast, blur and a frequency-dependent transfer function.
+/// gain, contrast (gamma), colour cast, blur and a frequency-dependent transfer function. Four
+/// consecutive samples of a split are one patient, in name only: their images have nothing in
+/// common.
 #pragma once
 
 #include "harmofl/io/shard.hpp"

@@ -14,6 +14,11 @@ enum class Reduction {
   exact,  ///< 64-bit fixed-point sums: the same bits for any layout.
 };
 
+/// Bytes of one value in a sum over ranks.
+constexpr std::int64_t bytes_of(Reduction reduction) {
+  return reduction == Reduction::exact ? 8 : 4;
+}
+
 /// Numbers of values in a client's message, in this order.
 struct MessageLayout {
   std::int64_t parameters = 0;
@@ -36,9 +41,9 @@ class Aggregator {
   /// Starts a round whose messages have this layout, on `device`.
   void begin(const MessageLayout& layout, torch::Device device);
 
-  /// Adds `weight` times `state`, float32 [layout.length()]. Throws RankFailure, naming `client`,
-  /// when a value is not finite or too large for `exact`.
-  void add(const torch::Tensor& state, double weight, const std::string& client);
+  /// Adds `weight` times `state`, float32 [layout.length()]. Returns false, and adds nothing, when
+  /// a value is not finite. Throws RankFailure, naming `client`, when one is too large for `exact`.
+  bool add(const torch::Tensor& state, double weight, const std::string& client);
 
   /// Returns the sum over all ranks, float32 [layout.length()]; valid until the next `begin`.
   /// Collective.
@@ -50,6 +55,7 @@ class Aggregator {
 
   Transport& transport_;
   Reduction reduction_;
+  torch::Tensor staged_;     ///< In pinned host memory: where MPI adds up what lies on a GPU.
   torch::Tensor sum_;        ///< float32: what `reduce` returns.
   torch::Tensor fixed_sum_;  ///< int64, `exact` only.
   torch::Tensor units_;      ///< float64: units of the fixed point by element, `exact` only.

@@ -18,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace harmofl {
@@ -52,6 +53,9 @@ struct ServerRound {
       average;          ///< sum p_i w_i, or of what `finish` left; becomes w_{t+1}, in place. [P].
   torch::Tensor extra;  ///< sum p_i extra_i.
   NamedState& server;   ///< What the method keeps at the server.
+  /// Share of all clients that the sums are over, |S|/K: the sum over S of the weights that all K
+  /// clients would have, while p_i above sum to 1 over S. 1 when every client counts.
+  double participation = 1.0;
 };
 
 /// A federated method. Every function may be left as it is: then the method is FedAvg. The local
@@ -89,7 +93,32 @@ class Algorithm {
   /// Name of the client tensor (a state, [N]) that a client is evaluated with in the place of the
   /// global model; "" for the global model.
   virtual std::string personal_state() const { return ""; }
+
+  /// Whether local gradients are those of the loss alone, which a GPU can record and replay: the
+  /// method has neither an `add_gradient` nor an `extra_loss` of its own. Known of methods that the
+  /// makers below made, which see it from the class; false of others.
+  bool plain_gradient() const { return plain_gradient_; }
+
+ private:
+  template <class Method>
+  friend std::unique_ptr<Algorithm> made(std::unique_ptr<Method> method);
+
+  bool plain_gradient_ = false;
 };
+
+/// Whether class `Method` takes over the local gradient as Algorithm has it.
+template <class Method>
+inline constexpr bool has_plain_gradient =
+    std::is_same_v<decltype(&Method::add_gradient), decltype(&Algorithm::add_gradient)> &&
+    std::is_same_v<decltype(&Method::wants_features), decltype(&Algorithm::wants_features)> &&
+    std::is_same_v<decltype(&Method::extra_loss), decltype(&Algorithm::extra_loss)>;
+
+/// A new method, with what its class tells about it.
+template <class Method>
+std::unique_ptr<Algorithm> made(std::unique_ptr<Method> method) {
+  method->Algorithm::plain_gradient_ = has_plain_gradient<Method>;
+  return method;
+}
 
 /// A key `algorithm.<name>` of a method.
 struct AlgorithmKey {
@@ -140,11 +169,11 @@ std::unique_ptr<Algorithm> make_algorithm(std::string_view name, const Algorithm
 /// `AlgorithmEntry::make` of a method that has no keys, and of one that has.
 template <class Method>
 std::unique_ptr<Algorithm> make_plain(const AlgorithmOptions&) {
-  return std::make_unique<Method>();
+  return made(std::make_unique<Method>());
 }
 template <class Method>
 std::unique_ptr<Algorithm> make_with_options(const AlgorithmOptions& options) {
-  return std::make_unique<Method>(options);
+  return made(std::make_unique<Method>(options));
 }
 
 }  // namespace harmofl

@@ -14,9 +14,9 @@
 
 namespace harmofl {
 
-/// Metrics of one site and split.
+/// Metrics of one client or site and split.
 struct Score {
-  ClientId client;
+  ClientId client;  ///< Of val and test: the position in Federation::measured().
   Split split = Split::val;
   MetricValues values;
   double seconds = 0.0;

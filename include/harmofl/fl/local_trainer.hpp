@@ -10,8 +10,10 @@
 #include "harmofl/fl/weight_perturbation.hpp"
 #include "harmofl/model/losses.hpp"
 #include "harmofl/model/model.hpp"
+#include "harmofl/model/recorder.hpp"
 
 #include <cstdint>
+#include <memory>
 
 namespace harmofl {
 
@@ -24,7 +26,13 @@ struct LocalOptions {
   BatchOptions batches;
   bool shuffle = true;
   bool measure = false;  ///< Also measures drift and gradient norm, at some cost.
+  bool graphs = false;   ///< Records the gradient of the step on the GPU, and replays it.
 };
+
+/// Throws UserError, with the reason, where `options.graphs` asks to record a step that cannot be:
+/// one to which `algorithm` adds something, or whose amplitude moves between its two passes.
+void check_graphs(const LocalOptions& options, const Algorithm& algorithm,
+                  const AmplitudeOptions& amplitude);
 
 /// All that a client may know of a round.
 struct RoundContext {
@@ -43,11 +51,13 @@ struct ClientReport {
   double drift = 0.0;
   torch::Tensor update;  ///< D_i = w_i - w_t of the parameters, [P]. Undefined unless measured.
   double gradient_norm = 0.0;  ///< Mean over steps of the norm of the gradient stepped with.
+  double input_s = 0.0;        ///< Of the time: cutting, converting and augmenting batches.
 };
 
 /// Trains the model that it is given, in place, on one client's data.
 class LocalTrainer {
  public:
+  /// Throws as `check_graphs`, and for graphs on the CPU.
   LocalTrainer(Model& model, Algorithm& algorithm, const LocalOptions& options);
 
   /// Runs the local epochs from the model as it stands. `client` and `server` are what the method
@@ -67,6 +77,7 @@ class LocalTrainer {
   LocalOptions options_;
   Optimizer optimizer_;
   WeightPerturbation perturbation_;
+  std::unique_ptr<Recorder> recorder_;
   torch::Tensor start_;                  ///< The network's state at the start of a client's work.
   torch::Tensor drift_, gradient_norm_;  ///< Sums over steps, where measured.
 };

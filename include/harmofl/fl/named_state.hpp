@@ -5,6 +5,7 @@
 
 #include <torch/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -23,7 +24,9 @@ class NamedState {
   bool empty() const { return tensors_.empty(); }
   /// The tensor called `name`, which is there.
   const torch::Tensor& get(const std::string& name) const { return tensors_.at(name); }
-  /// Forgets the tensors whose names begin with `prefix`.
+  /// Size of all values, in bytes.
+  std::int64_t size_bytes() const;
+  /// Forgets the tensors whose names begin with `prefix`; all of them where it is "".
   void drop(const std::string& prefix);
   /// The tensors whose names `wanted` accepts; they share memory with these.
   NamedState subset(const std::function<bool(const std::string&)>& wanted) const;

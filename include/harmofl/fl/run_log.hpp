@@ -4,6 +4,7 @@
 #include "harmofl/base/ids.hpp"
 #include "harmofl/fl/evaluation.hpp"
 #include "harmofl/fl/federation.hpp"
+#include "harmofl/fl/round_record.hpp"
 #include "harmofl/io/run_folder.hpp"
 
 #include <nlohmann/json_fwd.hpp>
@@ -27,8 +28,12 @@ class RunLog {
   /// One line for people: "train loss 0.41, val dice 0.81, test dice 0.79".
   std::string headline(const std::vector<Score>& scores) const;
 
+  /// Writes a round's line to `rounds.jsonl` and adds it to the totals of the summary.
+  void record(const RoundRecord& round);
+
   /// The content of `summary.json`: method, best round, its test metrics per site with mean and
-  /// standard deviation over sites, seconds per phase, and the bytes that each client sent.
+  /// standard deviation over sites, seconds per phase, the bytes that a client sent which took part
+  /// in every round, and over all rounds the simulated time and the updates that were lost.
   nlohmann::json summary(const std::string& method, RoundId rounds_done,
                          const std::map<std::string, double>& seconds,
                          std::int64_t sent_bytes) const;
@@ -44,6 +49,8 @@ class RunLog {
   double best_value_ = 0.0;
   std::map<std::string, MetricValues> best_test_;  ///< By site, of the best round.
   std::map<std::string, MetricValues> best_val_;
+  double simulated_s_ = 0.0;
+  std::map<std::string, std::int64_t> lost_;
 };
 
 }  // namespace harmofl

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 namespace harmofl {
@@ -19,14 +20,27 @@ class AtomicFile {
   /// Where to write until `commit`.
   const std::filesystem::path& temporary() const { return temporary_; }
 
-  /// Syncs and renames. Throws UserError naming the file when the disk is full or read-only.
+  /// Makes what was written outlive a loss of power, still under its temporary name. Throws
+  /// UserError naming the file when the disk is full.
+  void flush();
+
+  /// Flushes unless that was done, renames, and syncs the folder. Throws UserError naming the file
+  /// when the disk is full or read-only.
   void commit();
 
  private:
   std::filesystem::path target_;
   std::filesystem::path temporary_;
+  bool flushed_ = false;
   bool committed_ = false;
 };
+
+/// The file whose temporary has this name, "checkpoint.h5" for ".checkpoint.h5.tmp.4711"; "" when
+/// it is the name of no temporary file.
+std::string target_of_temporary(const std::string& name);
+
+/// Makes the content of `path` outlive a loss of power. Returns 0 or the error's number.
+int sync_file(const std::filesystem::path& path);
 
 /// Replaces the content of `path` in place, all or with an error. Returns 0 or the error's number.
 int overwrite_file(const std::filesystem::path& path, std::string_view content);

@@ -43,7 +43,14 @@ class CheckpointWriter {
   /// an XXH3 checksum attribute. Throws UserError naming the file when the disk is full.
   void write(const std::string& group, const std::vector<NamedTensor>& tensors);
 
+  /// Writes the file, under its temporary name, so that `commit` only has to rename it. Nothing can
+  /// be added after it. Throws UserError naming the file when the disk is full.
+  void flush();
+
+  /// Flushes unless that was done, and puts the file in place.
   void commit();
+
+  std::int64_t rounds_done() const;
 
  private:
   struct Impl;
@@ -54,6 +61,11 @@ class CheckpointWriter {
 class CheckpointReader {
  public:
   explicit CheckpointReader(std::filesystem::path path);
+
+  /// Reads all of a checkpoint and holds it against the checksum at its end, before HDF5 looks at
+  /// it; where there is none (older files, files that h5py changed) against those of all tensors of
+  /// all groups. Throws UserError unless a run can go on from it.
+  static void verify(const std::filesystem::path& path);
   ~CheckpointReader();
 
   const CheckpointInfo& info() const;

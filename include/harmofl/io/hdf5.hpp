@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -67,9 +68,12 @@ class File {
   /// Throws the UserError "path: object: problem. Remedy."
   [[noreturn]] void fail(const std::string& object, const std::string& problem) const;
 
-  /// Closes; a created file is written to the disk here, and nothing is when it is destroyed
-  /// without `close`. Throws UserError when the disk is full.
-  void close();
+  /// Gives the bytes that a file ends with, after HDF5's own, which it gets.
+  using Trailer = std::function<std::string(std::string_view content)>;
+
+  /// Closes; a created file is written to the disk here, with `trailer` after it, and nothing is
+  /// when it is destroyed without `close`. Throws UserError when the disk is full.
+  void close(const Trailer& trailer = {});
 
   bool exists(const std::string& object) const;
   bool is_group(const std::string& object) const;
@@ -85,8 +89,11 @@ class File {
              const void* data, const Layout& layout = {});
   void write_strings(const std::string& dataset, const std::vector<std::string>& values);
 
-  /// Reads the first `rows` entries of the first axis (all when negative), converted to `type`.
-  void read(const std::string& dataset, Type type, void* data, std::int64_t rows = -1) const;
+  /// Reads a dataset, converted to `type`.
+  void read(const std::string& dataset, Type type, void* data) const;
+  /// Reads entries `rows` of the first axis, which must ascend and be there, converted to `type`.
+  void read_rows(const std::string& dataset, Type type, void* data,
+                 const std::vector<std::int64_t>& rows) const;
   std::vector<std::string> read_strings(const std::string& dataset) const;
 
   /// Attributes of a group or dataset ("/" is the root); reading checks the kind and names what

@@ -44,10 +44,11 @@ struct ShardInfo {
 
 /// The samples of one split, in memory.
 struct SplitData {
-  std::vector<std::byte> images;     ///< [N, C, H, W], of the shard's pixel type.
-  std::vector<std::int64_t> labels;  ///< [N]; empty for segmentation.
-  std::vector<std::uint8_t> masks;   ///< [N, H, W], class indices; empty for classification.
-  std::vector<std::string> ids;      ///< [N], names of the source images.
+  std::vector<std::byte> images;      ///< [N, C, H, W], of the shard's pixel type.
+  std::vector<std::int64_t> labels;   ///< [N]; empty for segmentation.
+  std::vector<std::uint8_t> masks;    ///< [N, H, W], class indices; empty for classification.
+  std::vector<std::string> ids;       ///< [N], names of the source images.
+  std::vector<std::string> groups{};  ///< [N], patients, "" is nobody; empty when none is known.
 
   std::int64_t count() const { return static_cast<std::int64_t>(ids.size()); }
 };
@@ -71,7 +72,7 @@ class ShardWriter {
 };
 
 /// Reads one shard. Every violation of the format is a UserError that names file, dataset,
-/// what was expected and what was found.
+/// what was expected and what was found. Not for use by several threads at once.
 class ShardReader {
  public:
   /// Opens `path` and checks all attributes, shapes and types; pixels are not read yet.
@@ -86,6 +87,15 @@ class ShardReader {
   /// Number of samples of a split.
   std::int64_t count(Split split) const;
 
+  /// Names of a split's samples, as in SplitData.
+  const std::vector<std::string>& ids(Split split) const;
+
+  /// Patients of a split's samples, as in SplitData.
+  const std::vector<std::string>& groups(Split split) const;
+
+  /// Reads and verifies a split's labels, once; empty for segmentation. Costs no read of pixels.
+  std::vector<std::int64_t> labels(Split split) const;
+
   /// Checksum of a split's images and targets as stored at writing; costs no read of the data.
   std::string stored_checksum(Split split) const;
 
@@ -93,6 +103,10 @@ class ShardReader {
   /// `most` >= 0 reads (and verifies) only the first `most` samples; the whole-split checksum is
   /// then not verified (HDF5's own Fletcher-32 still is).
   SplitData read(Split split, std::int64_t most = -1) const;
+
+  /// Reads and verifies the samples in `rows`, which must ascend, and no other pixels. Damage is
+  /// found by Fletcher-32, and by the whole-split checksum when all rows are asked for.
+  SplitData read_rows(Split split, const std::vector<std::int64_t>& rows) const;
 
  private:
   struct Impl;

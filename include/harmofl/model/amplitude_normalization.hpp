@@ -50,7 +50,8 @@ class AmplitudeNormalization {
   /// Normalises a training batch [B, C, H, W] after moving R towards its mean amplitude (unless
   /// frozen).
   torch::Tensor observe(const torch::Tensor& images);
-  /// Normalises a batch with R as it stands: evaluation. Needs an observed or frozen R.
+  /// Normalises a batch with R as it stands: evaluation. Leaves it as it is while
+  /// there is no R yet.
   torch::Tensor normalize(const torch::Tensor& images) const;
 
   /// Forgets R before a client's first round; does nothing once frozen.

@@ -3,18 +3,40 @@
 
 #include <c10/core/Device.h>
 
+#include <optional>
 #include <string>
 
 namespace harmofl {
 
 enum class DeviceType { cpu, cuda };
 
-/// Picks this rank's device: the CPU, or GPU `local_rank` modulo the visible GPUs, which becomes
-/// the current one. Throws UserError when CUDA is asked for and there is no usable GPU or the
-/// build has no CUDA: never a silent run on the CPU.
+/// What a process sees of GPUs.
+struct GpuSurvey {
+  bool built_with_cuda = false;
+  int visible = 0;           ///< GPUs that this process may use, by the driver's count.
+  bool has_driver = false;   ///< Whether the driver answered at all.
+  std::string failure = {};  ///< What CUDA said instead of a count; "" when it counted.
+  /// CUDA_VISIBLE_DEVICES, where it is set: what the scheduler or the user leaves visible.
+  std::optional<std::string> visible_devices = {};
+};
+
+/// The survey of this process.
+GpuSurvey survey_gpus();
+
+/// Which of the visible GPUs is that of a rank: its position among the ranks of its host, modulo
+/// their number. So a rank that sees one GPU alone (Slurm's --gpus-per-task) takes it, and ranks
+/// in excess share GPUs in turn. Throws UserError, with the reason, where there is no usable one.
+int choose_gpu(const GpuSurvey& survey, int local_rank);
+
+/// Picks this rank's device: the CPU, or the GPU of `choose_gpu`, which becomes the current one.
+/// Throws UserError when CUDA is asked for and no GPU is usable: never a silent run on the CPU.
 c10::Device select_device(DeviceType type, int local_rank);
 
-/// Names a device for people: "cpu", or "cuda:0 NVIDIA H200 (0000:19:00.0)".
+/// Names a device for people: "cpu", or "cuda:0 NVIDIA H200 (0000:19:00.0), 140.0 GiB".
 std::string describe(const c10::Device& device);
+
+/// The stream (a cudaStream_t) on which libtorch launches this thread's work on `device`; null on
+/// the CPU.
+void* current_stream(const c10::Device& device);
 
 }  // namespace harmofl

@@ -4,6 +4,7 @@
 #include "harmofl/model/amplitude_normalization.hpp"
 #include "harmofl/model/network_options.hpp"
 #include "harmofl/model/parameter_vector.hpp"
+#include "harmofl/model/precision.hpp"
 
 #include <torch/types.h>
 
@@ -24,12 +25,15 @@ struct ModelOptions {
   /// on 3x128x128 with batch norms (half as fast with group norms). Off by default, because
   /// libtorch then adds up batch statistics in float32, which the golden traces do notice.
   bool channels_last = false;
+  /// Of forward and backward passes, in training and evaluation.
+  Precision precision = Precision::fp32;
 };
 
 /// A model on one device.
 class Model {
  public:
-  /// Makes the network that the options name, with weights drawn from `seed`.
+  /// Makes the network that the options name, with weights drawn from `seed`. Throws UserError for
+  /// a precision that the device does not have.
   Model(const ModelOptions& options, const ProblemShape& shape, std::uint64_t seed,
         torch::Device device);
   /// Takes a network that is there; of the options, all but those of the network.
@@ -38,9 +42,9 @@ class Model {
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
-  /// Logits of images [B, C, H, W] that have been through `amplitude()`. Where `features` is given,
-  /// it becomes the features of each image, float32 [B, F]: the network's pooled ones, or what the
-  /// projection head makes of them.
+  /// Logits, float32, of images [B, C, H, W] that have been through `amplitude()`. Where `features`
+  /// is given, it becomes the features of each image, float32 [B, F]: the network's pooled ones, or
+  /// what the projection head makes of them.
   torch::Tensor forward(const torch::Tensor& images, torch::Tensor* features = nullptr);
 
   /// Features of `images` at another state of the network, float32 [network_count()], without
@@ -82,6 +86,7 @@ class Model {
  private:
   torch::Device device_;
   bool channels_last_;
+  Precision precision_;
   AmplitudeNormalization amplitude_;
   std::shared_ptr<Network> network_;
   std::shared_ptr<Projection> projection_;  ///< Null without a projection head.

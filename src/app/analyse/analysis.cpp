@@ -22,8 +22,12 @@ AnalysisOptions read_options(const std::string& kind, const GivenOptions& given)
   const bool elsewhere = given.contains("output");
   std::filesystem::path folder = elsewhere ? given["output"].as<std::string>() : checkpoint;
   if (!elsewhere) folder = folder.parent_path();
-  return {kind, checkpoint, folder.empty() ? std::filesystem::path(".") : folder,
-          parse_split(given["split"].as<std::string>()), whole_option(given, "most", 0)};
+  return {kind,
+          checkpoint,
+          given["shards"].as<std::string>(),
+          folder.empty() ? std::filesystem::path(".") : folder,
+          parse_split(given["split"].as<std::string>()),
+          whole_option(given, "most", 0)};
 }
 
 void check_samples(const Federation& federation, Split split) {
@@ -99,7 +103,7 @@ std::unique_ptr<Analysis> open_analysis(const std::string& kind, const Arguments
     print(concat(options), comm);
     return nullptr;
   }
-  const Federation federation = open_federation((*given)["shards"].as<std::string>(), comm);
+  const Federation federation = open_federation(common.shards, comm);
   std::unique_ptr<Analysis> analysis;
   comm.agree([&] {
     check_samples(federation, common.split);
@@ -124,25 +128,26 @@ Samples load_samples(const Analysis& analysis, ClientId client) {
 }
 
 std::vector<Rank> place_sites(const Analysis& analysis, const Communicator& comm) {
-  std::vector<std::int64_t> costs;
+  std::vector<double> costs;
   for (const Member& member : analysis.federation.members) {
-    costs.push_back(member.count(analysis.options.split));
+    costs.push_back(static_cast<double>(member.count(analysis.options.split)));
   }
   return place(costs, comm.size());
 }
 
 std::vector<torch::Tensor> gather_tensors(std::map<ClientId, torch::Tensor> own,
+                                          const std::vector<ClientId>& clients,
                                           const std::vector<Rank>& placement,
                                           const Communicator& comm) {
   std::vector<torch::Tensor> all;
-  for (ClientId id{0}; id.position() < placement.size(); ++id) {
+  for (const ClientId id : clients) {
     std::string bytes;
     if (own.contains(id)) {
       const torch::Tensor host = own.at(id).cpu().contiguous();
       bytes.assign(reinterpret_cast<const char*>(host.const_data_ptr<float>()), host.nbytes());
       own.erase(id);
     }
-    bytes = comm.send_to_root(placement[id.position()], bytes);
+    bytes = comm.transfer(placement[id.position()], Rank{0}, bytes);
     if (!comm.is_root()) continue;
     const auto count = static_cast<std::int64_t>(bytes.size() / sizeof(float));
     all.push_back(torch::empty({count}, torch::kFloat32));

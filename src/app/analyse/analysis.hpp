@@ -34,6 +34,7 @@ std::int64_t whole_option(const GivenOptions& given, const std::string& name, st
 struct AnalysisOptions {
   std::string kind;
   std::string checkpoint;
+  std::filesystem::path shards;  ///< Folder of the sites.
   std::filesystem::path output;  ///< Folder of the results.
   Split split = Split::train;
   std::int64_t most = 0;  ///< Images of each site; 0 is all.
@@ -63,9 +64,10 @@ Samples load_samples(const Analysis& analysis, ClientId client);
 /// Which rank looks at which site.
 std::vector<Rank> place_sites(const Analysis& analysis, const Communicator& comm);
 
-/// The tensors of all clients, float32, by client, on the root; others get nothing. `own` are those
-/// of this rank. Collective.
+/// The tensors of `clients`, float32, in that order, on the root; others get nothing. `own` are
+/// those of this rank. Collective.
 std::vector<torch::Tensor> gather_tensors(std::map<ClientId, torch::Tensor> own,
+                                          const std::vector<ClientId>& clients,
                                           const std::vector<Rank>& placement,
                                           const Communicator& comm);
 

@@ -6,6 +6,7 @@
 #include "analysis.hpp"
 #include "kinds.hpp"
 
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -21,16 +22,17 @@ struct RoundDrift {
 
 /// Continues the run of the checkpoint, or starts it anew, and measures `rounds` rounds.
 /// Collective.
-std::vector<RoundDrift> measure(const Analysis& analysis, std::int64_t rounds, bool fresh,
-                                const Communicator& comm) {
+std::vector<RoundDrift> measure(const Analysis& analysis, const Federation& federation,
+                                std::int64_t rounds, bool fresh, const Communicator& comm) {
   SimulationOptions options = run_options(analysis.loaded.config).simulation;
   options.local.measure = true;
   options.evaluate_every = 0;
   options.rounds = (fresh ? 0 : analysis.loaded.rounds_done) + rounds + 1;  // no round is the last
+  ShardPool shards(federation.shard_paths());
   Simulation simulation(
-      comm, options, analysis.federation,
-      [](const Member& member) { return load_client(member.shard, torch::kCPU); }, torch::kCPU,
-      nullptr);
+      comm, options, federation,
+      [&](const Member& member) { return load_client(member.part, shards, torch::kCPU); },
+      torch::kCPU, nullptr);
   if (!fresh) simulation.resume(analysis.options.checkpoint);
   std::map<ClientId, torch::Tensor> own;
   simulation.observe_updates([&](ClientId id, const torch::Tensor& update) { own[id] = update; });
@@ -38,10 +40,21 @@ std::vector<RoundDrift> measure(const Analysis& analysis, std::int64_t rounds, b
   for (std::int64_t i = 0; i < rounds; ++i) {
     const std::int64_t round = simulation.next_round().value();
     simulation.run_round();
-    const auto updates = gather_tensors(std::exchange(own, {}), simulation.placement(), comm);
+    const auto updates =
+        gather_tensors(std::exchange(own, {}), simulation.trained(), simulation.placement(), comm);
     if (comm.is_root()) measured.push_back({round, simulation.scores(), geometry(updates)});
   }
   return measured;
+}
+
+/// The cosines of a client's update with that of every member; NaN for those that did not train.
+std::vector<double> cosines_by_member(const Federation& federation, const RoundDrift& round,
+                                      const std::vector<double>& cosines) {
+  std::vector<double> all(federation.members.size(), std::numeric_limits<double>::quiet_NaN());
+  for (std::size_t i = 0; i < round.scores.size(); ++i) {
+    all[round.scores[i].client.position()] = cosines[i];
+  }
+  return all;
 }
 
 /// round | site | loss | drift | gamma | gradient_norm | update_norm | cosine_mean | a cosine a
@@ -58,10 +71,13 @@ ResultTable drift_table(const Federation& federation, const std::vector<RoundDri
     gamma /= static_cast<double>(round.scores.size());
     for (std::size_t i = 0; i < round.scores.size(); ++i) {
       const MetricValues& values = round.scores[i].values;
-      table.rows.push_back({round.round, federation.members[i].site, values.at("loss"),
-                            values.at("drift"), gamma, values.at("gradient_norm"),
-                            round.updates.norms[i], round.updates.mean_cosines[i]});
-      for (const double cosine : round.updates.cosines[i]) table.rows.back().push_back(cosine);
+      const Member& member = federation.members[round.scores[i].client.position()];
+      table.rows.push_back({round.round, member.site, values.at("loss"), values.at("drift"), gamma,
+                            values.at("gradient_norm"), round.updates.norms[i],
+                            round.updates.mean_cosines[i]});
+      for (const double c : cosines_by_member(federation, round, round.updates.cosines[i])) {
+        table.rows.back().push_back(c);
+      }
     }
   }
   return table;
@@ -91,8 +107,10 @@ ExitCode analyse_drift(const Arguments& arguments, const Communicator& comm) {
       },
       comm);
   if (!analysis) return ExitCode::done;
-  const std::vector<RoundDrift> measured = measure(*analysis, rounds, fresh, comm);
-  const ResultTable table = drift_table(analysis->federation, measured);
+  const Federation federation =
+      open_federation(analysis->options.shards, comm, partition_options(analysis->loaded.config));
+  const std::vector<RoundDrift> measured = measure(*analysis, federation, rounds, fresh, comm);
+  const ResultTable table = drift_table(federation, measured);
   write_results(*analysis, {{"parameters", analysis->model().parameter_count()}, {"fresh", fresh}},
                 table, comm);
   print(plain_text(table), comm);

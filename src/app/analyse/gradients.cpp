@@ -16,14 +16,16 @@ namespace {
 std::vector<torch::Tensor> measure(const Analysis& analysis, const Communicator& comm) {
   const std::vector<Rank> placement = place_sites(analysis, comm);
   std::map<ClientId, torch::Tensor> own;
+  std::vector<ClientId> all;
+  for (ClientId id{0}; id.value() < analysis.federation.size(); ++id) all.push_back(id);
   comm.agree([&] {
-    for (ClientId id{0}; id.value() < analysis.federation.size(); ++id) {
+    for (const ClientId id : all) {
       if (placement[id.position()] != comm.rank()) continue;
       own[id] = split_gradient(analysis.model(), load_samples(analysis, id), analysis.loss,
                                analysis.batch_size, Statistics::batch);
     }
   });
-  return gather_tensors(std::move(own), placement, comm);
+  return gather_tensors(std::move(own), all, placement, comm);
 }
 
 /// site | norm | cosine_mean | a cosine for each site; the last row is the mean gradient's.

@@ -1,5 +1,7 @@
 #include "result_table.hpp"
 
+#include "harmofl/io/csv.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <iomanip>
@@ -14,15 +16,8 @@ bool is_finite(const json& cell) {
   return !cell.is_number_float() || std::isfinite(cell.get<double>());
 }
 
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
 std::string csv_cell(const json& cell) {
-  if (cell.is_string()) return quoted(cell.get<std::string>());
+  if (cell.is_string()) return csv_field(cell.get<std::string>());
   return is_finite(cell) ? cell.dump() : "";
 }
 
@@ -52,7 +47,7 @@ std::string csv_text(const ResultTable& table) {
     for (std::size_t i = 0; i < cells.size(); ++i) text += (i > 0 ? "," : "") + cell_text(cells[i]);
     text += "\n";
   };
-  add_line(table.columns, quoted);
+  add_line(table.columns, csv_field);
   for (const auto& cells : table.rows) add_line(cells, csv_cell);
   return text;
 }

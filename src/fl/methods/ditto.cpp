@@ -53,7 +53,7 @@ AlgorithmEntry ditto() {
   return {"ditto",
           "Li et al., ICML 2021",
           {{"lambda", "1", "pull of the personal model towards the global one"}},
-          {},
+          {{"data.evaluate", "clients"}},
           make_with_options<Ditto>};
 }
 

@@ -22,7 +22,11 @@ class FedBN final : public Algorithm {
 }  // namespace
 
 AlgorithmEntry fedbn() {
-  return {"fedbn", "Li et al., ICLR 2021", {}, {{"model.norm", "batch"}}, make_plain<FedBN>};
+  return {"fedbn",
+          "Li et al., ICLR 2021",
+          {},
+          {{"model.norm", "batch"}, {"data.evaluate", "clients"}},
+          make_plain<FedBN>};
 }
 
 }  // namespace harmofl

@@ -1,9 +1,10 @@
-// FedDyn (Acar et al., "Federated learning based on dynamic regularization", ICLR 2021), every
-// client in every round.
+// FedDyn (Acar et al., "Federated learning based on dynamic regularization", ICLR 2021), with S the
+// clients that count in a round.
 //   local objective: f_i(w) - <h_i, w> + a/2 ||w - w_t||^2
 //   h_i <- h_i - a (w_i - w_t)
-//   server: h <- h - a sum p_i (w_i - w_t),   w_{t+1} = sum p_i w_i - h / a
-// With uniform weights p_i = 1/K, which is the published form.
+//   server: h <- h - a |S|/K sum_S p_i (w_i - w_t),   w_{t+1} = sum_S p_i w_i - h / a
+// With uniform weights p_i = 1/|S|, which is the published form. With others, |S|/K stands for the
+// share that S has in the weights of all clients, so that |S|/K p_i is a client's weight among all.
 #include "harmofl/fl/algorithm.hpp"
 
 #include <limits>
@@ -37,9 +38,9 @@ class FedDyn final : public Algorithm {
 
   void server_step(ServerRound& round) override {
     torch::Tensor& h = round.server.tensor(linear, round.w);
-    // h <- h - a sum p_i (w_i - w_t)
-    h.sub_(round.average - round.w, a_);
-    // w_{t+1} = sum p_i w_i - h / a
+    // h <- h - a |S|/K sum_S p_i (w_i - w_t)
+    h.sub_(round.average - round.w, a_ * round.participation);
+    // w_{t+1} = sum_S p_i w_i - h / a
     round.average.sub_(h, 1.0 / a_);
   }
 

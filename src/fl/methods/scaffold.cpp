@@ -1,9 +1,10 @@
 // SCAFFOLD (Karimireddy et al., "SCAFFOLD: Stochastic controlled averaging for federated learning",
-// ICML 2020), option II, every client in every round.
+// ICML 2020), option II, with S the clients that count in a round.
 //   local step: w <- w - eta (g - c_i + c)
 //   c_i' = c_i - c + (w_t - w_i) / (tau_i eta)
-//   server:     w_{t+1} = sum p_i w_i,   c <- c + sum p_i (c_i' - c_i)
-// With uniform weights p_i = 1/K, which is the published form.
+//   server:     w_{t+1} = sum_S p_i w_i,   c <- c + |S|/K sum_S p_i (c_i' - c_i)
+// With uniform weights p_i = 1/|S|, which is the published form. With others, |S|/K stands for the
+// share that S has in the weights of all clients, so that |S|/K p_i is a client's weight among all.
 #include "harmofl/fl/algorithm.hpp"
 
 namespace harmofl {
@@ -46,8 +47,8 @@ class Scaffold final : public Algorithm {
   }
 
   void server_step(ServerRound& round) override {
-    // c <- c + sum p_i (c_i' - c_i)
-    round.server.tensor(variate, round.w).add_(round.extra);
+    // c <- c + |S|/K sum_S p_i (c_i' - c_i)
+    round.server.tensor(variate, round.w).add_(round.extra, round.participation);
   }
 
  private:

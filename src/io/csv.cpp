@@ -1,4 +1,4 @@
-#include "prepare/csv.hpp"
+#include "harmofl/io/csv.hpp"
 
 #include "harmofl/base/error.hpp"
 
@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace harmofl::prepare {
+namespace harmofl {
 namespace {
 
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
@@ -72,28 +72,34 @@ class Parser {
 
 }  // namespace
 
-bool Table::has(std::string_view column) const {
+bool CsvTable::has(std::string_view column) const {
   return std::find(columns.begin(), columns.end(), column) != columns.end();
 }
 
-Table parse_csv(std::string_view text, const std::string& name) {
+CsvTable parse_csv(std::string_view text, const std::string& name) {
   Parser parser(text, name);
   HARMOFL_VALIDATE(!parser.done(), name, ": the list is empty. Its first line names the columns.");
-  Table table;
+  CsvTable table;
   table.columns = parser.record();
+  for (auto column = table.columns.begin(); column != table.columns.end(); ++column) {
+    const bool first = std::find(table.columns.begin(), column, *column) == column;
+    HARMOFL_VALIDATE(first || column->empty(), name, ":1: the column '", *column,
+                     "' stands there twice. Remove one of them.");
+  }
   while (!parser.done()) {
     const int line = parser.line();
     const std::vector<std::string> fields = parser.record();
     if (fields.size() == 1 && fields[0].empty()) continue;  // an empty line
     HARMOFL_VALIDATE(fields.size() == table.columns.size(), name, ":", line, ": expected ",
                      table.columns.size(), " fields as in the header, found ", fields.size(), ".");
+    table.lines.push_back(line);
     auto& row = table.rows.emplace_back();
     for (std::size_t i = 0; i < fields.size(); ++i) row[table.columns[i]] = fields[i];
   }
   return table;
 }
 
-Table read_csv(const std::filesystem::path& path) {
+CsvTable read_csv(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   HARMOFL_VALIDATE(file, path.string(), ": cannot be opened for reading. Check that it exists ",
                    "and that you may read it.");
@@ -102,4 +108,11 @@ Table read_csv(const std::filesystem::path& path) {
   return parse_csv(text.str(), path.string());
 }
 
-}  // namespace harmofl::prepare
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+}  // namespace harmofl

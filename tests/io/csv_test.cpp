@@ -1,23 +1,23 @@
-#include "prepare/csv.hpp"
+#include "harmofl/io/csv.hpp"
 
-#include "prepare/png_files.hpp"
+#include "support/errors.hpp"
 
 #include <gmock/gmock.h>
 
+namespace harmofl {
 namespace {
 
-using harmofl::prepare::parse_csv;
-using harmofl::prepare::Table;
-using harmofl::test::error_of;
+using test::error_of;
 using testing::HasSubstr;
 
 TEST(Csv, ReadsQuotesLineEndsAndEmptyFields) {
-  const Table table =
+  const CsvTable table =
       parse_csv("\xEF\xBB\xBFid,rule,note\r\n1,\"a, \"\"b\"\"\nc\",\r\n\r\n2,plain,end", "x.csv");
   EXPECT_THAT(table.columns, testing::ElementsAre("id", "rule", "note"));
   ASSERT_EQ(table.rows.size(), 2u);
   EXPECT_EQ(table.rows[0].at("rule"), "a, \"b\"\nc");
   EXPECT_EQ(table.rows[0].at("note"), "");
+  EXPECT_THAT(table.lines, testing::ElementsAre(2, 5));
   EXPECT_EQ(table.rows[1].at("note"), "end");
 }
 
@@ -28,6 +28,16 @@ TEST(Csv, NamesTheLineThatIsWrong) {
               HasSubstr("x.csv:2: the quote"));
   EXPECT_THAT(error_of([] { parse_csv("a\n\"1\"2\n", "x.csv"); }), HasSubstr("x.csv:2: expected"));
   EXPECT_THAT(error_of([] { parse_csv("", "x.csv"); }), HasSubstr("the list is empty"));
+  EXPECT_THAT(error_of([] { parse_csv("a,b,a\n", "x.csv"); }),
+              HasSubstr("x.csv:1: the column 'a' stands there twice"));
+}
+
+TEST(Csv, WritesFieldsThatItReadsBack) {
+  for (const std::string text : {"plain", "a,b", "\"quoted\"", "two\nlines", ""}) {
+    const CsvTable table = parse_csv("x,y\n" + csv_field(text) + ",1\n", "x.csv");
+    EXPECT_EQ(table.rows.at(0).at("x"), text);
+  }
 }
 
 }  // namespace
+}  // namespace harmofl

@@ -1,0 +1,21 @@
+/// Whether what started this process and the MPI library understand each other.
+#pragma once
+
+namespace harmofl {
+
+class Communicator;
+
+/// Throws UserError when srun started this process without a PMI, by which MPI learns of the other
+/// tasks. To be called before MpiSession: Open MPI 4 would end the process there, with a text about
+/// how it was built; other libraries would let every task do the whole job. Every task throws.
+void check_pmi();
+
+/// Throws UserError when Slurm started several tasks but MPI says that this one is alone: every
+/// task would then do the whole job by itself. `world` is the communicator of all ranks.
+void check_launcher(const Communicator& world);
+
+/// True for one task of a step of srun, which speaks for all while MPI has no ranks yet; true
+/// without Slurm.
+bool is_first_task();
+
+}  // namespace harmofl

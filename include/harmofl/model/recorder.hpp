@@ -1,0 +1,34 @@
+/// Work that is the same for batch after batch, and that a GPU may record once and replay.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace harmofl {
+
+/// Runs work on batches.
+class Recorder {
+ public:
+  /// Work on one batch: changes tensors in place that stay where they are (gradients, weights,
+  /// statistics) and returns a float32 scalar on the device of its arguments.
+  using Work =
+      std::function<torch::Tensor(const torch::Tensor& images, const torch::Tensor& targets)>;
+
+  virtual ~Recorder() = default;
+
+  /// Does `work` on the batch, once, and returns its scalar. A recorder that replays expects work
+  /// that does the same with the same tensors in every call, reads nothing back to the host, and
+  /// depends on nothing but these tensors.
+  virtual torch::Tensor run(const torch::Tensor& images, const torch::Tensor& targets,
+                            const Work& work) = 0;
+};
+
+/// Makes a recorder that does the work anew for every batch or, with `graphs`, one that records it
+/// into a CUDA graph: batches of `batch_size` images are replayed after a few that warm up,
+/// others are worked on as they are. Throws UserError for `graphs` on the CPU.
+std::unique_ptr<Recorder> make_recorder(bool graphs, torch::Device device, std::int64_t batch_size);
+
+}  // namespace harmofl

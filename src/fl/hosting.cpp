@@ -1,0 +1,87 @@
+#include "harmofl/fl/hosting.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace harmofl {
+namespace {
+
+std::string to_bytes(const std::vector<Rank>& placement) {
+  std::string bytes(placement.size() * sizeof(Rank), '\0');
+  std::memcpy(bytes.data(), placement.data(), bytes.size());
+  return bytes;
+}
+
+std::vector<Rank> from_bytes(const std::string& bytes) {
+  std::vector<Rank> placement(bytes.size() / sizeof(Rank));
+  std::memcpy(placement.data(), bytes.data(), bytes.size());
+  return placement;
+}
+
+}  // namespace
+
+Hosting::Hosting(const Communicator& comm, const Federation& federation, ClientLoader load,
+                 std::vector<double> work, PlacementCosts costs, StateOptions state,
+                 torch::Device device)
+    : comm_(comm),
+      federation_(federation),
+      load_(std::move(load)),
+      kind_(costs),
+      costs_(std::move(work)),
+      device_(device),
+      placement_(place(costs_.estimates(), comm.size())),
+      states_(std::move(state), device) {
+  load_missing();
+}
+
+std::int64_t Hosting::rebalance(const std::vector<ClientId>& cohort) {
+  if (comm_.size() == 1 || cohort.empty()) return 0;
+  std::vector<Rank> placement;
+  const bool everyone_knows = kind_ == PlacementCosts::samples;
+  if (everyone_knows || comm_.is_root()) {
+    placement = harmofl::rebalance(placement_, cohort, costs_.estimates(), comm_.size());
+  }
+  if (!everyone_knows) {
+    std::string bytes = to_bytes(placement);
+    comm_.broadcast(bytes);
+    placement = from_bytes(bytes);
+  }
+  return adopt(placement);
+}
+
+std::int64_t Hosting::adopt(const std::vector<Rank>& placement) {
+  std::int64_t moved = 0;
+  for (ClientId id{0}; id.value() < federation_.size(); ++id) {
+    if (placement[id.position()] == placement_[id.position()]) continue;
+    move(id, placement[id.position()]);
+    ++moved;
+  }
+  if (moved > 0) load_missing();
+  return moved;
+}
+
+// Moves happen in the order of clients on all ranks, so that sender and receiver always meet.
+void Hosting::move(ClientId client, Rank to) {
+  const Rank from = std::exchange(placement_[client.position()], to);
+  const bool mine = from == comm_.rank();
+  if (!mine && to != comm_.rank()) return;
+  const std::string bytes =
+      comm_.transfer(from, to, mine ? states_.take(client).serialize() : std::string());
+  if (mine) own_.erase(client);
+  if (to != comm_.rank()) return;
+  NamedState state;
+  state.import_tensors(NamedState::parse(bytes), device_);
+  states_.put(client, std::move(state));
+}
+
+void Hosting::load_missing() {
+  comm_.agree([&] {
+    for (ClientId id{0}; id.value() < federation_.size(); ++id) {
+      if (placement_[id.position()] != comm_.rank() || own_.contains(id)) continue;
+      own_.emplace(id, load_(federation_.members[id.position()]));
+    }
+  });
+}
+
+}  // namespace harmofl

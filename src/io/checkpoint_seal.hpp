@@ -1,0 +1,22 @@
+/// Private to src/io: the checksum of a whole checkpoint, in text after HDF5's own bytes.
+///
+/// HDF5 1.10 does not check its own structures and may crash on damaged ones, so that a file is
+/// held against its seal before the library sees it. HDF5 reads a file that goes on after its end,
+/// and cuts that off when it writes to it: what other programs changed has no seal.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace harmofl::checkpoint_seal {
+
+/// The seal of `content`: "harmofl-xxh3 ", 32 hexadecimal digits and a newline.
+std::string of(std::string_view content);
+
+enum class State { none, right, broken };
+
+/// Reads all of `path`. Throws UserError when it cannot be read.
+State check(const std::filesystem::path& path);
+
+}  // namespace harmofl::checkpoint_seal

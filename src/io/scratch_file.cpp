@@ -1,0 +1,86 @@
+#include "harmofl/io/scratch_file.hpp"
+
+#include "harmofl/base/error.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <unistd.h>
+#include <utility>
+
+namespace harmofl {
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& folder, const char* doing, int error) {
+  throw UserError(concat(folder.string(), ": the scratch file for clients' state cannot be ", doing,
+                         " (", std::strerror(error), "). Set run.scratch to a folder with space, ",
+                         "or raise run.state_memory."));
+}
+
+/// Moves all of `size` bytes by `step(done)`, which returns what read or write return. Returns 0 or
+/// the error's number.
+template <class Step>
+int move_all(std::int64_t size, const Step& step) {
+  for (std::int64_t done = 0; done < size;) {
+    const ssize_t moved = step(done);
+    if (moved < 0 && errno == EINTR) continue;
+    if (moved < 0) return errno;
+    if (moved == 0) return EIO;
+    done += moved;
+  }
+  return 0;
+}
+
+}  // namespace
+
+ScratchFile::ScratchFile(std::filesystem::path folder) : folder_(std::move(folder)) {
+  std::string pattern = (folder_ / ".harmofl-scratch-XXXXXX").string();
+  descriptor_ = mkstemp(pattern.data());
+  if (descriptor_ < 0) fail(folder_, "made", errno);
+  unlink(pattern.c_str());
+}
+
+ScratchFile::~ScratchFile() { close(descriptor_); }
+
+void ScratchFile::put(std::int64_t key, const std::string& bytes) {
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  const auto known = records_.find(key);
+  if (known != records_.end() && known->second.capacity < size) drop(key);
+  if (!records_.contains(key)) records_[key] = place_for(size);
+  Record& record = records_[key];
+  record.size = size;
+  const int error = move_all(size, [&](std::int64_t done) {
+    return pwrite(descriptor_, bytes.data() + done, static_cast<std::size_t>(size - done),
+                  record.offset + done);
+  });
+  if (error != 0) fail(folder_, "written", error);
+}
+
+std::string ScratchFile::get(std::int64_t key) const {
+  const Record& record = records_.at(key);
+  std::string bytes(static_cast<std::size_t>(record.size), '\0');
+  const int error = move_all(record.size, [&](std::int64_t done) {
+    return pread(descriptor_, bytes.data() + done, static_cast<std::size_t>(record.size - done),
+                 record.offset + done);
+  });
+  if (error != 0) fail(folder_, "read", error);
+  return bytes;
+}
+
+void ScratchFile::drop(std::int64_t key) {
+  const auto found = records_.find(key);
+  if (found == records_.end()) return;
+  free_.emplace(found->second.capacity, found->second.offset);
+  records_.erase(found);
+}
+
+/// The smallest unused place that is large enough, else a new one at the end.
+ScratchFile::Record ScratchFile::place_for(std::int64_t size) {
+  const auto fitting = free_.lower_bound(size);
+  if (fitting == free_.end()) return {std::exchange(end_, end_ + size), size, size};
+  const Record record{fitting->second, size, fitting->first};
+  free_.erase(fitting);
+  return record;
+}
+
+}  // namespace harmofl

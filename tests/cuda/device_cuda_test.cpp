@@ -1,0 +1,76 @@
+// The GPU as a device, and sums of what lies on it by one rank.
+#include "harmofl/comm/transport.hpp"
+#include "harmofl/fl/aggregator.hpp"
+
+#include "cuda/gpu_fixture.hpp"
+#include "model/tensors.hpp"
+
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <gmock/gmock.h>
+
+namespace harmofl {
+namespace {
+
+using testing::HasSubstr;
+
+class DeviceOnGpu : public test::GpuTest {};
+class AggregatorOnGpu : public test::GpuTest {};
+
+TEST_F(DeviceOnGpu, is_chosen_in_turn_and_becomes_the_current_one) {
+  const int visible = survey_gpus().visible;
+  for (int local_rank = 0; local_rank <= visible; ++local_rank) {
+    const torch::Device device = select_device(DeviceType::cuda, local_rank);
+    EXPECT_EQ(device.index(), local_rank % visible);
+    EXPECT_EQ(c10::cuda::current_device(), device.index());
+  }
+}
+
+TEST_F(DeviceOnGpu, is_described_by_name_pci_id_and_memory) {
+  const std::string text = describe(gpu);
+  EXPECT_THAT(text, HasSubstr(gpu.str()));
+  EXPECT_THAT(text, testing::ContainsRegex("[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+\\.0"));
+  EXPECT_THAT(text, HasSubstr("GiB"));
+}
+
+TEST_F(DeviceOnGpu, tells_the_stream_that_libtorch_works_on) {
+  const auto side = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, gpu.index());
+  const c10::cuda::CUDAStreamGuard guard(side);
+  EXPECT_EQ(current_stream(gpu), static_cast<void*>(side.stream()));
+}
+
+/// The weighted sum of three states on `device`, by one rank through host memory.
+torch::Tensor sum_of(const std::vector<torch::Tensor>& states, Reduction reduction,
+                     torch::Device device) {
+  const Communicator serial = Communicator::serial();
+  const auto transport = make_transport(TransportKind::mpi, serial, device.is_cuda());
+  Aggregator aggregator(*transport, reduction);
+  aggregator.begin({900, 80, 20}, device);
+  const double weights[] = {0.2, 0.35, 0.45};
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    aggregator.add(states[i].to(device), weights[i], "client");
+  }
+  return aggregator.reduce().cpu();
+}
+
+std::vector<torch::Tensor> random_states() {
+  torch::manual_seed(3);
+  return {torch::randn({1000}), 10 * torch::randn({1000}), 1e-3 * torch::randn({1000})};
+}
+
+TEST_F(AggregatorOnGpu, sums_exactly_to_the_bits_of_the_cpu) {
+  const auto states = random_states();
+  EXPECT_TRUE(test::same_bits(sum_of(states, Reduction::exact, gpu),
+                              sum_of(states, Reduction::exact, torch::kCPU)));
+}
+
+TEST_F(AggregatorOnGpu, sums_fast_to_what_the_cpu_gives) {
+  constexpr double tolerance = 1e-6;  ///< Relative; float32 products and sums may be fused.
+  const auto states = random_states();
+  EXPECT_LT(test::relative_error(sum_of(states, Reduction::fast, gpu),
+                                 sum_of(states, Reduction::fast, torch::kCPU)),
+            tolerance);
+}
+
+}  // namespace
+}  // namespace harmofl

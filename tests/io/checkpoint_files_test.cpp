@@ -1,0 +1,224 @@
+#include "harmofl/io/checkpoint_files.hpp"
+
+#include "io/checkpoints.hpp"
+#include "io/file_size_limit.hpp"
+#include "support/errors.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cerrno>
+#include <fstream>
+
+namespace {
+
+using namespace harmofl;
+using test::names_in;
+using test::TempFolder;
+using test::user_error_of;
+using test::verified_rounds;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+void put(const CheckpointFiles& files, std::int64_t rounds, std::int64_t keep = 2) {
+  files.put(*test::checkpoint_writer(files.newest(), rounds), keep);
+}
+
+std::vector<std::int64_t> rounds_of(const CheckpointFiles& files) {
+  std::vector<std::int64_t> rounds;
+  for (const auto& path : files.all()) rounds.push_back(verified_rounds(path));
+  return rounds;
+}
+
+void cut(const std::filesystem::path& path) {
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+}
+
+TEST(CheckpointFiles, KeepTheLastSoMany) {
+  for (const std::int64_t keep : {1, 2, 3}) {
+    const TempFolder folder;
+    const CheckpointFiles files(folder.path());
+    for (std::int64_t rounds = 1; rounds <= 5; ++rounds) put(files, rounds, keep);
+    std::vector<std::int64_t> expected{5, 4, 3};
+    expected.resize(static_cast<std::size_t>(keep));
+    EXPECT_EQ(rounds_of(files), expected);
+    EXPECT_EQ(names_in(folder.path()).size(), expected.size());
+  }
+}
+
+TEST(CheckpointFiles, NameTheOlderOnesByTheirRounds) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  for (const std::int64_t rounds : {7, 1234567, 1234568}) put(files, rounds, 3);
+  EXPECT_THAT(names_in(folder.path()), UnorderedElementsAre("checkpoint.h5", "checkpoint-000007.h5",
+                                                            "checkpoint-1234567.h5"));
+  EXPECT_THAT(rounds_of(files), ElementsAre(1234568, 1234567, 7));
+}
+
+TEST(CheckpointFiles, AreTheSameWhereHardLinksAreNotSupported) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path(), [](const char*, const char*) {
+    errno = EPERM;
+    return -1;
+  });
+  for (std::int64_t rounds = 1; rounds <= 4; ++rounds) put(files, rounds, 3);
+  EXPECT_THAT(rounds_of(files), ElementsAre(4, 3, 2));
+  EXPECT_EQ(names_in(folder.path()).size(), 3U);
+}
+
+TEST(CheckpointFiles, GoOnAfterAKillBetweenTheLinkAndTheNewOne) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 1);
+  std::filesystem::create_hard_link(files.newest(), folder / "checkpoint-000001.h5");
+  EXPECT_EQ(files.newest_intact(), files.newest());
+  put(files, 2);
+  EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
+}
+
+TEST(CheckpointFiles, GoOnAfterAKillBetweenTheRenameAndTheNewOne) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 1);
+  std::filesystem::rename(files.newest(), folder / "checkpoint-000001.h5");
+  EXPECT_EQ(files.newest_intact(), folder / "checkpoint-000001.h5");
+  put(files, 2);
+  EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
+}
+
+TEST(CheckpointFiles, GoOnAfterAKillBeforeOldOnesAreRemoved) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  for (const std::int64_t rounds : {1, 2, 3}) put(files, rounds, 10);
+  put(files, 4, 2);
+  EXPECT_THAT(rounds_of(files), ElementsAre(4, 3));
+}
+
+TEST(CheckpointFiles, ReplaceOlderOnesOfRoundsThatRanAgain) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  std::ofstream(folder / "checkpoint-000003.h5") << "of another try";
+  put(files, 3);
+  EXPECT_THAT(rounds_of(files), ElementsAre(3));
+  std::ofstream(folder / "checkpoint-000003.h5") << "of another try";
+  put(files, 4);
+  EXPECT_THAT(rounds_of(files), ElementsAre(4, 3));
+}
+
+TEST(CheckpointFiles, LeaveOtherFilesAlone) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  for (const char* name : {"best.h5", "checkpoint-12.h5", "checkpoint-00000x.h5",
+                           "checkpoint-000001.h5.damaged", "checkpoint-.h5"}) {
+    std::ofstream(folder / name) << "x";
+  }
+  EXPECT_THAT(files.all(), IsEmpty());
+  EXPECT_EQ(files.newest_intact(), "");
+  put(files, 2, 1);
+  EXPECT_EQ(names_in(folder.path()).size(), 6U);
+}
+
+TEST(CheckpointFiles, FallBackToTheNewestIntactOneAndSayWhy) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  for (const std::int64_t rounds : {1, 2, 3}) put(files, rounds, 3);
+  cut(files.newest());
+  cut(folder / "checkpoint-000002.h5");
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(files.newest_intact(), folder / "checkpoint-000001.h5");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("warning"), HasSubstr("checkpoint.h5: cannot be opened"),
+                    HasSubstr("checkpoint-000002.h5: cannot be opened"),
+                    HasSubstr("Going on from " + (folder / "checkpoint-000001.h5").string()),
+                    HasSubstr("run again")));
+}
+
+TEST(CheckpointFiles, SayNothingWhenTheNewestIsIntact) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 1);
+  put(files, 2);
+  cut(folder / "checkpoint-000001.h5");
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(files.newest_intact(), files.newest());
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(CheckpointFiles, ListAllThatWasTriedWhenNoneIsIntact) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 1);
+  put(files, 2);
+  cut(files.newest());
+  std::ofstream(folder / "checkpoint-000001.h5") << "text";
+  EXPECT_THAT(user_error_of([&] { files.newest_intact(); }),
+              AllOf(HasSubstr("no checkpoint is intact"), HasSubstr("checkpoint.h5: cannot be"),
+                    HasSubstr("checkpoint-000001.h5: this is not an HDF5 file")));
+}
+
+TEST(CheckpointFiles, NeverKeepADamagedOneInPlaceOfAGoodOne) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 1);
+  put(files, 2);
+  cut(files.newest());
+  files.set_aside_newer_than(files.newest_intact());
+  EXPECT_THAT(names_in(folder.path()),
+              UnorderedElementsAre("checkpoint.h5.damaged", "checkpoint-000001.h5"));
+  put(files, 2);
+  EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
+}
+
+TEST(CheckpointFiles, OfRoundsToComeGoWhenAnEarlierOneWasPutBack) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 4);
+  std::filesystem::rename(files.newest(), folder / "checkpoint-000004.h5");
+  put(files, 1);
+  put(files, 2);
+  EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
+}
+
+TEST(CheckpointFiles, MakeRoomFirstWhenFewerAreToBeKeptThanBefore) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  for (const std::int64_t rounds : {1, 2, 3}) put(files, rounds, 3);
+  {
+    const test::FileSizeLimit limit(1000);
+    user_error_of([&] { put(files, 4, 1); });
+  }
+  EXPECT_THAT(rounds_of(files), ElementsAre(3));
+}
+
+TEST(CheckpointFiles, AreNotRemovedBeforeASaveWhenTheNewestIsMissing) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 1);
+  std::filesystem::rename(files.newest(), folder / "checkpoint-000001.h5");
+  {
+    const test::FileSizeLimit limit(1000);
+    user_error_of([&] { put(files, 2, 1); });
+  }
+  EXPECT_THAT(rounds_of(files), ElementsAre(1));
+  put(files, 2, 1);
+  EXPECT_THAT(rounds_of(files), ElementsAre(2));
+}
+
+TEST(CheckpointFiles, StayAsTheyAreOnAFullDisk) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 1);
+  put(files, 2);
+  {
+    const test::FileSizeLimit limit(1000);
+    EXPECT_THAT(user_error_of([&] { put(files, 3); }),
+                AllOf(HasSubstr("checkpoint.h5: cannot be written"), HasSubstr("File too large")));
+  }
+  EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
+  EXPECT_EQ(names_in(folder.path()).size(), 2U);
+}
+
+}  // namespace

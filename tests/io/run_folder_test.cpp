@@ -1,0 +1,93 @@
+#include "harmofl/io/run_folder.hpp"
+
+#include "io/checkpoints.hpp"
+#include "support/errors.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace {
+
+using namespace harmofl;
+using test::names_in;
+using test::TempFolder;
+using test::user_error_of;
+using testing::HasSubstr;
+using testing::UnorderedElementsAre;
+
+std::string content(const std::filesystem::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+void put(const RunFolder& folder, std::int64_t rounds) {
+  folder.put_checkpoint(*test::checkpoint_writer(folder.checkpoint(), rounds), 2);
+}
+
+TEST(RunFolder, HasOneWriterAtATime) {
+  const TempFolder folder;
+  {
+    const RunFolder first(folder / "run", false);
+    EXPECT_THAT(user_error_of([&] { RunFolder(folder / "run", true); }),
+                HasSubstr("another job writes to this run folder"));
+  }
+  const RunFolder second(folder / "run", false);
+  EXPECT_THAT(names_in(folder / "run"), UnorderedElementsAre(".lock"));
+}
+
+TEST(RunFolder, LosesWhatKilledRunsLeftHalfWrittenAndNothingElse) {
+  const TempFolder folder;
+  for (const char* name : {".checkpoint.h5.tmp.17", ".best.h5.tmp.99", ".run.json.tmp.4",
+                           ".rounds.jsonl.tmp.4", ".table.csv.tmp.17", ".checkpoint.h5.tmp.x",
+                           ".checkpoint.h5.tmp.", "checkpoint.h5.tmp.17"}) {
+    std::ofstream(folder / name) << "x";
+  }
+  { const RunFolder run(folder.path(), false); }
+  EXPECT_THAT(names_in(folder.path()),
+              UnorderedElementsAre(".table.csv.tmp.17", ".checkpoint.h5.tmp.x",
+                                   ".checkpoint.h5.tmp.", "checkpoint.h5.tmp.17"));
+}
+
+TEST(RunFolder, HoldsARunWhenOnlyAnOlderCheckpointIsLeft) {
+  const TempFolder folder;
+  {
+    const RunFolder run(folder.path(), false);
+    EXPECT_FALSE(run.has_checkpoint());
+    put(run, 3);
+    EXPECT_TRUE(run.has_checkpoint());
+  }
+  std::filesystem::rename(folder / "checkpoint.h5", folder / "checkpoint-000003.h5");
+  EXPECT_THAT(user_error_of([&] { RunFolder(folder.path(), false); }),
+              HasSubstr("holds a run already"));
+  const RunFolder run(folder.path(), true);
+  EXPECT_TRUE(run.has_checkpoint());
+  EXPECT_EQ(run.newest_intact_checkpoint(), folder / "checkpoint-000003.h5");
+}
+
+TEST(RunFolder, GoesOnFromAnOlderCheckpointAsIfTheRestHadNotBeen) {
+  const TempFolder folder;
+  const RunFolder run(folder.path(), false);
+  for (std::int64_t round = 0; round < 3; ++round) {
+    run.append_metrics(concat("{\"round\":", round, ",\"site\":\"a\"}\n"));
+    run.append_rounds(concat("{\"round\":", round, "}\n"));
+    put(run, round + 1);
+  }
+  run.append_metrics("{\"round\":3,\"si");  // killed while writing
+  std::filesystem::resize_file(run.checkpoint(), 100);
+  const std::filesystem::path older = run.newest_intact_checkpoint();
+  EXPECT_EQ(older, folder / "checkpoint-000002.h5");
+  run.go_on_from(older, 2);
+  EXPECT_EQ(content(folder / "metrics.jsonl"),
+            "{\"round\":0,\"site\":\"a\"}\n{\"round\":1,\"site\":\"a\"}\n");
+  EXPECT_EQ(content(folder / "rounds.jsonl"), "{\"round\":0}\n{\"round\":1}\n");
+  put(run, 3);
+  EXPECT_EQ(run.newest_intact_checkpoint(), run.checkpoint());
+  EXPECT_EQ(test::verified_rounds(run.checkpoint()), 3);
+  EXPECT_EQ(test::verified_rounds(older), 2);
+}
+
+}  // namespace
