@@ -45,8 +45,8 @@ class ScalingStudy(support.ProgramTest):
 
     def study(self, *arguments):
         return self.succeeds(self.scaling(
-            "run", "--config", self.config, "--output", self.output, "--ranks", "1,2", "--repeat", 2,
-            "--warm-up", 1, *arguments))
+            "run", "--config", self.config, "--output", self.output, "--ranks", "1,2",
+            "--repeat", 2, "--warm-up", 1, *arguments))
 
     def test_runs_in_turns_and_reports_times_that_add_up(self):
         said = self.study("--", "--train.lr", "0.01")

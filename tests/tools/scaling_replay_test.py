@@ -4,18 +4,15 @@ Skipped where smpirun is missing (tools/install-deps.sh --cluster installs it).
 By hand, from the root of the checkout: .deps/venv/bin/python tests/tools/scaling_replay_test.py
 """
 
-import pathlib
 import shutil
 import sys
-import tempfile
 import types
 import unittest
 
-from scaling_support import AGGREGATE, REST, SOURCE, write_study
+from scaling_support import AGGREGATE, PLATFORMS, REST, FolderTest, write_study
 from scaling import analysis, platforms, projection, replay
 from scaling.study import StudyError
 
-PLATFORMS = SOURCE / "tools/scaling/platforms"
 SKIPPED = 77  # the exit status that ctest takes for a skip
 
 # One host with two cores; 1 GB/s between its ranks, at once.
@@ -28,13 +25,8 @@ def work(train, server=0.0, rest=0.0, message_bytes=0):
     return replay.RoundWork(list(train), server, rest, message_bytes, clients_a_rank=1)
 
 
-class ReplayTest(unittest.TestCase):
-    """A test with a folder of its own."""
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="harmofl-test-")
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
+class ReplayTest(FolderTest):
+    """A test that replays."""
 
     def replay(self, machine, *rounds):
         return replay.replay(self.folder, machine, list(rounds))
@@ -147,6 +139,7 @@ class Projection(ReplayTest):
         # Clients of 2, 1, 1, 2, 1, 1, 2, 1 s on four ranks: 11 s, longest first 3, 3, 3 and 2.
         self.assertAlmostEqual(rows[2]["train"], 11 / 4, places=4)
         self.assertAlmostEqual(rows[2]["imbalance"], 0.25, places=4)
+        self.assertAlmostEqual(rows[2]["steady_seconds"], rows[2]["seconds"], places=4)
 
     def test_more_ranks_than_the_machine_has_room_for_are_refused(self):
         with self.assertRaisesRegex(StudyError, "has room for 4096 ranks, not for 5000"):

@@ -3,13 +3,25 @@
 import json
 import pathlib
 import sys
+import tempfile
+import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tools"))
 
 from scaling.study import Study, run_folder  # noqa: E402  (needs the path above)
 
+PLATFORMS = SOURCE / "tools/scaling/platforms"
 AGGREGATE, REST = 0.25, 0.5  # seconds of every round below
+
+
+class FolderTest(unittest.TestCase):
+    """A test with a folder of its own."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="harmofl-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
 
 
 def write_lines(path, objects):

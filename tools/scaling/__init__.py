@@ -11,5 +11,7 @@ larger machines would take.
   platforms    machines as JSON files, and as the XML that SimGrid reads
   replay       writes traces and lets SimGrid replay them
   workload     measured times of clients as the work of ranks, of more clients too
-  projection   predicted rounds on a machine, and their error where runs were measured
+  projector    replays rounds and sums up what they took
+  validation   the error of predictions where runs were measured
+  projection   predicted rounds on a machine
 """

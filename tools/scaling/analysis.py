@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from . import bounds
-from .records import PHASES, read_run
+from .records import PHASES, read_run, times_by_client
 from .study import StudyError, run_folder
 
 
@@ -68,12 +68,7 @@ def work_ratio(study, ranks, base):
 
 def client_costs(runs):
     """The median seconds of each client, of the runs on one number of ranks."""
-    times = {}
-    for run in runs:
-        for one in run.rounds:
-            for client, seconds in one.client_seconds.items():
-                times.setdefault(client, []).append(seconds)
-    return [median(times[client]) for client in sorted(times)]
+    return [median(times) for times in times_by_client(runs).values()]
 
 
 def speed_up_of(study, runs, base_runs, base):

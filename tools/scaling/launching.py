@@ -24,7 +24,7 @@ def local_environment(ranks, cores):
 
 
 def value_of(study, key):
-    """What a run has for a key: the last --key of the arguments, else the configuration's, or None."""
+    """A run's value of a key: the last --key of the arguments, else the configuration's."""
     value = read_config(study.config).get(key)
     given = study.arguments
     for i, word in enumerate(given):
@@ -68,7 +68,7 @@ def grown_arguments(study, folder, ranks):
 
 
 def plan_growth(study):
-    """Settles how many shards a rank has, where that was not said: as many as fit the most ranks."""
+    """Settles how many shards a rank has, where it was not said: as many as fit the most ranks."""
     shards, most = len(shards_of(study)), max(study.ranks)
     study.shards_a_rank = study.shards_a_rank or shards // most
     if study.shards_a_rank * most > shards or study.shards_a_rank == 0:
@@ -97,8 +97,8 @@ def program_command(study, folder, ranks, repetition):
 
 
 def prepare(study, folder, ranks, repetition):
-    """Makes room for a run; False when it is done already. A run that was cut off starts again: half
-    of it under other conditions is no measurement."""
+    """Makes room for a run; False when it is done already. A run that was cut off starts again:
+    half of it under other conditions is no measurement."""
     output = run_folder(folder, ranks, repetition)
     if (output / "summary.json").exists():
         return False
@@ -129,7 +129,7 @@ def run_locally(study, folder, cores, say):
 
 
 def job_command(study, folder, ranks, repetition, after, options):
-    """`sbatch ...` of one run; `after`: the job that has to have ended before it starts, or None."""
+    """`sbatch ...` of one run; `after`: the job that has to end before it starts, or None."""
     step = shlex.join(["mpirun", *program_command(study, folder, ranks, repetition)])
     waits = [f"--dependency=afterany:{after}"] if after else []
     return ["sbatch", "--parsable", f"--job-name=scaling-{ranks}", "--ntasks", str(ranks),

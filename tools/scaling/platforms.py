@@ -1,9 +1,9 @@
 """Machines as small JSON files, and as the XML that SimGrid reads.
 
-Keys of every machine: `topology`; `cores` of a host; `ranks_a_host`; `core_speed` relative to a core
-of the machine that was measured; `host_bandwidth` (bytes/s) and `host_latency` (s) between ranks of
-one host; `allreduce`, SimGrid's name of the algorithm. A network has `link_bandwidth` (bytes/s) and
-`link_latency` (s) of each link, and
+Keys of every machine: `topology`; `cores` of a host; `ranks_a_host`; `core_speed` relative to a
+core of the machine that was measured; `host_bandwidth` (bytes/s) and `host_latency` (s) between
+ranks of one host; `allreduce`, SimGrid's name of the algorithm. A network has `link_bandwidth`
+(bytes/s) and `link_latency` (s) of each link, and
 
   fat-tree   `levels`, from the hosts up: [children, parents, links between] of a node's next switch
   dragonfly  `groups`, `chassis` (of a group), `routers` (of a chassis): [number, links between];

@@ -6,6 +6,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import ScalarFormatter
 
+from . import bounds
 from .records import PHASES
 
 COLOURS = dict(zip(PHASES, ("#4477aa", "#66ccee", "#ee6677", "#ccbb44", "#ddaa88", "#228833",
@@ -42,15 +43,18 @@ def plot_speed_up(path, kind, counts):
     ranks = [c.ranks for c in counts]
     figure, axes = plt.subplots(figsize=SIZE)
     axes.plot(ranks, ranks, color="#999999", linestyle=":", label="ranks")
-    axes.step(ranks, [c.bound for c in counts], where="post", color="#228833",
-              label="K / ceil(K / P)")
+    between = range(min(ranks), max(ranks) + 1)
+    clients = {p: round(counts[0].clients * (p / ranks[0] if kind == "weak" else 1))
+               for p in between}
+    axes.plot(between, [bounds.equal_clients_bound(clients[p], p) for p in between],
+              color="#228833", label="K / ceil(K / P)")
     axes.plot(ranks, [c.longest_first_bound for c in counts], "s--", color="#ee6677",
               markersize=4, label="longest first, on the cores there are")
     with_range(axes, ranks, [c.speed_up for c in counts], "measured", color="#4477aa")
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_formatter(ScalarFormatter())
     by_ranks(axes, ranks, "speed-up" if kind == "strong" else "scaled speed-up")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="upper left")
     save(figure, path)
 
 
@@ -60,9 +64,9 @@ def plot_efficiency(path, counts):
     axes.plot(ranks, [c.longest_first_bound / c.ranks for c in counts], "s--", color="#ee6677",
               markersize=4, label="longest first, on the cores there are")
     with_range(axes, ranks, [c.efficiency for c in counts], "measured", color="#4477aa")
-    axes.set_ylim(0, 1.15)
+    axes.set_ylim(0, 1.15 * max(1.0, *(c.efficiency.most for c in counts)))
     by_ranks(axes, ranks, "efficiency")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower left")
     save(figure, path)
 
 
@@ -78,7 +82,7 @@ def plot_phases(path, counts):
     axes.set_xticks(list(places), [str(c.ranks) for c in counts])
     axes.set_xlabel("ranks")
     axes.set_ylabel("seconds a round, mean of the ranks")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     save(figure, path)
 
 
@@ -88,24 +92,31 @@ def plot_report(folder, kind, counts):
     plot_phases(folder / "phases.png", counts)
 
 
+def projected(axes, rows, name):
+    """As projected with times that vary as measured, and with those of clients that never do."""
+    ranks = [row["ranks"] for row in rows]
+    axes.plot(ranks, [row[name] for row in rows], "o-", color="#4477aa", markersize=4,
+              label="projected")
+    axes.plot(ranks, [row[f"steady_{name}"] for row in rows], "--", color="#ee6677",
+              label="each client at its median time")
+
+
 def plot_projection(path, result):
-    """The federation that stays the same beside the one that grows, as projected and measured."""
+    """The federation that stays the same beside the one that grows."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.6))
     same, growing = result["same"], result["growing"]
     ranks = [row["ranks"] for row in same]
+    shown = [rank for rank in ranks if rank.bit_length() % 2] or ranks
     left.plot(ranks, [row["bound"] for row in same], color="#228833", label="K / ceil(K / P)")
-    left.plot(ranks, [row["speed_up"] for row in same], "o-", color="#4477aa", markersize=4,
-              label="projected")
+    projected(left, same, "speed_up")
     left.set_yscale("log", base=2)
     left.yaxis.set_major_formatter(ScalarFormatter())
-    left.set_title(f"the same {same[0]['clients']} clients", fontsize=9)
-    few = [rank for rank in ranks if rank.bit_length() % 2] or ranks
-    by_ranks(left, few, "speed-up")
-    left.legend(fontsize=8)
-    right.plot(ranks, [row["efficiency"] for row in growing], "o-", color="#4477aa", markersize=4,
-               label="projected")
+    left.set_title(f"{result['platform']}: {same[0]['clients']} clients", fontsize=9)
+    by_ranks(left, shown, "speed-up")
+    left.legend(fontsize=8, loc="upper left")
+    projected(right, growing, "efficiency")
     right.set_ylim(0, 1.1)
-    right.set_title(f"{growing[0]['clients'] // growing[0]['ranks']} clients a rank", fontsize=9)
-    by_ranks(right, few, "efficiency")
+    right.set_title(f"{result['platform']}: {growing[0]['clients']} clients a rank", fontsize=9)
+    by_ranks(right, shown, "efficiency")
     right.legend(fontsize=8, loc="lower left")
     save(figure, path)

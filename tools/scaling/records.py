@@ -66,8 +66,8 @@ def read_config(path):
 
 
 def read_round(line, client_seconds):
-    """A line of rounds.jsonl; phases that a round did not have took no time. Saving follows a round,
-    whose seconds do not hold it, and is a phase of the next line: there it is added."""
+    """A line of rounds.jsonl; phases that a round did not have took no time. Saving follows a
+    round, whose seconds do not hold it, and is a phase of the next line: there it is added."""
     phases = line.get("phases", {})
     mean = {name: phases.get(name, {}).get("mean", 0.0) for name in MEASURED}
     longest = {name: phases.get(name, {}).get("max", 0.0) for name in MEASURED}
@@ -88,8 +88,8 @@ def read_client_seconds(path):
 
 
 def read_run(folder, warm_up):
-    """Reads a run without its first `warm_up` rounds, in which memory is touched for the first time,
-    and without the last, which also evaluates and saves whatever the configuration says."""
+    """Reads a run without its first `warm_up` rounds, in which memory is touched for the first
+    time, and without the last, which evaluates whatever the configuration says."""
     folder = pathlib.Path(folder)
     lines = json_lines(folder / "rounds.jsonl")
     seconds = read_client_seconds(folder / "metrics.jsonl")
@@ -101,3 +101,13 @@ def read_run(folder, warm_up):
         raise StudyError(f"{folder}: holds {len(lines)} rounds, of which {warm_up} are warm-up and "
                          "the last is not counted: none is left. Raise run.rounds.")
     return Run(folder, read_config(folder / "config.ini"), rounds)
+
+
+def times_by_client(runs):
+    """All seconds of each client in the counted rounds of runs: {client: [seconds]}."""
+    times = {}
+    for run in runs:
+        for one in run.rounds:
+            for client, seconds in one.client_seconds.items():
+                times.setdefault(client, []).append(seconds)
+    return times

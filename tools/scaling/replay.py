@@ -1,8 +1,8 @@
 """Lets SimGrid replay rounds: one trace a rank, times of every action from its log.
 
 A trace is time-independent: it says how much is computed and sent, not when. What a link or a host
-gives to each of several that use it at once is SimGrid's part. Its factors for Ethernet with TCP are
-switched off, so that a link has the bandwidth and latency that the machine's file says.
+gives to each of several that use it at once is SimGrid's part. Its factors for Ethernet with TCP
+are switched off, so that a link has the bandwidth and latency that the machine's file says.
 """
 
 import os
@@ -33,7 +33,8 @@ REPORT_BYTES = 64  # of a client's metrics, gathered by rank 0
 @dataclass
 class RoundWork:
     """What ranks do in one round: seconds of training, of each rank; seconds of the server's step,
-    which every rank does; seconds of rank 0 after it; bytes summed over ranks; clients of a rank."""
+    which every rank does; seconds of rank 0 after it; bytes that are summed over ranks; the most
+    clients of a rank."""
 
     train: list
     server: float

@@ -65,7 +65,7 @@ def this_machine(cores):
     model = platform.processor()
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        model = next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         pass
     return {"processor": model, "cores": cores, "system": platform.platform()}

@@ -1,10 +1,12 @@
 """Measured times of clients as the work of ranks, for as many clients and ranks as are wanted."""
 
 import random
+from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
 from . import bounds
+from .records import times_by_client
 from .replay import RoundWork
 from .study import StudyError
 
@@ -31,10 +33,7 @@ def rounds_in_turn(runs):
 
 def seconds_of_clients(runs):
     """All measured seconds of each client, clients in order of their names."""
-    times = {}
-    for one in rounds_in_turn(runs):
-        for client, seconds in one.client_seconds.items():
-            times.setdefault(client, []).append(seconds)
+    times = times_by_client(runs)
     if not times:
         raise StudyError(f"{runs[0].folder}/metrics.jsonl: has no train lines with seconds for the "
                          "counted rounds.")
@@ -54,11 +53,10 @@ def costs_of(runs, message_bytes=None):
 
 
 def work_of(seconds, ranks, costs, typical=None):
-    """A round in which clients take these seconds, dealt longest first by what they usually take."""
+    """A round in which clients take these seconds, dealt longest first by their typical ones."""
     owner = bounds.deal(typical or seconds, ranks)
     busy = bounds.loads(seconds, owner, ranks)
-    hosted = [owner.count(rank) for rank in range(ranks)] if ranks <= 64 else None
-    most = max(hosted) if hosted else -(-len(seconds) // ranks)
+    most = max(Counter(owner).values())
     return RoundWork(train=[load + costs.setup for load in busy], server=costs.server,
                      rest=costs.rest_a_client * len(seconds), message_bytes=costs.message_bytes,
                      clients_a_rank=most)
@@ -66,8 +64,8 @@ def work_of(seconds, ranks, costs, typical=None):
 
 def measured_rounds(runs, ranks, costs, most):
     """At most so many of the measured rounds themselves, their clients dealt to `ranks`."""
-    typical = dict(zip(sorted({c for run in runs for one in run.rounds for c in one.client_seconds}),
-                       (median(times) for times in seconds_of_clients(runs))))
+    times = times_by_client(runs)
+    typical = {client: median(seconds) for client, seconds in times.items()}
     rounds = []
     for one in rounds_in_turn(runs)[:most]:
         clients = sorted(one.client_seconds)
@@ -84,3 +82,10 @@ def sampled_rounds(runs, clients, ranks, costs, count):
     typical = [median(times[i % len(times)]) for i in range(clients)]
     return [work_of([draw.choice(times[i % len(times)]) for i in range(clients)], ranks, costs,
                     typical) for _ in range(count)]
+
+
+def steady_round(runs, clients, ranks, costs):
+    """The same, with every client at its median time: what is left of imbalance is that of whole
+    clients on ranks, none that chance makes."""
+    times = seconds_of_clients(runs)
+    return work_of([median(times[i % len(times)]) for i in range(clients)], ranks, costs)
