@@ -165,7 +165,7 @@ class KilledRuns:
                 for _ in range(times):
                     wait_for(lambda: not being_written(), process)
                     wait_for(being_written, process)
-                time.sleep(self.random.choice((0, 0, 0.001, 0.003)))
+                time.sleep(self.random.choice((0, 0.001, 0.003, 0.006, 0.01)))
             return wait
         return [moment(self.random.choice(names), self.random.randint(1, 2)) for _ in range(count)]
 
