@@ -5,6 +5,7 @@
 #
 #   bash jobs/scaling.sh
 #
+# The tables that it prints lie in STUDY/*.txt, the pictures in STUDY/strong and STUDY/weak.
 # Finished runs are kept, so a call continues where the last one stopped. Environment: HARMOFL (the
 # program), STUDY (folder of the runs, default runs/scaling), SHARDS (folder of the shards, default
 # runs/data/scaling).
@@ -18,6 +19,7 @@ fi
 [[ $# -eq 0 ]] || fail "arguments are not known: $*. See --help."
 export HARMOFL=${HARMOFL:-build/release/harmofl}
 study=${STUDY:-runs/scaling}
+ranks=1,4,16,64,256,1024,4096  # of projections
 shards=${SHARDS:-runs/data/scaling}
 cd "$HARMOFL_ROOT"
 
@@ -32,13 +34,20 @@ mkdir -p "$study"
 for kind in strong weak; do
   step "$kind scaling"
   scaling run --config jobs/scaling.ini --kind "$kind" --output "$study/$kind" \
-    -- --data.shards "$shards" | tee "$study/$kind.txt"
+    -- --data.shards "$shards" >"$study/$kind.txt"
+  cat "$study/$kind.txt"
 done
+# project STUDY NAME ARGUMENTS...: a projection and its text
+project() {
+  step "projection: $2"
+  scaling project "$study/$1" --name "$2" "${@:3}" >"$study/$2.txt"
+  cat "$study/$2.txt"
+}
+
+platforms=tools/scaling/platforms
 for platform in fat-tree dragonfly; do
-  step "projection to $platform"
-  scaling project "$study/strong" --platform "tools/scaling/platforms/$platform.json" \
-    --clients 1024 | tee "$study/$platform.txt"
+  project strong "$platform" --platform "$platforms/$platform.json" --clients 1024 --ranks "$ranks"
 done
-step "weak scaling: the error"
-scaling project "$study/weak" --platform tools/scaling/platforms/fat-tree.json --ranks 1 \
-  | tee "$study/weak-error.txt"
+project strong unet --platform "$platforms/fat-tree.json" --clients 1024 --ranks "$ranks" \
+  --message-bytes 31028744  # what clients of the U-Net of width 32 send
+project weak weak --platform "$platforms/fat-tree.json" --ranks 1

@@ -95,7 +95,7 @@ def project(options):
     study = read_study(options.folder)
     by_ranks = analysis.read_runs(options.folder, study)
     result = projection.project(study, by_ranks, options)
-    name = options.platform.stem
+    name = options.name or options.platform.stem
     tables.write_json(options.folder / f"projection-{name}.json", result)
     plots.plot_projection(options.folder / f"projection-{name}.png", result)
     print(projection.text_of(result))
@@ -138,6 +138,7 @@ def make_parser():
                      help="clients of the federation that grows with the ranks; default 4")
     one.add_argument("--message-bytes", type=positive,
                      help="bytes of a client's message; default: as measured")
+    one.add_argument("--name", help="of the files projection-NAME.json and .png; default: as FILE")
     one.add_argument("--keep", type=pathlib.Path, metavar="FOLDER",
                      help="write platforms and traces here and leave them")
     one.set_defaults(call=project)
