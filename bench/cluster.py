@@ -87,7 +87,7 @@ def aggregate(quick, folder):
 
 def weak(quick, folder):
     """Two ranks against one rank beside another process of the same load: the same work a rank."""
-    clients, repeats = (2, 1) if quick else (20, 5)
+    clients, repeats = (2, 1) if quick else (100, 5)
     synthesize(folder / "one", 1, 10 * clients, "32x32")
     synthesize(folder / "two", 2, 10 * clients, "32x32")
     common = (*CNN, "--data.partition", "iid", "--run.rounds", 4 if quick else 12,
