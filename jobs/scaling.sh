@@ -50,4 +50,4 @@ for platform in fat-tree dragonfly; do
 done
 project strong unet --platform "$platforms/fat-tree.json" --clients 1024 --ranks "$ranks" \
   --message-bytes 31028744  # what clients of the U-Net of width 32 send
-project weak weak --platform "$platforms/fat-tree.json" --ranks 1
+project weak weak-error --platform "$platforms/fat-tree.json" --ranks 1

@@ -70,8 +70,12 @@ class ScalingStudy(support.ProgramTest):
         self.assertIn("lr = 0.01", config)
         self.assertIn("threads = 1", config)
 
+    def test_a_run_that_fails_ends_the_study_with_what_it_said(self):
+        self.fails(self.scaling("run", "--config", self.config, "--output", self.output, "--ranks",
+                                "2", "--", "--train.lr", "fast"), 1, "train.lr", "run-1.log")
+
     def test_weak_scaling_gives_each_rank_a_shard_more(self):
-        self.study("--kind", "weak")
+        self.study("--kind", "weak", "--", "--data.shards", support.federation("classification"))
         report = json.loads((self.output / "report.json").read_text())
         self.assertEqual([one["clients"] for one in report["ranks"]], [1, 2])
         self.assertEqual(report["study"]["shards_a_rank"], 1)

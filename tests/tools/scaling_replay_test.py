@@ -100,7 +100,8 @@ class Projection(ReplayTest):
     """A whole projection of a study whose numbers are known."""
 
     def project(self, **changes):
-        study = write_study(self.folder / "study", cores=changes.pop("cores", 8))
+        study = write_study(self.folder / "study", kind=changes.pop("kind", "strong"),
+                            cores=changes.pop("cores", 8))
         options = types.SimpleNamespace(**{
             "platform": PLATFORMS / "fat-tree.json", "ranks": [1, 2, 4, 64], "clients": None,
             "clients_a_rank": 2, "message_bytes": None, "keep": self.folder / "kept", **changes})
@@ -124,6 +125,12 @@ class Projection(ReplayTest):
         # 4 s of training and four steps of the server on one core.
         self.assertAlmostEqual(four["from_one_rank"]["seconds"], 4 + 4 * AGGREGATE + REST, places=4)
         self.assertAlmostEqual(four["from_same_ranks"]["seconds"], 2.75, places=4)
+
+    def test_a_weak_study_is_predicted_with_as_many_more_clients_as_ranks(self):
+        rows = self.project(kind="weak")["validation"]
+        # On four ranks four times the clients of one: 16 s, 4 s a rank, and four times the rest.
+        self.assertAlmostEqual(rows[2]["from_one_rank"]["seconds"], 4 + AGGREGATE + 4 * REST,
+                               places=4)
 
     def test_ranks_beyond_the_clients_idle_and_bring_nothing(self):
         rows = {row["ranks"]: row for row in self.project()["same"]}

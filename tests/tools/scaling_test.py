@@ -217,7 +217,8 @@ class Launching(FolderTest):
             self.assertEqual(launching.local_environment(3, 2)[key], "1")
 
     def test_a_weak_federation_grows_by_whole_shards_and_clients(self):
-        study = self.study(kind="weak", arguments=["--cohort.size=3"])
+        study = self.study(kind="weak", arguments=["--cohort.size=3", "--train.lr", "1",
+                                                   "--data.shards", f"{self.folder}/shards"])
         launching.plan_growth(study)
         self.assertEqual(study.shards_a_rank, 2)
         command = launching.program_command(study, self.folder, 4, 1)
@@ -226,8 +227,9 @@ class Launching(FolderTest):
         self.assertTrue((links / "site_7.h5").samefile(self.folder / "shards/site_7.h5"))
         for key, value in (("--data.shards", str(links)), ("--data.clients", "24"),
                            ("--cohort.size", "12")):
-            last = max(i for i, word in enumerate(command) if word == key)
-            self.assertEqual(command[last + 1], value)
+            self.assertEqual(command[command.index(key) + 1], value)
+            self.assertEqual(sum(word.startswith(key) for word in command), 1)  # once
+        self.assertEqual(command[command.index("--train.lr") + 1], "1")
 
     def test_more_ranks_than_shards_are_refused_for_weak_scaling(self):
         with self.assertRaisesRegex(StudyError, "needs 10 shards, but there are 9"):

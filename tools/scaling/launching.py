@@ -76,6 +76,17 @@ def plan_growth(study):
                          f"shards, but there are {shards}. Make more, or give fewer --ranks.")
 
 
+def without(arguments, keys):
+    """Arguments less those that give one of these keys: harmofl refuses a key that comes twice."""
+    kept, dropping = [], False
+    for word in arguments:
+        if word.startswith("--"):  # the words up to the next such are the key's value
+            dropping = word[2:].split("=", 1)[0] in keys
+        if not dropping:
+            kept.append(word)
+    return kept
+
+
 def check_same(study, folder):
     """Refuses a folder that holds another study: only ranks and repetitions may be added."""
     if not (pathlib.Path(folder) / DESCRIPTION).exists():
@@ -91,8 +102,9 @@ def check_same(study, folder):
 def program_command(study, folder, ranks, repetition):
     """`harmofl train ...` of one run."""
     grown = grown_arguments(study, folder, ranks) if study.kind == "weak" else []
+    given = without(study.arguments, {word[2:] for word in grown[::2]})
     output = run_folder(folder, ranks, repetition)
-    return [study.program, "train", "--config", study.config, *study.arguments, *grown,
+    return [study.program, "train", "--config", study.config, *given, *grown,
             "--device.threads", "1", "--run.output", str(output)]
 
 
@@ -124,8 +136,9 @@ def run_locally(study, folder, cores, say):
                                   stderr=subprocess.STDOUT, check=False).returncode
         if code != 0:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-            raise StudyError(f"a run on {ranks} ranks ended with status {code}: "
-                             f"{lines[-1] if lines else 'no output'} (all of it: {log})")
+            said = [line for line in lines if line.startswith("error")] or lines or ["no output"]
+            raise StudyError(f"a run on {ranks} ranks ended with status {code}: {said[0]} (all of "
+                             f"it: {log})")
 
 
 def job_command(study, folder, ranks, repetition, after, options):
