@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build/release"
+BUILD = pathlib.Path(os.environ.get("HARMOFL_BUILD", ROOT / "build/release"))
 HARMOFL = BUILD / "harmofl"
 CNN = ("--algorithm.name", "fedavg", "--train.optimizer", "sgd", "--train.momentum", "0",
        "--data.batch_size", "10", "--data.augment", "false", "--device.threads", "1")
@@ -48,12 +48,13 @@ def synthesize(folder, sites, train, size, task="classification"):
 
 
 def rounds(folder):
+    """The lines of rounds.jsonl; the first warms up, the last is evaluated."""
     return [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
 
 
 def train(shards, output, *arguments):
     return (HARMOFL, "train", "--data.shards", shards, "--run.output", output,
-            "--run.evaluate_every", 0, *arguments)
+            "--run.evaluate_every", 100_000, *arguments)
 
 
 def allreduce(quick, _):
@@ -75,10 +76,10 @@ def aggregate(quick, folder):
     for reduce in ("fast", "exact"):
         output = folder / f"unet-{reduce}"
         run(mpirun(2, *train(folder / "unet", output, "--model.width", width, "--algorithm.name",
-                             "harmofl", "--data.batch_size", 4, "--run.rounds", 2 if quick else 6,
+                             "harmofl", "--data.batch_size", 4, "--run.rounds", 3 if quick else 9,
                              "--comm.reduce", reduce, "--model.memory_format", "channels-last",
                              "--device.threads", 1, "--run.save_every", 1000)))
-        lines = rounds(output)[1:]
+        lines = rounds(output)[1:-1]
         yield figure(f"aggregate {reduce}", [line["phases"]["aggregate"]["max"] for line in lines],
                      [line["seconds"] for line in lines], None, "s",
                      f"seconds of a round spent aggregating, of its seconds; U-Net {width}, 2 ranks")
@@ -86,7 +87,7 @@ def aggregate(quick, folder):
 
 def weak(quick, folder):
     """Two ranks against one rank beside another process of the same load: the same work a rank."""
-    clients, repeats = (2, 1) if quick else (20, 5)
+    clients, repeats = (2, 1) if quick else (100, 5)
     synthesize(folder / "one", 1, 10 * clients, "32x32")
     synthesize(folder / "two", 2, 10 * clients, "32x32")
     common = (*CNN, "--data.partition", "iid", "--run.rounds", 4 if quick else 12,
@@ -101,7 +102,7 @@ def weak(quick, folder):
             sys.exit("a run of one rank failed")
         output = folder / f"together-{i}"
         run(mpirun(2, *train(folder / "two", output, *common, "--data.clients", 2 * clients)))
-        median = lambda path: statistics.median(line["seconds"] for line in rounds(path)[2:])
+        median = lambda path: statistics.median(line["seconds"] for line in rounds(path)[1:-1])
         other.append(statistics.fmean(median(path) for path in outputs))
         ours.append(median(output))
     yield figure("weak scaling", ours, other, ">= 0.95", "s",

@@ -7,11 +7,14 @@ cd "$HARMOFL_ROOT" || exit
 source "${HARMOFL_SITE:-jobs/site.sh}"
 prepare_site
 
+# The number of this job alone; the last task of an array has that of the whole array.
+job=${SLURM_JOB_ID:?is not set: submit this with sbatch}
+[[ -z "${SLURM_ARRAY_JOB_ID:-}" ]] || job="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 interrupted=no
 launched=  # process id of the launcher while there is one
 
-# Slurm signals this script alone (--signal=B:USR1@..., scancel --batch): USR1 asks to save and to go
-# on later, TERM comes when the job is cancelled or preempted, and asks to save.
+# Signals to this script alone (--signal=B:USR1@..., scancel --signal=USR1 --batch): USR1 asks to save and
+# to go on later, TERM to save and end.
 interrupt() {
   interrupted=$1
   [[ -z "$launched" ]] || kill -USR1 "$launched" 2>/dev/null || true
@@ -45,13 +48,14 @@ wait_for_launcher() {
 # train OPTION...: one run with what Slurm gave this job, resumed where the last start left it.
 # Returns when the run is complete; a run that was interrupted, or failed, ends the job.
 train() {
-  local launch status=0
+  local launch status=75
   if [[ "$interrupted" == no ]]; then
     choose_launcher
     launch+=("${program[@]}" train --resume "$@")
     note "${launch[*]}"
     "${launch[@]}" &
     launched=$!
+    [[ "$interrupted" == no ]] || interrupt "$interrupted"  # the signal came in between
     wait_for_launcher
     [[ "$status" -ne 0 ]] || return 0
   fi
@@ -60,16 +64,21 @@ train() {
 
 # True when Slurm takes the nodes for another job. The notice, a SIGTERM, ends mpirun's daemons on the
 # other nodes, and with them the run, unsaved; ranks of srun save.
-preempted() { scontrol --oneliner show job "$SLURM_JOB_ID" | grep -q ' PreemptTime=[0-9]'; }
+preempted() { scontrol --oneliner show job "$job" | grep -q ' PreemptTime=[0-9]'; }
 
-# go_on_later STATUS: ends the job; queues it again if it was interrupted. 75 is harmofl's "saved";
-# asked to end before its first round, it has nothing to save and ends by the signal.
+# may_go_on STATUS: whether a run that ended so is to be queued again. 75 is harmofl's "saved". Asked to
+# end before its first round it ends by the signal, with nothing to save; a time limit that is too short
+# would do that again and again.
+may_go_on() {
+  [[ "$1" -eq 75 ]] || preempted ||
+    [[ "$interrupted" == USR1 && "${SLURM_RESTART_COUNT:-0}" -lt 5 ]]
+}
+
+# go_on_later STATUS: ends the job, and queues it again where it was interrupted.
 go_on_later() {
-  local status=$1 job=${SLURM_JOB_ID:?}
-  [[ "$status" -eq 75 || "$interrupted" == USR1 ]] || preempted || exit "$status"
+  local status=$1
+  may_go_on "$status" || exit "$status"
   [[ "$when_saved" == requeue && "$interrupted" != TERM ]] || exit 75
-  # The last task of an array has the array's own id, which would requeue all tasks.
-  [[ -z "${SLURM_ARRAY_JOB_ID:-}" ]] || job="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
   step "requeue of job $job (restart ${SLURM_RESTART_COUNT:-0})"
   scontrol requeue "$job" && exit 0
   note "job $job is saved, but could not be requeued: submit it again"

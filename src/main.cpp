@@ -1,6 +1,7 @@
 // harmofl: runs a subcommand and turns whatever goes wrong into one message and an exit code.
 #include "harmofl/app/commands.hpp"
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/last_words.hpp"
 #include "harmofl/base/log.hpp"
 #include "harmofl/base/memory.hpp"
 #include "harmofl/comm/communicator.hpp"
@@ -38,6 +39,7 @@ ExitCode run_under_mpi(int argc, char** argv) {
   const MpiSession session(argc, argv);
   const Communicator comm = Communicator::world();
   log::set_rank(static_cast<int>(comm.rank().value()), static_cast<int>(comm.size()));
+  install_last_words(static_cast<int>(comm.rank().value()));
   return run(Arguments(argv + 1, argv + argc), comm);
 }
 

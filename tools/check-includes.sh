@@ -3,8 +3,8 @@
 #
 #   tools/check-includes.sh [ROOT]        ROOT: the folder with include/ and src/ (default: this checkout)
 #
-# A file's layer is its folder: include/harmofl/<layer>/ or src/<layer>/; files right in src/ (main)
-# belong to app. Looked at are the included files (comments are not) and, for output, the code.
+# A file's layer is its folder: include/harmofl/<layer>/, src/<layer>/, or bench/<layer>/ (which times
+# that layer against what it is made of); files right in src/ (main) belong to app. Looked at are the included files (comments are not) and, for output, the code.
 # Exit status: 0 all is in order; 1 there are violations (each on a line FILE:LINE: REASON).
 set -euo pipefail
 
@@ -24,9 +24,9 @@ header_rules='
 ^(mpi|mpi-ext|nccl)[.]h$  comm
 ^(hdf5|hdf5_hl|H5.*)[.]h$ io
 '
-# Standard output belongs to the program: only app, and base/log, write to it.
+# Standard output belongs to the program: only app, base/log and benchmarks write to it.
 output_pattern='(^|[^A-Za-z0-9_])(std::cout|printf|puts|putchar)([^A-Za-z0-9_]|$)'
-output_allowed='^(src/[^/]*|(src|include/harmofl)/app/.*|(src|include/harmofl)/base/log[^/]*)$'
+output_allowed='^(src/[^/]*|bench/.*|(src|include/harmofl)/app/.*|(src|include/harmofl)/base/log[^/]*)$'
 
 # shellcheck source=tools/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -55,11 +55,12 @@ if awk -v layer_rules="$layer_rules" -v header_rules="$header_rules" \
     violations++
   }
 
-  # The layer of a source file; "" where there is none (tools, bench).
+  # The layer of a source file; "" where there is none (tools, files right in bench).
   function layer_of(path,    parts, n) {
     n = split(path, parts, "/")
     if (parts[1] == "include") return n >= 4 ? parts[3] : "?"
     if (parts[1] == "src") return n >= 3 ? parts[2] : "app"
+    if (parts[1] == "bench" && n >= 3) return parts[2]
     return ""
   }
 

@@ -72,17 +72,18 @@ std::string explain_oversubscription(const Neighbours& host) {
   const int threads = total_threads(host);
   const int cores = cores_of_all(host);
   const std::string problem =
-      concat(host.size(), " rank(s) with ", threads, " thread(s) in all have ", cores,
+      concat(host.size(), " rank(s) with ", threads, " thread(s) in all share ", cores,
              " core(s) of ", host.front().host);
   if (threads <= host.front().host_cores) {
     return concat(
         problem, ", which has ", host.front().host_cores, ": the launcher bound them to ",
         "too few. Give each rank as many cores as it has threads: ", binding_options(host), ".");
   }
-  return concat(problem, ", and wait for one another. Fewer ranks (each hosts several clients) or ",
-                "fewer threads (--device.threads ",
-                std::max<std::size_t>(1, static_cast<std::size_t>(cores) / host.size()),
-                ") are faster.");
+  const int fair = std::max(1, cores / static_cast<int>(host.size()));
+  const std::string fewer_threads =
+      most_threads(host) > fair ? concat(", or fewer threads (--device.threads ", fair, "),") : "";
+  return concat(problem, ", and wait for one another. Fewer ranks (each hosts several clients)",
+                fewer_threads, " are faster.");
 }
 
 int positive_number(const char* name) {
@@ -102,9 +103,9 @@ ThreadWishes wishes_of(const RunOptions& run) {
   ThreadWishes wishes;
   wishes.configured = static_cast<int>(run.threads);
   wishes.exact = run.simulation.reduction == Reduction::exact;
-  // libtorch has read it, and knows its forms.
-  const bool openmp_decides = std::getenv("OMP_NUM_THREADS") != nullptr || openmp_binds();
-  if (openmp_decides) wishes.omp = torch::get_num_threads();
+  // Not libtorch's own number, which MKL limits to the cores. "4,2" is 4 here: the outer level.
+  wishes.omp = positive_number("OMP_NUM_THREADS");
+  if (wishes.omp == 0 && openmp_binds()) wishes.omp = torch::get_num_threads();
   wishes.slurm_cpus_task = positive_number("SLURM_CPUS_PER_TASK");
   return wishes;
 }

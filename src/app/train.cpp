@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <optional>
 
 namespace harmofl {
@@ -62,6 +64,16 @@ Prepared prepare(const Arguments& arguments, const Communicator& comm) {
   return {*config, run, std::move(federation)};
 }
 
+/// Refuses to go on with other devices than those that the run wrote down.
+void check_fleet(const std::filesystem::path& file, const Fleet& fleet) {
+  std::ifstream stream(file);
+  const std::string before{std::istreambuf_iterator<char>(stream), {}};
+  HARMOFL_VALIDATE(!stream || before == fleet.to_csv(), file.string(),
+                   ": the run began with other ",
+                   "devices than fleet.table or the distributions of [fleet] give now. Put ",
+                   "fleet.table back as it was, or start a run in another folder.");
+}
+
 /// Writes down which client holds which images and which device, where that was made for the run; a
 /// run that goes on must find what it wrote.
 void save_inputs(const RunFolder& folder, const RunOptions& run, const Federation& federation,
@@ -74,7 +86,10 @@ void save_inputs(const RunFolder& folder, const RunOptions& run, const Federatio
     if (goes_on) check_partition_file(file, partition, shards);
     folder.write("partition.csv", partition_text(partition, shards));
   }
-  if (fleet.options().active()) folder.write("fleet.csv", fleet.to_csv());
+  if (fleet.options().active()) {
+    if (goes_on) check_fleet(folder.path() / "fleet.csv", fleet);
+    folder.write("fleet.csv", fleet.to_csv());
+  }
 }
 
 /// What happens before the first round of a run that is not resumed. Collective.

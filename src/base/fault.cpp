@@ -2,6 +2,7 @@
 
 #include "harmofl/base/text.hpp"
 
+#include <csignal>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -15,6 +16,7 @@ void fault_point(std::string_view place, long rank, long round) {
   const std::string here = concat("@", place, ":", rank, ":", round);
   if (wanted == "throw" + here) throw std::runtime_error("injected failure" + here);
   if (wanted == "exit" + here) _exit(9);
+  if (wanted == "crash" + here) raise(SIGSEGV);
   while (wanted == "hang" + here) pause();
 }
 

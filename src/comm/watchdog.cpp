@@ -1,6 +1,7 @@
 #include "harmofl/comm/watchdog.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/last_words.hpp"
 #include "harmofl/base/log.hpp"
 #include "harmofl/comm/communicator.hpp"
 
@@ -52,6 +53,7 @@ Watchdog::Watchdog(double timeout_s, Rank rank)
 Watchdog::~Watchdog() = default;
 
 void Watchdog::kick(const std::string& activity) {
+  set_activity(activity);
   if (impl_ == nullptr) return;
   const std::lock_guard lock(impl_->mutex);
   impl_->activity = activity;

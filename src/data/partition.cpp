@@ -22,8 +22,9 @@ namespace {
 /// How often Dirichlet shares are drawn again when they leave a client without training samples.
 constexpr std::int64_t most_draws = 20;
 
-/// Streams of shares have rounds from here on, those of permutations the number of the split.
-constexpr std::int64_t first_round_of_shares = 16;
+// Rounds of the streams: permutations have the number of the split.
+constexpr std::int64_t round_of_moves = 8;
+constexpr std::int64_t first_round_of_shares = 16;  // one a draw
 
 // Beyond these nothing changes any more, and doubles run out.
 constexpr double least_alpha = 1e-6;
@@ -126,20 +127,24 @@ std::vector<ClientPart> deal(const Strata& strata, std::int64_t clients,
   return parts;
 }
 
-/// Moves one training sample to every client without any, each time from the client with the most.
-void fill_empty(std::vector<ClientPart>& parts) {
+/// Moves one training sample to every client without any, each time from the client with the most:
+/// any of its samples, so that no label is moved more often than others.
+void fill_empty(std::vector<ClientPart>& parts, std::uint64_t seed) {
   using Entry = std::pair<std::int64_t, std::int64_t>;  // samples, minus the position
   std::priority_queue<Entry> largest;
   for (std::int64_t i = 0; i < std::ssize(parts); ++i) {
     largest.emplace(parts[static_cast<std::size_t>(i)].count(Split::train), -i);
   }
-  for (ClientPart& part : parts) {
-    if (part.count(Split::train) > 0) continue;
+  for (std::int64_t i = 0; i < std::ssize(parts); ++i) {
+    std::vector<SampleRef>& receiver = parts[static_cast<std::size_t>(i)].samples.front();
+    if (!receiver.empty()) continue;
     const auto [count, position] = largest.top();
     largest.pop();
-    std::vector<SampleRef>& giver = parts[static_cast<std::size_t>(-position)].samples.front();
     HARMOFL_ASSERT(count >= 2);
-    part.samples.front().push_back(giver.back());
+    std::vector<SampleRef>& giver = parts[static_cast<std::size_t>(-position)].samples.front();
+    RngStream stream(seed, RoundId{round_of_moves}, ClientId{i}, RngPurpose::partition);
+    std::swap(giver[stream.below(static_cast<std::uint32_t>(count))], giver.back());
+    receiver.push_back(giver.back());
     giver.pop_back();
     largest.emplace(count - 1, position);
   }
@@ -171,7 +176,7 @@ Partition by_shares(const std::vector<ShardIndex>& shards, const PartitionOption
   validate(shards, options);
   const Strata strata = shuffled_strata(shards, options);
   Partition partition{deal(strata, options.clients, choose_division(strata, options))};
-  fill_empty(partition.clients);
+  fill_empty(partition.clients, options.seed);
   for (std::int64_t i = 0; i < options.clients; ++i) {
     ClientPart& part = partition.clients[static_cast<std::size_t>(i)];
     part.name = made_name(i, options.clients);

@@ -77,16 +77,26 @@ std::vector<Score> Simulation::train_clients() {
   std::vector<Score> scores;
   for (const ClientId id : trained_) {
     const auto client = hosting_.own().find(id);
-    if (client == hosting_.own().end()) continue;
-    const std::string& site = client->second.site;
-    watchdog_.kick(concat("training client ", site, " in round ", round_));
-    log::progress(concat("round ", round_, " (", round_.value() + 1, "/", options_.rounds,
-                         "), training ", site));
-    fault_point("train", comm_.rank().value(), round_.value());
-    hosting_.with_state(
-        id, [&](NamedState& state) { scores.push_back(train_client(id, client->second, state)); });
+    if (client != hosting_.own().end()) scores.push_back(train_own(id, client->second));
   }
   return scores;
+}
+
+// Errors of libraries do not know whose they are: they get the client's name here.
+Score Simulation::train_own(ClientId id, const ClientData& data) {
+  watchdog_.kick(concat("training client ", data.site, " in round ", round_));
+  log::progress(concat("round ", round_, " (", round_.value() + 1, "/", options_.rounds,
+                       "), training ", data.site));
+  try {
+    fault_point("train", comm_.rank().value(), round_.value());
+    Score score;
+    hosting_.with_state(id, [&](NamedState& kept) { score = train_client(id, data, kept); });
+    return score;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw RankFailure(concat("client ", data.site, " in round ", round_, ": ", error.what()));
+  }
 }
 
 Score Simulation::train_client(ClientId id, const ClientData& data, NamedState& kept) {

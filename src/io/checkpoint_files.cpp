@@ -114,6 +114,8 @@ fs::path CheckpointFiles::newest_intact() const {
 void CheckpointFiles::put(CheckpointWriter& writer, std::int64_t keep) const {
   HARMOFL_EXPECT(keep >= 1);
   const std::int64_t rounds = writer.rounds_done();
+  // More than are to be kept, of before `keep` was lowered: their room may be needed now.
+  if (fs::exists(newest())) remove_all_but(keep - 1, rounds);
   writer.flush();
   fault_point("save-written", 0, rounds);
   if (keep > 1) keep_newest_as_older();

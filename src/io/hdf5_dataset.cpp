@@ -119,6 +119,24 @@ void write_dataset(const File& file, hid_t id, const std::string& name, hid_t ty
   if (!created.close()) file.fail(name, with_cause("cannot be written"));
 }
 
+/// What an open dataset says of itself, believed.
+DatasetInfo describe(const File& file, hid_t opened, const std::string& dataset) {
+  const Handle space(H5Dget_space(opened), H5Sclose);
+  const Handle type(H5Dget_type(opened), H5Tclose);
+  DatasetInfo info;
+  if (!stored_type(type, info.type)) {
+    file.fail(dataset,
+              "expected elements of type uint8, int64, float32, float64 or string, found " +
+                  std::to_string(H5Tget_size(type)) + "-byte elements of another type");
+  }
+  const int rank = H5Sget_simple_extent_ndims(space);
+  std::vector<hsize_t> sizes(static_cast<std::size_t>(std::max(rank, 0)));
+  H5Sget_simple_extent_dims(space, sizes.data(), nullptr);
+  info.shape.assign(sizes.begin(), sizes.end());
+  info.fletcher32 = has_fletcher32(opened);
+  return info;
+}
+
 void check_kind(const File& file, const std::string& dataset, const DatasetInfo& info, Type type) {
   if ((info.type == Type::string) == (type == Type::string)) return;
   file.fail(dataset, concat("expected elements of type ", to_string(type), ", found ",
@@ -175,18 +193,7 @@ hid_t native_type(Type type) {
 
 DatasetInfo File::dataset_info(const std::string& dataset) const {
   const Handle opened = open_dataset(*this, id_, dataset);
-  const Handle space(H5Dget_space(opened), H5Sclose);
-  const Handle type(H5Dget_type(opened), H5Tclose);
-  DatasetInfo info;
-  if (!stored_type(type, info.type)) {
-    fail(dataset, "expected elements of type uint8, int64, float32, float64 or string, found " +
-                      std::to_string(H5Tget_size(type)) + "-byte elements of another type");
-  }
-  const int rank = H5Sget_simple_extent_ndims(space);
-  std::vector<hsize_t> sizes(static_cast<std::size_t>(std::max(rank, 0)));
-  H5Sget_simple_extent_dims(space, sizes.data(), nullptr);
-  info.shape.assign(sizes.begin(), sizes.end());
-  info.fletcher32 = has_fletcher32(opened);
+  const DatasetInfo info = describe(*this, opened, dataset);
   hsize_t file_bytes = 0;
   H5Fget_filesize(id_, &file_bytes);
   const hsize_t stored_bytes = std::min(H5Dget_storage_size(opened), file_bytes);
@@ -221,14 +228,15 @@ void File::read(const std::string& dataset, Type type, void* data) const {
 
 void File::read_rows(const std::string& dataset, Type type, void* data,
                      const std::vector<std::int64_t>& rows) const {
-  const DatasetInfo info = dataset_info(dataset);
+  // Not dataset_info: that looks at every chunk, and clients cut from one shard come here often.
+  const Handle opened = open_dataset(*this, id_, dataset);
+  const DatasetInfo info = describe(*this, opened, dataset);
   check_kind(*this, dataset, info, type);
   HARMOFL_EXPECT(!info.shape.empty());
   if (rows.empty() || info.count() == 0) return;
   std::vector<std::int64_t> block = info.shape;
   block[0] = 1;
   const std::size_t row_bytes = static_cast<std::size_t>(product(block)) * element_bytes(type);
-  const Handle opened = open_dataset(*this, id_, dataset);
   // A read a run of neighbours: HDF5 takes far longer to unite many runs into one selection.
   for (std::size_t first = 0, next = 0; first < rows.size(); first = next) {
     for (next = first + 1; next < rows.size() && rows[next] == rows[next - 1] + 1;) ++next;

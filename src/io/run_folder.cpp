@@ -23,8 +23,9 @@ constexpr std::array line_files{metrics_name, rounds_name};
 
 /// What a run alone writes, so that half of one is of a run that is no more. Other programs may be
 /// writing other files here: a table of `harmofl evaluate`, say.
-constexpr std::array own_files{"checkpoint.h5", "best.h5",  "initial.h5", metrics_name,
-                               rounds_name,     "run.json", "config.ini", "summary.json"};
+constexpr std::array own_files{"checkpoint.h5", "best.h5",      "initial.h5", metrics_name,
+                               rounds_name,     "config.ini",   "run.json",   "summary.json",
+                               "fleet.csv",     "partition.csv"};
 
 constexpr const char* full_disk_remedy =
     "). Free space on the disk or set run.output to another folder; then --resume.";

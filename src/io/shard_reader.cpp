@@ -42,10 +42,11 @@ struct ShardReader::Impl {
   hdf5::File file;
   ShardInfo info;
   std::map<Split, SplitInfo> splits;
+  std::map<Split, std::vector<std::int64_t>> labels{};  ///< As far as they were read, verified.
 
   void check_rows(Split split, const std::vector<std::int64_t>& rows) const;
-  void read_targets(Split split, const std::vector<std::int64_t>& rows, SplitData& data) const;
-  void read_labels(Split split, SplitData& data) const;
+  void read_targets(Split split, const std::vector<std::int64_t>& rows, SplitData& data);
+  const std::vector<std::int64_t>& read_labels(Split split);
 };
 
 /// A list of rows that does not fit was made for another shard.
@@ -60,10 +61,9 @@ void ShardReader::Impl::check_rows(Split split, const std::vector<std::int64_t>&
 }
 
 void ShardReader::Impl::read_targets(Split split, const std::vector<std::int64_t>& rows,
-                                     SplitData& data) const {
+                                     SplitData& data) {
   if (info.task == Task::classification) {
-    read_labels(split, data);
-    data.labels = pick(data.labels, rows);
+    data.labels = pick(read_labels(split), rows);
     return;
   }
   const std::string masks = object(split, "masks");
@@ -75,13 +75,19 @@ void ShardReader::Impl::read_targets(Split split, const std::vector<std::int64_t
   }
 }
 
-/// Reads all labels, whoever is asked for: they are few bytes, in one chunk.
-void ShardReader::Impl::read_labels(Split split, SplitData& data) const {
-  const std::string labels = object(split, "labels");
-  data.labels.resize(splits.at(split).ids.size());
-  file.read(labels, hdf5::Type::int64, data.labels.data());
-  check_sum(file, labels, splits.at(split).target_checksum,
+/// Reads all labels, whichever are asked for, and keeps them: they are few bytes, in one chunk.
+const std::vector<std::int64_t>& ShardReader::Impl::read_labels(Split split) {
+  const auto known = labels.find(split);
+  if (known != labels.end()) return known->second;
+  const std::string name = object(split, "labels");
+  SplitData data;
+  data.ids = splits.at(split).ids;
+  data.labels.resize(data.ids.size());
+  file.read(name, hdf5::Type::int64, data.labels.data());
+  check_sum(file, name, splits.at(split).target_checksum,
             shard_format::target_checksum(info.task, data));
+  shard_format::check_targets(file.path(), info, split, data);
+  return labels[split] = std::move(data.labels);
 }
 
 ShardReader::ShardReader(std::filesystem::path path) {
@@ -124,11 +130,7 @@ const std::vector<std::string>& ShardReader::groups(Split split) const {
 
 std::vector<std::int64_t> ShardReader::labels(Split split) const {
   if (impl_->info.task == Task::segmentation) return {};
-  SplitData data;
-  data.ids = impl_->splits.at(split).ids;
-  impl_->read_labels(split, data);
-  shard_format::check_targets(path(), impl_->info, split, data);
-  return data.labels;
+  return impl_->read_labels(split);
 }
 
 SplitData ShardReader::read(Split split, std::int64_t most) const {
@@ -139,7 +141,7 @@ SplitData ShardReader::read(Split split, std::int64_t most) const {
 }
 
 SplitData ShardReader::read_rows(Split split, const std::vector<std::int64_t>& rows) const {
-  const Impl& self = *impl_;
+  Impl& self = *impl_;
   const SplitInfo& stored = self.splits.at(split);
   self.check_rows(split, rows);
   const bool whole = rows.size() == stored.ids.size();

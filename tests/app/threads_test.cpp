@@ -9,6 +9,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 std::vector<int> cores(int first, int count) {
   std::vector<int> found;
@@ -78,13 +79,19 @@ TEST(Oversubscription, counts_threads_against_cores_and_names_both_and_the_remed
                     HasSubstr("--device.threads 2")));
 }
 
+TEST(Oversubscription, of_single_threads_asks_for_fewer_ranks_alone) {
+  EXPECT_THAT(oversubscription(unbound(12, 8, 1)),
+              AllOf(HasSubstr("12 rank(s) with 12 thread(s)"), HasSubstr("Fewer ranks"),
+                    Not(HasSubstr("--device.threads"))));
+}
+
 TEST(Oversubscription, counts_the_cores_that_a_job_has_of_a_larger_host) {
-  EXPECT_THAT(oversubscription(unbound(4, 2, 3)), HasSubstr("have 2 core(s) of a"));
+  EXPECT_THAT(oversubscription(unbound(4, 2, 3)), HasSubstr("share 2 core(s) of a"));
 }
 
 TEST(Oversubscription, of_ranks_that_are_all_bound_to_the_same_core_asks_for_another_binding) {
   EXPECT_THAT(oversubscription(unbound(4, 1, 1)),
-              AllOf(HasSubstr("have 1 core(s) of a, which has 8"),
+              AllOf(HasSubstr("share 1 core(s) of a, which has 8"),
                     HasSubstr("mpirun --map-by slot:PE=1 --bind-to core"),
                     HasSubstr("srun --cpus-per-task=1 --cpu-bind=cores")));
 }

@@ -139,6 +139,17 @@ TEST(Partition, IsTheSameForEver) {
             "client_0002: 0.1 0.2 0.3 0.4 0.5 1.0 1.3; 0.0; 1.0;");
 }
 
+TEST(Partition, ThatMovesSamplesIsTheSameForEver) {
+  const std::vector<ShardIndex> shards{classified("a", 8, 2)};
+  std::string dealt;
+  for (const ClientPart& part :
+       make_partition(shards, options_of(PartitionKind::dirichlet, 5, 0.02)).clients) {
+    for (const auto& [shard, row] : part.split(Split::train)) dealt += concat(' ', row);
+    dealt += ";";
+  }
+  EXPECT_EQ(dealt, " 4; 2 6; 3 5 7; 1; 0;");
+}
+
 TEST(Partition, ChangesWithTheSeed) {
   const auto shards = unequal_sites(Task::classification);
   for (const PartitionKind kind :
@@ -187,18 +198,19 @@ TEST(Partition, DirichletLabelsAreMoreSkewedTheSmallerAlpha) {
   EXPECT_LT(skews.back(), 0.03);
 }
 
-TEST(Partition, DirichletSharesHaveTheVarianceOfTheDistribution) {
+class DirichletShares : public testing::TestWithParam<double> {};
+
+TEST_P(DirichletShares, HaveTheMeanAndVarianceOfTheDistribution) {
   constexpr std::int64_t clients = 10;
-  constexpr double alpha = 0.5;
-  constexpr std::int64_t samples = 10000;
+  constexpr std::int64_t samples = 2000;
+  constexpr int repeats = 200;
+  const double alpha = GetParam();
   const std::vector<ShardIndex> shards{classified("a", samples, 1)};
   double sum = 0.0;
   double squares = 0.0;
-  constexpr int repeats = 200;
   for (std::uint64_t seed = 0; seed < repeats; ++seed) {
-    // One label and sizes by Dir(alpha): counts are the shares.
-    const auto counts = train_counts(
-        make_partition(shards, options_of(PartitionKind::quantity, clients, alpha, seed)));
+    const auto options = options_of(PartitionKind::quantity, clients, alpha, seed);
+    const auto counts = train_counts(make_partition(shards, options));
     const double share = static_cast<double>(counts[3]) / samples;
     sum += share;
     squares += share * share;
@@ -209,6 +221,8 @@ TEST(Partition, DirichletSharesHaveTheVarianceOfTheDistribution) {
   EXPECT_NEAR(mean, 1.0 / clients, 4.0 * std::sqrt(expected / repeats));
   EXPECT_NEAR(variance, expected, 0.4 * expected);
 }
+
+INSTANTIATE_TEST_SUITE_P(Alpha, DirichletShares, testing::Values(0.2, 0.5, 1.0, 5.0));
 
 TEST(Partition, DirichletDividesValAndTestWithTheSharesOfTrain) {
   std::vector<ShardIndex> shards{index_of("a", Task::segmentation, {1000, 500, 100})};

@@ -26,8 +26,15 @@ class InjectedFaults(support.ProgramTest):
         return result
 
     def test_an_exception_of_one_rank_ends_the_job_with_one_message(self):
-        result = self.fails(self.fault("throw"), RANK_FAILURE, "rank 1", "injected failure")
+        result = self.fails(self.fault("throw"), RANK_FAILURE, "rank 1", "client site_1 in round 1",
+                            "injected failure")
         self.assertEqual(result.stderr.count("injected failure"), 1, result)
+
+    def test_a_rank_that_crashes_says_which_client_it_trained(self):
+        result = self.fault("crash")
+        self.assertNotEqual(result.code, 0, result)
+        self.assertRegex("\n".join(result.errors()),
+                         "error: rank 1: ended by a signal while training client site_1 in round 1")
 
     def test_a_rank_that_leaves_ends_the_job(self):
         result = self.fault("exit")
@@ -104,6 +111,29 @@ class FullDisk(support.ProgramTest):
                     result = self.train(2, "--resume", ranks=ranks)
                     self.fails(result, 1, checkpoint, "No space left on device")
                     self.assert_intact(checkpoint, content)
+
+    def test_a_disk_without_space_for_a_third_checkpoint_leaves_two(self):
+        with self.small_disk("2m"):  # and one of 900 KB more has no room beside them
+            result = self.train(5, "--run.save_every", 1)
+            self.fails(result, 1, self.output / "checkpoint.h5", "No space left on device")
+            for name, rounds in (("checkpoint.h5", 2), ("checkpoint-000001.h5", 1)):
+                text = self.succeeds(harmofl("inspect", self.output / name)).stdout
+                self.assertIn(f"after {rounds} rounds", text)
+            # Fewer to be kept make room before the next save.
+            self.succeeds(self.train(5, "--run.save_every", 1, "--run.keep", 1, "--resume"))
+            self.succeeds(self.train(5, output=self.folder / "uninterrupted"))
+            self.assert_same_run(self.output, self.folder / "uninterrupted")
+
+    def test_a_run_in_a_folder_that_became_read_only_is_refused_and_stays(self):
+        with self.small_disk("4m"):
+            self.succeeds(self.train(1))
+            before = {path.name: path.read_bytes() for path in self.output.iterdir()}
+            subprocess.run(["mount", "-o", "remount,ro", self.output], check=True)
+            for ranks in (None, 2):
+                result = self.train(2, "--resume", ranks=ranks)
+                self.fails(result, 1, self.output, "Read-only file system", "run.output")
+            after = {path.name: path.read_bytes() for path in self.output.iterdir()}
+            self.assertEqual(before, after)
 
     def test_a_read_only_folder_is_refused_before_the_first_round(self):
         with self.small_disk("1m"):

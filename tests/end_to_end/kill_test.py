@@ -17,6 +17,7 @@ from support import harmofl, metrics
 
 EXIT = 9           # of an injected fault
 NEVER = 100000     # rounds that a run does not reach before it is killed
+MOST_ROUNDS = 4    # of a process that is killed at a random time, however fast the machine is
 ROUNDS = 6
 FIRST_ROUND = "round 0 (1/"
 PATIENCE = 60      # seconds
@@ -137,8 +138,18 @@ class KilledRuns:
         began = time.monotonic()
         self.succeeds(harmofl(*self.arguments(2, self.folder / "measured"), ranks=self.RANKS))
         longest = 1.5 * (time.monotonic() - began)
-        delays = [self.random.uniform(0, longest) for _ in range(count)]
-        return [lambda _, s=delay: time.sleep(s) for delay in delays]
+
+        def moment(delay):
+            def wait(process):
+                end = time.monotonic() + delay
+                wait_for(lambda: time.monotonic() >= end or self.rounds_said() >= MOST_ROUNDS,
+                         process)
+            return wait
+        return [moment(self.random.uniform(0, longest)) for _ in range(count)]
+
+    def rounds_said(self):
+        """Rounds that the present process has done, as it says itself."""
+        return (self.folder / "stderr").read_bytes().count(b"\nround ")
 
     def in_saves(self, count, names):
         """Moments at which a file of `names` is being written, of one of the next rounds."""
@@ -154,7 +165,7 @@ class KilledRuns:
                 for _ in range(times):
                     wait_for(lambda: not being_written(), process)
                     wait_for(being_written, process)
-                time.sleep(self.random.choice((0, 0, 0.001, 0.003)))
+                time.sleep(self.random.choice((0, 0.001, 0.003, 0.006, 0.01)))
             return wait
         return [moment(self.random.choice(names), self.random.randint(1, 2)) for _ in range(count)]
 

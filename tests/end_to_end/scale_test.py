@@ -126,6 +126,10 @@ class Cohorts(support.ProgramTest):
         devices.write_text("client,speed\n" + "\n".join(lines) + "\n")
         folder = self.train("run", "--fleet.table", devices, "--fleet.sample_time", 1)
         self.assertEqual({row["speed"] for row in table(folder / "fleet.csv")}, {"0.5", "2"})
+        again = ("train", "--config", folder / "config.ini", "--resume", "--run.rounds")
+        self.succeeds(harmofl(*again, 4))
+        devices.write_text(devices.read_text().replace("client_0003,0.5", "client_0003,0.7"))
+        self.fails(harmofl(*again, 5, ranks=2), 1, "fleet.csv", "fleet.table")
         devices.write_text(devices.read_text().replace("client_0003", "client_9999"))
         result = support.train(support.federation("classification"), self.folder / "bad", *SMALL,
                                "--data.partition", "iid", "--data.clients", 8, "--fleet.table",

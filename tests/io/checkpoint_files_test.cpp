@@ -182,6 +182,31 @@ TEST(CheckpointFiles, OfRoundsToComeGoWhenAnEarlierOneWasPutBack) {
   EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
 }
 
+TEST(CheckpointFiles, MakeRoomFirstWhenFewerAreToBeKeptThanBefore) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  for (const std::int64_t rounds : {1, 2, 3}) put(files, rounds, 3);
+  {
+    const test::FileSizeLimit limit(1000);
+    user_error_of([&] { put(files, 4, 1); });
+  }
+  EXPECT_THAT(rounds_of(files), ElementsAre(3));
+}
+
+TEST(CheckpointFiles, AreNotRemovedBeforeASaveWhenTheNewestIsMissing) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 1);
+  std::filesystem::rename(files.newest(), folder / "checkpoint-000001.h5");
+  {
+    const test::FileSizeLimit limit(1000);
+    user_error_of([&] { put(files, 2, 1); });
+  }
+  EXPECT_THAT(rounds_of(files), ElementsAre(1));
+  put(files, 2, 1);
+  EXPECT_THAT(rounds_of(files), ElementsAre(2));
+}
+
 TEST(CheckpointFiles, StayAsTheyAreOnAFullDisk) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());

@@ -1,13 +1,17 @@
-"""A Slurm cluster of two nodes on this machine: munged, slurmctld and two slurmd in a folder of their
-own. Nothing of the machine's own Slurm is read or written, and everything ends with the object."""
+"""A Slurm cluster of two nodes on this machine: munged, slurmctld and two slurmd in a folder of
+their own. Nothing of the machine's own Slurm is read or written, and all ends with the object.
+
+    cluster.py FOLDER    waits until its standard input ends, then ends what is left of the cluster
+                         of FOLDER: the tests start this first, in case that they are killed
+"""
 import atexit
-import ctypes
 import os
 import pathlib
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -73,10 +77,28 @@ def free_ports(count):
             one.close()
 
 
-def die_with_parent():
-    """For a child: ends when this process does, even when that is killed."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+def processes(setting):
+    """Process ids of all that has `setting`, NAME=VALUE, in its environment."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if setting.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parts[2]))
+        except OSError:
+            pass  # ended meanwhile
+    return found
+
+
+def destroy(folder):
+    """Kills all daemons and jobs of the cluster in `folder`, and removes it."""
+    while left := processes(f"SLURM_CONF={folder}/slurm.conf"):
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.1)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class Cluster:
@@ -85,6 +107,9 @@ class Cluster:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="harmofl-slurm-"))
         self.daemons = []
+        self.lifeline = subprocess.Popen([sys.executable, __file__, self.folder],
+                                         stdin=subprocess.PIPE)
+        self.lifeline.wait()
         os.environ["SLURM_CONF"] = str(self.folder / "slurm.conf")
         atexit.register(self.stop)
         try:
@@ -119,8 +144,7 @@ class Cluster:
     def _daemon(self, name, *arguments):
         with open(self.folder / f"{name}-{len(self.daemons)}.out", "w", encoding="utf-8") as out:
             self.daemons.append(subprocess.Popen(
-                [name, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                preexec_fn=die_with_parent))
+                [name, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=out, stderr=out))
 
     def stop(self):
         if not self.folder.exists():
@@ -133,21 +157,8 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
-        for pid in self.processes():  # of jobs: slurmd leaves them running when it ends
-            os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def processes(self, mark=None):
-        """Process ids of all that runs in this cluster, by a setting in the environment."""
-        mark = (mark or f"SLURM_CONF={self.folder}/slurm.conf").encode()
-        found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if int(path.parts[2]) != os.getpid() and mark in path.read_bytes().split(b"\0"):
-                    found.append(int(path.parts[2]))
-            except OSError:
-                pass  # ended meanwhile
-        return found
+        destroy(self.folder)  # jobs: slurmd leaves them running when it ends
+        self.lifeline.stdin.close()
 
     def tell(self, *command, check=True, env=None):
         """What a command of Slurm says."""
@@ -167,7 +178,7 @@ class Cluster:
         return [dict(word.split("=", 1) for word in line.split() if "=" in word)["JobState"]
                 for line in lines]
 
-    def until(self, what, reached, timeout=60):
+    def until(self, what, reached, timeout=120):
         """Polls until `reached()`; fails with all logs when that takes too long."""
         deadline = time.monotonic() + timeout
         while not reached():
@@ -175,15 +186,20 @@ class Cluster:
                 raise AssertionError(f"after {timeout} s not reached: {what}\n{self.logs()}")
             time.sleep(0.1)
 
-    def until_state(self, job, *states, timeout=60):
-        self.until(f"job {job} is {' or '.join(states)}", timeout=timeout,
-                   reached=lambda: set(self.state(job)) <= set(states))
+    def until_state(self, job, *states):
+        self.until(f"job {job} is {' or '.join(states)}",
+                   lambda: set(self.state(job)) <= set(states))
 
     def release(self, job):
-        """Starts a requeued job soon; Slurm lets it wait for two minutes. Nodes refuse the number of a
-        job within the second in which they ended it."""
+        """Starts a requeued job soon; Slurm lets it wait for two minutes. Nodes refuse the number
+        of a job within the second in which they ended it."""
         self.until_state(job, "PENDING")
         self.tell("scontrol", "update", f"JobId={job}", "StartTime=now+2seconds")
+
+    def clear(self):
+        """Ends all jobs."""
+        self.tell("scancel", "--user=root")
+        self.until("the queue is empty", lambda: self.tell("squeue", "--noheader") == "")
 
     def logs(self):
         """The last lines that each daemon has said, and the queue."""
@@ -192,3 +208,14 @@ class Cluster:
             lines = path.read_text(errors="replace").splitlines()
             text += "".join(f"{path.name}: {line}\n" for line in lines[-25:])
         return text
+
+
+def main():
+    if os.fork() > 0:
+        os._exit(0)  # the rest is no child of the tests, which may be killed with all of theirs
+    sys.stdin.buffer.read()
+    destroy(sys.argv[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The job files of jobs/ on a Slurm cluster of two nodes, which cluster.py starts on this machine."""
+"""The job files on a Slurm cluster of two nodes, which cluster.py starts on this machine."""
 import json
 import os
 import pathlib
@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "end_to_end"))
 import support
-from cluster import Cluster, why_not
+from cluster import Cluster, processes, why_not
 
 JOBS = support.SOURCE / "jobs"
 FOR_EVER = 1000000  # rounds: such a run ends when it is interrupted
@@ -24,20 +24,19 @@ when_saved=${WHEN_SAVED:-requeue}
 """
 
 
+@unittest.skipIf(why_not(), why_not())
 class OnCluster:
     """Jobs that train a tiny federation, and what they would have become without interruptions."""
 
     @classmethod
     def setUpClass(cls):
-        reason = why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
         super().setUpClass()
         cls.cluster = Cluster()
         cls.addClassCleanup(cls.cluster.stop)
 
     def setUp(self):
         super().setUp()
+        self.addCleanup(self.cluster.clear)  # before the folder goes
         self.output = self.folder / "run"
         (self.folder / "site.sh").write_text(SITE)
 
@@ -72,14 +71,15 @@ class OnCluster:
         """What all jobs of this test said."""
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.out")))
 
-    def until(self, what, reached, timeout=60):
+    def until(self, what, reached):
         try:
-            self.cluster.until(what, reached, timeout)
+            self.cluster.until(what, reached)
         except AssertionError as error:
             raise AssertionError(f"{error}\njobs said:\n{self.said()}") from None
 
     def until_state(self, job, *states):
-        self.until(f"job {job} is {states}", lambda: set(self.cluster.state(job)) <= set(states))
+        self.until(f"job {job} is {' or '.join(states)}",
+                   lambda: set(self.cluster.state(job)) <= set(states))
 
     def until_rounds(self, count):
         """Waits for the end of so many rounds."""
@@ -117,11 +117,17 @@ class Interrupted(OnCluster, support.ProgramTest):
         self.assertIn(f"resuming after {done} round(s)", self.said())
         self.assert_uninterrupted(done + 2)
 
-    def test_by_a_signal_under_mpirun(self):
-        job = self.start(LAUNCHER="mpirun")
+    def is_signalled(self, launcher):
+        job = self.start(LAUNCHER=launcher)
         self.cluster.tell("scancel", "--signal=USR1", "--batch", job)
         self.goes_on_to_the_same_bits(job)
         self.assertEqual(self.said().count("interrupted and saved after"), 1, self.said())
+
+    def test_by_a_signal_under_mpirun(self):
+        self.is_signalled("mpirun")
+
+    def test_by_a_signal_under_srun(self):
+        self.is_signalled("srun")
 
     def is_preempted(self, launcher):
         job = self.start("--partition=low", LAUNCHER=launcher)
@@ -144,7 +150,7 @@ class Interrupted(OnCluster, support.ProgramTest):
 
     def test_by_the_death_of_all_its_processes(self):
         job = self.start(LAUNCHER="srun")
-        for pid in self.cluster.processes(f"SLURM_JOB_ID={job}"):
+        for pid in processes(f"SLURM_JOB_ID={job}"):
             os.kill(pid, signal.SIGKILL)
         self.until_state(job, "FAILED")
         self.cluster.tell("scontrol", "requeue", job)
@@ -193,7 +199,6 @@ class Jobs(OnCluster, support.ProgramTest):
             self.cluster.release(f"{job}_{task}")
             self.until_state(f"{job}_{task}", "RUNNING")
             self.until("training again", lambda: self.said().count("resuming after") == task + 1)
-        self.cluster.tell("scancel", job)
 
     def test_a_run_that_fails_fails_the_job(self):
         self.configure(1)

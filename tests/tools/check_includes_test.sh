@@ -33,6 +33,8 @@ make_clean_tree() {
     '#include "harmofl/model/model.hpp"' '#include "harmofl/fl/fl.hpp"' '#include "private.hpp"'
   write src/app/app.cpp '#include "harmofl/fl/fl.hpp"' 'void f() { std::cout << 1; }'
   write src/main.cpp '#include "harmofl/app/app.hpp"' 'int main() { std::cout << 1; }'
+  write bench/comm/sums.cpp '#include <mpi.h>' '#include "harmofl/comm/comm.hpp"' \
+    'int main() { std::printf("1"); }'
   write tools/prepare/main.cpp '#include "harmofl/io/io.hpp"' 'int main() { std::cout << 1; }'
 }
 
@@ -105,9 +107,12 @@ refuses src/app/new.cpp "has not the form" '#include "harmofl/other/other.hpp"'
 refuses src/other/new.cpp "no known layer" 'int x;'
 refuses include/harmofl/new.hpp "no known layer" 'int x;'
 
+refuses bench/other/new.cpp "no known layer" 'int x;'
+refuses bench/comm/new.cpp "layer comm must not include" '#include "harmofl/fl/fl.hpp"'
+
 # Headers that belong to one layer.
 for header in mpi.h nccl.h; do
-  for file in src/base/new.cpp src/io/new.cpp src/fl/new.cpp src/app/new.cpp src/main.cpp tools/new.cpp; do
+  for file in src/base/new.cpp src/io/new.cpp src/fl/new.cpp src/app/new.cpp src/main.cpp tools/new.cpp bench/new.cpp bench/fl/new.cpp; do
     refuses "$file" "in comm only" "#include <$header>"
   done
 done

@@ -5,9 +5,9 @@
 
 namespace harmofl {
 
-/// Throws std::runtime_error, exits or hangs where environment variable HARMOFL_FAULT asks for it,
-/// as `<throw|exit|hang>@<place>:<rank>:<round>`, for example `throw@train:1:2`. Does nothing
-/// otherwise.
+/// Throws std::runtime_error, exits, crashes or hangs where environment variable HARMOFL_FAULT asks
+/// for it, as `<throw|exit|crash|hang>@<place>:<rank>:<round>`, for example `throw@train:1:2`. Does
+/// nothing otherwise.
 void fault_point(std::string_view place, long rank, long round);
 
 }  // namespace harmofl

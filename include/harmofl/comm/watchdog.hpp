@@ -16,7 +16,8 @@ class Watchdog {
   Watchdog(double timeout_s, Rank rank);
   ~Watchdog();
 
-  /// Reports progress: this rank now does `activity`.
+  /// Reports progress: this rank now does `activity`, which are also its last words if a signal
+  /// ends it, whatever the timeout.
   void kick(const std::string& activity);
 
  private:

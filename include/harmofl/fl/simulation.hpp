@@ -110,6 +110,7 @@ class Simulation {
  private:
   void plan_the_round();
   std::vector<Score> train_clients();
+  Score train_own(ClientId id, const ClientData& data);
   Score train_client(ClientId id, const ClientData& data, NamedState& state);
   void count_update(ClientId id, const torch::Tensor& message, NamedState& state);
   void aggregate();

@@ -72,7 +72,7 @@ class ShardWriter {
 };
 
 /// Reads one shard. Every violation of the format is a UserError that names file, dataset,
-/// what was expected and what was found.
+/// what was expected and what was found. Not for use by several threads at once.
 class ShardReader {
  public:
   /// Opens `path` and checks all attributes, shapes and types; pixels are not read yet.
@@ -93,7 +93,7 @@ class ShardReader {
   /// Patients of a split's samples, as in SplitData.
   const std::vector<std::string>& groups(Split split) const;
 
-  /// Reads and verifies a split's labels; empty for segmentation. Costs no read of pixels.
+  /// Reads and verifies a split's labels, once; empty for segmentation. Costs no read of pixels.
   std::vector<std::int64_t> labels(Split split) const;
 
   /// Checksum of a split's images and targets as stored at writing; costs no read of the data.
