@@ -19,8 +19,8 @@ using test::random_images;
 using test::same_bits;
 using testing::HasSubstr;
 
-/// Of ||g16 - g32|| / ||g32||; bfloat16 has 8 bits, and the U-Net 18 convolutions more than the
-/// CNN.
+/// Of ||g16 - g32|| / ||g32||. bfloat16 has 8 bits; the U-Net has 23 layers of them, the CNN 4.
+/// PyTorch's own autocast is as far off (0.15 for a U-Net and random masks).
 double gradient_tolerance(const std::string& network) { return network == "unet" ? 0.25 : 0.1; }
 constexpr double least_gradient_error = 1e-5;  ///< Less, and nothing was computed in bfloat16.
 constexpr double loss_tolerance = 0.01;        ///< Relative.
