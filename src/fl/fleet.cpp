@@ -118,7 +118,7 @@ std::string Fleet::to_csv() const {
   csv += "\n";
   for (std::size_t i = 0; i < profiles_.size(); ++i) {
     csv += csv_field(clients_[i]);
-    for (const auto field : fields) csv += "," + exact_text(profiles_[i].*field);
+    for (const auto field : fields) csv += concat(",", exact_text(profiles_[i].*field));
     csv += "\n";
   }
   return csv;

@@ -125,7 +125,7 @@ class Refusals(TinyRuns, support.ProgramTest):
         config = self.output / "config.ini"
         for key, value in (("train.lr", "0.5"), ("model.width", "3"), ("run.seed", "7"),
                            ("data.augment", "false"), ("algorithm.name", "fedavg"),
-                           ("comm.reduce", "fast")):
+                           ("comm.reduce", "fast"), ("device.precision", "bf16")):
             with self.subTest(key=key):
                 result = harmofl("train", "--config", config, "--resume", f"--{key}", value,
                                  "--run.rounds", 2)
