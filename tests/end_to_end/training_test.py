@@ -21,7 +21,7 @@ class RunFolder(support.ProgramTest):
     def test_holds_the_files_promised_and_nothing_else(self):
         names = sorted(path.name for path in self.run_folder.iterdir())
         self.assertEqual(names, ["best.h5", "checkpoint.h5", "config.ini", "metrics.jsonl",
-                                 "run.json", "summary.json"])
+                                 "rounds.jsonl", "run.json", "summary.json"])
 
     def test_every_metric_of_every_round_site_and_split_is_there_once(self):
         entries = metrics(self.run_folder)
