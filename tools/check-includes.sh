@@ -98,8 +98,8 @@ if awk -v layer_rules="$layer_rules" -v header_rules="$header_rules" \
     if (name ~ /(^|\/)\.\.\//) refuse("\"" name "\" climbs folders; write \"harmofl/<layer>/<file>.hpp\"")
     n = split(name, parts, "/")
     if (parts[1] == "harmofl") {
-      if (n != 3 || !(parts[2] in known)) {
-        refuse("\"" name "\" has not the form \"harmofl/<layer>/<file>.hpp\" with a known layer")
+      if ((n != 3 && n != 4) || !(parts[2] in known)) {
+        refuse("\"" name "\" has not the form \"harmofl/<layer>/[<folder>/]<file>.hpp\" with a known layer")
         return
       }
       target = parts[2]

@@ -1,6 +1,7 @@
 #include "harmofl/model/unet.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/model/kernels/conv3x3.hpp"
 
 #include <vector>
 
@@ -9,14 +10,14 @@ namespace {
 
 constexpr std::int64_t total_stride = 16;
 
-torch::nn::Conv2d conv3x3(std::int64_t in, std::int64_t out) {
+torch::nn::Conv2d make_conv3x3(std::int64_t in, std::int64_t out) {
   return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).padding(1).bias(false));
 }
 
 }  // namespace
 
 UNet::Block::Block(const std::string& prefix, std::int64_t in, std::int64_t out, NormKind kind)
-    : conv1(conv3x3(in, out)), conv2(conv3x3(out, out)) {
+    : conv1(make_conv3x3(in, out)), conv2(make_conv3x3(out, out)) {
   register_module(prefix + "_conv1", conv1);
   norm1 = register_module(prefix + "_bn1", std::make_shared<Norm>(kind, out));
   register_module(prefix + "_conv2", conv2);
@@ -24,8 +25,8 @@ UNet::Block::Block(const std::string& prefix, std::int64_t in, std::int64_t out,
 }
 
 torch::Tensor UNet::Block::forward(torch::Tensor x) {
-  x = norm1->forward(conv1(x)).relu_();
-  return norm2->forward(conv2(x)).relu_();
+  x = norm1->forward(conv3x3(x, conv1->weight)).relu_();
+  return norm2->forward(conv3x3(x, conv2->weight)).relu_();
 }
 
 UNet::UNet(const NetworkOptions& options, const ProblemShape& shape)
