@@ -211,11 +211,11 @@ void gradient_rows(Rows<const T> g, Rows<const T> x, const ChannelScaling& scali
   }
 }
 
-#define HARMOFL_INSTANTIATE(T)                                                                     \
-  template ChannelSums mean_and_variance(Rows<const T>);                                           \
-  template void scale_rows(Rows<const T>, const ChannelScaling&, bool, Rows<T>);                   \
-  template ChannelSums gradient_sums(Rows<const T>, Rows<const T>, const ChannelScaling&, bool);   \
-  template void gradient_rows(Rows<const T>, Rows<const T>, const ChannelScaling&,                 \
+#define HARMOFL_INSTANTIATE(T)                                                                   \
+  template ChannelSums mean_and_variance(Rows<const T>);                                         \
+  template void scale_rows(Rows<const T>, const ChannelScaling&, bool, Rows<T>);                 \
+  template ChannelSums gradient_sums(Rows<const T>, Rows<const T>, const ChannelScaling&, bool); \
+  template void gradient_rows(Rows<const T>, Rows<const T>, const ChannelScaling&,               \
                               const ChannelGradient&, bool, Rows<T>);
 HARMOFL_INSTANTIATE(float)
 HARMOFL_INSTANTIATE(c10::BFloat16)

@@ -1,8 +1,8 @@
 /// Passes over rows of channels that a batch norm with ReLU is made of, float32 or bfloat16 values.
 ///
-/// Sums are float32 over pieces of at most 128 rows, relative to a value of the channel, and float64
-/// over pieces, in an order that depends on the shape alone: as exact as sums in float64 for what a
-/// network can notice, and the same on any number of threads.
+/// Sums are float32 over pieces of at most 128 rows, relative to a value of the channel, and
+/// float64 over pieces, in an order that depends on the shape alone: as exact as sums in float64
+/// for what a network can notice, and the same on any number of threads.
 #pragma once
 
 #include "harmofl/model/kernels/rows.hpp"
@@ -62,8 +62,8 @@ template <class T>
 void scale_and_pool(Rows<const T> x, Geometry of, const ChannelScaling& scaling, Rows<T> y,
                     Rows<T> pooled);
 
-/// As gradient_sums, of the gradient `g` of y (`g.data` may be null) plus that of the pooled maxima,
-/// which goes to the first of equal ones.
+/// As gradient_sums, of the gradient `g` of y (`g.data` may be null) plus that of the pooled
+/// maxima, which goes to the first of equal ones.
 template <class T>
 ChannelSums pooled_gradient_sums(Rows<const T> g, Rows<const T> g_pooled, Rows<const T> x,
                                  Geometry of, const ChannelScaling& scaling);

@@ -36,8 +36,8 @@ template <int N>
 HARMOFL_SIMD_INLINE void load(Floats<N>& v, const c10::BFloat16* from) {
   typename Lanes<N>::Halves halves;
   std::memcpy(&halves, from, sizeof halves);
-  const typename Lanes<N>::Words words =
-      __builtin_convertvector(halves, typename Lanes<N>::Words) << 16;
+  const typename Lanes<N>::Words words = __builtin_convertvector(halves, typename Lanes<N>::Words)
+                                         << 16;
   std::memcpy(&v, &words, sizeof v);
 }
 
@@ -123,8 +123,7 @@ void sweep_avx2(const Kernel& kernel, std::int64_t channels, std::int64_t first,
 }
 
 template <class Kernel>
-void sweep_any(const Kernel& kernel, std::int64_t channels, std::int64_t first,
-               std::int64_t last) {
+void sweep_any(const Kernel& kernel, std::int64_t channels, std::int64_t first, std::int64_t last) {
   sweep_channels<4>(kernel, channels, first, last);
 }
 

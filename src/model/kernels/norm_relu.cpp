@@ -76,8 +76,7 @@ ChannelSums pooled_backward(const torch::Tensor& g, const torch::Tensor& g_poole
     const auto of_x = rows_of<const T>(x);
     const auto of_g = rows_or_none<T>(g);
     const auto of_pooled = rows_of<const T>(g_pooled);
-    ChannelSums sums =
-        kernels::pooled_gradient_sums<T>(of_g, of_pooled, of_x, of, state.scaling());
+    ChannelSums sums = kernels::pooled_gradient_sums<T>(of_g, of_pooled, of_x, of, state.scaling());
     const torch::Tensor coefficients = gradient_coefficients(sums, state, of_x.count);
     kernels::pooled_gradient_rows<T>(of_g, of_pooled, of_x, of, state.scaling(),
                                      kernels::as_gradient(coefficients), rows_of<T>(out));

@@ -16,8 +16,8 @@ auto with_type_of(const torch::Tensor& images, const Work& work) {
 
 /// What normalises [B, C, H, W] by channel and gives the gradient back.
 struct NormState {
-  torch::Tensor values;         ///< float32 [4, C]: mean, scale, shift, 1 / standard deviation.
-  bool of_batch = true;         ///< The statistics are those of the batch, so they have gradients.
+  torch::Tensor values;  ///< float32 [4, C]: mean, scale, shift, 1 / standard deviation.
+  bool of_batch = true;  ///< The statistics are those of the batch, so they have gradients.
 
   ChannelScaling scaling() const;
 };

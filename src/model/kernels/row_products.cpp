@@ -212,8 +212,8 @@ void multiply(Rows<const float> a, SmallMatrix b, Rows<float> out, bool add) {
   at::parallel_for(0, panels, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t panel = begin; panel < end; ++panel) {
       const std::int64_t n = panel * width;
-      pack_panel({b.data + n * b.column, b.row, b.column}, depth,
-                 std::min(width, out.channels - n), width, packed.data() + n * depth);
+      pack_panel({b.data + n * b.column, b.row, b.column}, depth, std::min(width, out.channels - n),
+                 width, packed.data() + n * depth);
     }
   });
   at::parallel_for(0, a.count, block_rows, [&](std::int64_t begin, std::int64_t end) {

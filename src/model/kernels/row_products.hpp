@@ -1,4 +1,5 @@
-/// Products of matrices that are tall and narrow: 1x1 convolutions of channels-last images, float32.
+/// Products of matrices that are tall and narrow: 1x1 convolutions of channels-last images,
+/// float32.
 ///
 /// The tall matrix is read where it lies, as a slice of wider rows if need be; the small one is
 /// packed. Every sum has one order, whatever the number of threads.

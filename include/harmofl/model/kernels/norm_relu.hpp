@@ -14,8 +14,8 @@ namespace harmofl {
 
 /// The parameters and statistics of a batch norm of C channels, float32 [C] each.
 struct BatchNormState {
-  torch::Tensor weight, bias;                ///< Undefined without affine transformation.
-  torch::Tensor running_mean, running_var;   ///< Undefined where they are not kept.
+  torch::Tensor weight, bias;               ///< Undefined without affine transformation.
+  torch::Tensor running_mean, running_var;  ///< Undefined where they are not kept.
   bool of_batch = true;   ///< Normalises by the batch's statistics, and updates the running ones.
   double momentum = 0.1;  ///< Weight of the batch in the running statistics.
   double eps = 1e-5;
