@@ -1,6 +1,7 @@
 #include "harmofl/model/cnn.hpp"
 
 #include "harmofl/base/text.hpp"
+#include "harmofl/model/kernels/conv3x3.hpp"
 
 namespace harmofl {
 namespace {
@@ -25,7 +26,10 @@ Cnn::Cnn(const NetworkOptions& options, const ProblemShape& shape)
 torch::Tensor Cnn::forward(const torch::Tensor& images, torch::Tensor* features) {
   torch::Tensor x = images;
   for (std::size_t level = 0; level < levels; ++level) {
-    x = norms_[level]->forward_relu_pool(convs_[level](x));
+    // A norm by the batch's own statistics takes the bias away again, and gives it no gradient.
+    const bool with_bias = norms_[level]->kind() != NormKind::batch_stateless;
+    x = with_bias ? convs_[level](x) : conv3x3(x, convs_[level]->weight);
+    x = norms_[level]->forward_relu_pool(x);
   }
   x = x.mean({2, 3});
   if (features != nullptr) *features = x;

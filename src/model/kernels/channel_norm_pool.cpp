@@ -44,11 +44,18 @@ struct Window {
                start + 2 * w + of.width + 1} {}
 };
 
-/// Whether `y` comes before `best` as the maximum, by libtorch's rule: larger, or NaN.
+/// Makes `best` the larger of both, NaN if one is. (Each comparison serves one selection: GCC takes
+/// shared ones apart into scalars. Both maxima are the same, but of a NaN one keeps it, and a NaN's
+/// bits with any others are NaN.)
 template <int N>
-HARMOFL_SIMD_INLINE void is_better(typename Lanes<N>::Masks& better, const Floats<N>& y,
-                                   const Floats<N>& best) {
-  better = (y > best) | (y != y);
+HARMOFL_SIMD_INLINE void take_larger(Floats<N>& best, const Floats<N>& y) {
+  const Floats<N> one = y < best ? best : y;
+  const Floats<N> other = best < y ? y : best;
+  typename Lanes<N>::Words bits, more;
+  std::memcpy(&bits, &one, sizeof bits);
+  std::memcpy(&more, &other, sizeof more);
+  bits |= more;
+  std::memcpy(&best, &bits, sizeof bits);
 }
 
 template <class T, bool with_y>
@@ -74,7 +81,6 @@ struct ScaleAndPool {
                                       const Floats<N>& shift) const {
     const std::int64_t windows = of.width / 2;
     const std::int64_t start = first_pixel(of, r);
-    typename Lanes<N>::Masks better;
     Floats<N> best, v;
     for (std::int64_t w = 0; w < windows; ++w) {
       const Window window(of, start, w);
@@ -82,8 +88,7 @@ struct ScaleAndPool {
 #pragma GCC unroll 3
       for (int k = 1; k < 4; ++k) {
         pixel<N>(v, window.pixels[k], c, scale, shift);
-        is_better<N>(better, v, best);
-        best = better ? v : best;
+        take_larger<N>(best, v);
       }
       store<N>(pooled.row(r * windows + w) + c, best);
     }
@@ -136,7 +141,6 @@ struct PooledGradient {
                                   Floats<N>* d) const {
     const Floats<N> zero = {};
     Floats<N> y[4], best, through;
-    typename Lanes<N>::Masks chosen[4], better;
 #pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) {
       load<N>(v[k], x.row(window.pixels[k]) + c);
@@ -144,20 +148,14 @@ struct PooledGradient {
       round_to<T, N>(y[k]);
     }
     best = y[0];
-    chosen[0] = (best == best) | (best != best);
 #pragma GCC unroll 3
-    for (int k = 1; k < 4; ++k) {
-      is_better<N>(better, y[k], best);
-      best = better ? y[k] : best;
-#pragma GCC unroll 3
-      for (int j = 0; j < k; ++j) chosen[j] &= ~better;
-      chosen[k] = better;
-    }
+    for (int k = 1; k < 4; ++k) best = y[k] > best ? y[k] : best;
     load<N>(through, g_pooled.row(pooled) + c);
     through = best <= 0.0F ? zero : through;
 #pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) {
-      d[k] = chosen[k] ? through : zero;
+      d[k] = y[k] == best ? through : zero;
+      through -= d[k];  // the first of equal maxima takes it all
       add_straight<N>(d[k], y[k], window.pixels[k], c);
     }
   }

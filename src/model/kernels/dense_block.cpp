@@ -157,7 +157,8 @@ torch::Tensor dense_block(const torch::Tensor& images, const std::vector<DenseLa
   const bool autocast = at::autocast::is_autocast_enabled(at::kCPU);
   const torch::ScalarType type =
       autocast ? at::autocast::get_autocast_dtype(at::kCPU) : images.scalar_type();
-  return DenseBlock::apply(images.to(type), weights, eps, output == DenseOutput::normalised);
+  return DenseBlock::apply(images.to(type), torch::TensorList(weights), eps,
+                           output == DenseOutput::normalised);
 }
 
 }  // namespace harmofl

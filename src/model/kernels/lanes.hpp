@@ -18,7 +18,6 @@ template <int N>
 struct Lanes {
   typedef float Floats __attribute__((vector_size(4 * N)));
   typedef std::uint32_t Words __attribute__((vector_size(4 * N)));
-  typedef std::int32_t Masks __attribute__((vector_size(4 * N)));
   typedef std::uint16_t Halves __attribute__((vector_size(2 * N)));
 };
 

@@ -96,7 +96,8 @@ constexpr std::size_t inputs_of_norm = 4;
 
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
   static variable_list forward(AutogradContext* context, const torch::Tensor& x,
-                               const torch::Tensor& weight, const torch::Tensor& /*bias*/,
+                               const std::optional<torch::Tensor>& weight,
+                               const std::optional<torch::Tensor>& /*bias*/,
                                const Request& request) {
     const NormState state = state_of(x, request.norm);
     const Pool pool = request.pool;
@@ -104,7 +105,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
     if (!y.defined() && pool != Pool::alone) y = images_like(x, x.size(2), x.size(3));
     context->saved_data["relu"] = request.relu;
     context->saved_data["of_batch"] = state.of_batch;
-    context->saved_data["affine"] = weight.defined();
+    context->saved_data["affine"] = weight.has_value();
     context->set_materialize_grads(false);
     context->save_for_backward({x, state.values});
     if (pool == Pool::none) {
@@ -153,7 +154,11 @@ variable_list apply(const torch::Tensor& x, const BatchNormState& norm, bool rel
   HARMOFL_EXPECT(pool == Pool::none || (x.size(2) > 1 && x.size(3) > 1));
   HARMOFL_EXPECT(!out.defined() || (out.sizes() == x.sizes() && row_stride(out) &&
                                     out.scalar_type() == x.scalar_type()));
-  return FusedNorm::apply(x, norm.weight, norm.bias, Request{norm, relu, pool, out});
+  const auto if_defined = [](const torch::Tensor& tensor) {
+    return tensor.defined() ? std::optional(tensor) : std::nullopt;
+  };
+  return FusedNorm::apply(x, if_defined(norm.weight), if_defined(norm.bias),
+                          Request{norm, relu, pool, out});
 }
 
 struct Concatenation : torch::autograd::Function<Concatenation> {
@@ -204,7 +209,7 @@ std::pair<torch::Tensor, torch::Tensor> batch_norm_relu_and_pool(const torch::Te
 
 torch::Tensor concatenation_in_place(const torch::Tensor& whole,
                                      const std::vector<torch::Tensor>& parts) {
-  return Concatenation::apply(whole, parts);
+  return Concatenation::apply(whole, torch::TensorList(parts));
 }
 
 }  // namespace harmofl
