@@ -25,7 +25,7 @@ Cnn::Cnn(const NetworkOptions& options, const ProblemShape& shape)
 torch::Tensor Cnn::forward(const torch::Tensor& images, torch::Tensor* features) {
   torch::Tensor x = images;
   for (std::size_t level = 0; level < levels; ++level) {
-    x = at::max_pool2d(norms_[level]->forward(convs_[level](x)).relu_(), 2);
+    x = norms_[level]->forward_relu_pool(convs_[level](x));
   }
   x = x.mean({2, 3});
   if (features != nullptr) *features = x;

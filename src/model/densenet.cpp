@@ -1,6 +1,7 @@
 #include "harmofl/model/densenet.hpp"
 
 #include "harmofl/base/text.hpp"
+#include "harmofl/model/kernels/dense_block.hpp"
 
 #include <torch/nn/init.h>
 
@@ -36,7 +37,7 @@ DenseNet::Layer::Layer(std::int64_t in, const DenseNetOptions& options)
 }
 
 torch::Tensor DenseNet::Layer::forward(const torch::Tensor& x) {
-  return conv2(norm2->forward(conv1(norm1->forward(x).relu_())).relu_());
+  return conv2(norm2->forward_relu(conv1(norm1->forward_relu(x))));
 }
 
 DenseNet::Transition::Transition(std::int64_t in, NormKind kind)
@@ -45,12 +46,13 @@ DenseNet::Transition::Transition(std::int64_t in, NormKind kind)
   register_module("conv", conv);
 }
 
-torch::Tensor DenseNet::Transition::forward(const torch::Tensor& x) {
-  return at::avg_pool2d(conv(norm->forward(x).relu_()), 2);
+// The average of a linear map is that of the averages: pooled first, a quarter is left to convolve.
+torch::Tensor DenseNet::Transition::forward(const torch::Tensor& normalised) {
+  return conv(at::avg_pool2d(normalised, 2));
 }
 
 DenseNet::DenseNet(const DenseNetOptions& options, const ProblemShape& shape)
-    : padded_(options.padded) {
+    : padded_(options.padded), norm_(options.norm) {
   require_labels("densenet121", shape, least_side);
   const auto features = register_module("features", std::make_shared<torch::nn::Module>());
   std::int64_t channels = options.first_channels;
@@ -85,18 +87,36 @@ void DenseNet::initialise() {
   torch::nn::init::zeros_(classifier_->bias);
 }
 
+torch::Tensor DenseNet::normalised_block(std::size_t b, torch::Tensor x) {
+  Norm& after = b < transitions_.size() ? *transitions_[b]->norm : *last_norm_;
+  const bool padded = b == 0 && padded_;
+  if (norm_ == NormKind::batch_stateless && fits_dense_block(x)) {
+    std::vector<DenseLayerWeights> weights;
+    for (const auto& layer : blocks_[b]) {
+      weights.push_back({layer->conv1->weight, layer->conv2->weight});
+    }
+    // The norm behind the padding sees its zeros, so that it is none of the block's own.
+    const auto output = padded ? DenseOutput::features : DenseOutput::normalised;
+    x = dense_block(x, weights, Norm::eps, output);
+    if (!padded) return x;
+  } else {
+    for (const auto& layer : blocks_[b]) x = at::cat({x, layer->forward(x)}, 1);
+  }
+  if (padded) {
+    constexpr std::int64_t by = authors_padding;
+    x = at::constant_pad_nd(x, {by, by, by, by});
+  }
+  return after.forward_relu(x);
+}
+
 torch::Tensor DenseNet::forward(const torch::Tensor& images, torch::Tensor* features) {
-  torch::Tensor x = stem_norm_->forward(stem_(images)).relu_();
+  torch::Tensor x = stem_norm_->forward_relu(stem_(images));
   x = at::max_pool2d(x, 3, 2, 1);
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
-    for (const auto& layer : blocks_[b]) x = at::cat({x, layer->forward(x)}, 1);
-    if (b == 0 && padded_) {
-      x = at::constant_pad_nd(x,
-                              {authors_padding, authors_padding, authors_padding, authors_padding});
-    }
+    x = normalised_block(b, x);
     if (b < transitions_.size()) x = transitions_[b]->forward(x);
   }
-  x = last_norm_->forward(x).relu_().mean({2, 3});
+  x = x.mean({2, 3});
   if (features != nullptr) *features = x;
   return classifier_(x);
 }

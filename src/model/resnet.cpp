@@ -31,7 +31,7 @@ ResNet18::Block::Block(std::int64_t in, std::int64_t out, std::int64_t stride, N
 }
 
 torch::Tensor ResNet18::Block::forward(const torch::Tensor& x) {
-  const torch::Tensor y = norm2->forward(conv2(norm1->forward(conv1(x)).relu_()));
+  const torch::Tensor y = norm2->forward(conv2(norm1->forward_relu(conv1(x))));
   return (y + (shortcut.is_empty() ? x : shortcut_norm->forward(shortcut(x)))).relu_();
 }
 
@@ -59,7 +59,7 @@ ResNet18::ResNet18(const NetworkOptions& options, const ProblemShape& shape) {
 }
 
 torch::Tensor ResNet18::forward(const torch::Tensor& images, torch::Tensor* features) {
-  torch::Tensor x = stem_norm_->forward(stem_(images)).relu_();
+  torch::Tensor x = stem_norm_->forward_relu(stem_(images));
   x = at::max_pool2d(x, 3, 2, 1);
   for (const auto& block : blocks_) x = block->forward(x);
   x = x.mean({2, 3});

@@ -43,10 +43,10 @@ class DenseNet final : public Network {
     std::shared_ptr<Norm> norm1, norm2;
     torch::nn::Conv2d conv1, conv2;
   };
-  /// Norm, ReLU, 1x1 convolution, average-pool.
+  /// Norm and ReLU, which `normalised_block` applies; 1x1 convolution, average-pool.
   struct Transition : torch::nn::Module {
     Transition(std::int64_t in, NormKind kind);
-    torch::Tensor forward(const torch::Tensor& x);
+    torch::Tensor forward(const torch::Tensor& normalised);
 
     std::shared_ptr<Norm> norm;
     torch::nn::Conv2d conv;
@@ -54,7 +54,12 @@ class DenseNet final : public Network {
 
   void initialise();
 
+  /// Dense block `b` and the norm and ReLU behind it, which for stateless norms in channels-last
+  /// memory on the CPU are one (dense_block.hpp).
+  torch::Tensor normalised_block(std::size_t b, torch::Tensor x);
+
   bool padded_;
+  NormKind norm_;
   torch::nn::Conv2d stem_{nullptr};
   std::shared_ptr<Norm> stem_norm_, last_norm_;
   std::vector<std::vector<std::shared_ptr<Layer>>> blocks_;
