@@ -33,8 +33,8 @@ Block make_block(torch::IntArrayRef shape, std::int64_t layers, std::int64_t gro
   block.images = torch::randn(shape).contiguous(torch::MemoryFormat::ChannelsLast);
   std::int64_t channels = shape[1];
   for (std::int64_t i = 0; i < layers; ++i) {
-    block.layers.push_back({torch::randn({inner, channels, 1, 1}) * 0.2,
-                            torch::randn({growth, inner, 3, 3}) * 0.1});
+    block.layers.push_back(
+        {torch::randn({inner, channels, 1, 1}) * 0.2, torch::randn({growth, inner, 3, 3}) * 0.1});
     channels += growth;
   }
   return block;

@@ -19,8 +19,8 @@ constexpr double tolerance = 2e-5;       ///< Of float32 values about 1, and of 
 constexpr double bf16_tolerance = 4e-2;  ///< The same of bfloat16: 8 bits of mantissa.
 
 /// Odd and even sizes, channels that fill vectors and that do not.
-const std::vector<std::vector<std::int64_t>> shapes{{5, 3, 6, 7},   {2, 16, 9, 5}, {3, 70, 8, 8},
-                                                    {1, 1, 3, 2},   {4, 128, 2, 5}, {2, 21, 33, 40},
+const std::vector<std::vector<std::int64_t>> shapes{{5, 3, 6, 7},  {2, 16, 9, 5},  {3, 70, 8, 8},
+                                                    {1, 1, 3, 2},  {4, 128, 2, 5}, {2, 21, 33, 40},
                                                     {2, 8, 64, 66}};
 
 torch::Tensor images(torch::IntArrayRef shape, std::uint64_t seed) {
@@ -244,9 +244,8 @@ TEST(FusedNorm, does_not_take_images_in_another_order) {
 }
 
 TEST(ConcatenationInPlace, is_the_concatenation_and_hands_slices_of_the_gradient_back) {
-  const torch::Tensor whole =
-      torch::empty({2, 7, 5, 5}, torch::dtype(torch::kFloat32)
-                                     .memory_format(torch::MemoryFormat::ChannelsLast));
+  const torch::Tensor whole = torch::empty(
+      {2, 7, 5, 5}, torch::dtype(torch::kFloat32).memory_format(torch::MemoryFormat::ChannelsLast));
   const torch::Tensor a = images({2, 3, 5, 5}, 1).requires_grad_();
   const torch::Tensor b = images({2, 4, 5, 5}, 2).requires_grad_();
   const torch::Tensor first = batch_norm(a, {}, true, channel_slice(whole, 0, 3));

@@ -6,6 +6,7 @@
 #include "harmofl/model/kernels/conv3x3.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/model/kernels/rows.hpp"
 
 #include "winograd.hpp"
 
@@ -58,34 +59,12 @@ const winograd::Kernels& kernels_for(const torch::Tensor& images) {
   return *kernels_for(images.scalar_type());
 }
 
-/// Values between neighbouring pixels; strides of dimensions of length 1 mean nothing.
-Index pixel_stride(const torch::Tensor& x) {
-  if (x.size(3) > 1) return x.stride(3);
-  if (x.size(2) > 1) return x.stride(2);
-  return x.size(0) > 1 ? x.stride(0) : x.size(1);
-}
-
-/// Whether all pixels lie one after the other with a constant stride, the channels of each without
-/// gaps.
-bool is_channels_last(const torch::Tensor& x) {
-  const Index pixel = pixel_stride(x);
-  const auto steps = [&](int dimension, Index stride) {
-    return x.size(dimension) == 1 || x.stride(dimension) == stride;
-  };
-  return steps(1, 1) && pixel >= x.size(1) && steps(3, pixel) && steps(2, x.size(3) * pixel) &&
-         steps(0, x.size(2) * x.size(3) * pixel);
-}
-
-torch::Tensor channels_last(const torch::Tensor& x) {
-  return is_channels_last(x) ? x : x.contiguous(torch::MemoryFormat::ChannelsLast);
-}
-
 torch::Tensor new_images(torch::IntArrayRef shape, const torch::TensorOptions& options) {
   return torch::empty(shape, options, torch::MemoryFormat::ChannelsLast);
 }
 
 Images images_of(const torch::Tensor& x) {
-  return {const_cast<void*>(x.const_data_ptr()), x.size(2), x.size(3), pixel_stride(x)};
+  return {const_cast<void*>(x.const_data_ptr()), x.size(2), x.size(3), *row_stride(x)};
 }
 
 Weight weight_of(const torch::Tensor& w) {
@@ -262,7 +241,7 @@ struct Conv3x3 : torch::autograd::Function<Conv3x3> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const torch::Tensor gradient = channels_last(gradients[0]);
+    const torch::Tensor gradient = with_rows(gradients[0]);
     torch::Tensor of_images, of_weight;
     if (context->needs_input_grad(0)) of_images = conv3x3_backward_images(gradient, saved[1]);
     if (context->needs_input_grad(1)) {
@@ -278,7 +257,7 @@ bool has_fast_conv3x3(const torch::Tensor& images, const torch::Tensor& weight) 
   const auto whole = [](std::int64_t channels) { return channels % winograd::channel_unit == 0; };
   return images.is_cpu() && kernels_for(images.scalar_type()) != nullptr &&
          weight.scalar_type() == torch::kFloat32 && images.numel() > 0 && whole(weight.size(0)) &&
-         whole(weight.size(1)) && is_channels_last(images);
+         whole(weight.size(1)) && row_stride(images).has_value();
 }
 
 torch::Tensor conv3x3(const torch::Tensor& images, const torch::Tensor& weight) {
@@ -307,7 +286,7 @@ torch::Tensor conv3x3_backward_images(const torch::Tensor& gradient, const torch
 
 torch::Tensor conv3x3_backward_weight(const torch::Tensor& gradient, const torch::Tensor& images,
                                       const torch::Tensor& weight) {
-  if (!has_fast_conv3x3(images, weight) || !is_channels_last(gradient)) {
+  if (!has_fast_conv3x3(images, weight) || !row_stride(gradient)) {
     return plain_backward(gradient, images, weight, {false, true, false});
   }
   return fast_backward_weight(gradient, images);
