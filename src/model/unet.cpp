@@ -2,7 +2,10 @@
 
 #include "harmofl/base/error.hpp"
 #include "harmofl/model/kernels/conv3x3.hpp"
+#include "harmofl/model/kernels/norm_relu.hpp"
+#include "harmofl/model/kernels/upconv2x2.hpp"
 
+#include <tuple>
 #include <vector>
 
 namespace harmofl {
@@ -24,9 +27,8 @@ UNet::Block::Block(const std::string& prefix, std::int64_t in, std::int64_t out,
   norm2 = register_module(prefix + "_bn2", std::make_shared<Norm>(kind, out));
 }
 
-torch::Tensor UNet::Block::forward(torch::Tensor x) {
-  x = norm1->forward(conv3x3(x, conv1->weight)).relu_();
-  return norm2->forward(conv3x3(x, conv2->weight)).relu_();
+torch::Tensor UNet::Block::features(const torch::Tensor& x) {
+  return conv3x3(norm1->forward_relu(conv3x3(x, conv1->weight)), conv2->weight);
 }
 
 UNet::UNet(const NetworkOptions& options, const ProblemShape& shape)
@@ -63,19 +65,45 @@ UNet::UNet(const NetworkOptions& options, const ProblemShape& shape)
       register_module("conv", torch::nn::Conv2d(torch::nn::Conv2dOptions(width, shape.classes, 1)));
 }
 
+// Where the kernels take it, a level's wide buffer is what its decoder reads: the encoder writes
+// its second half, the way up its first, and nothing is concatenated.
 torch::Tensor UNet::forward(const torch::Tensor& images, torch::Tensor* features) {
-  std::array<torch::Tensor, levels> skips;
+  std::array<Level, levels> skips;
   torch::Tensor x = images;
-  for (std::size_t level = 0; level < levels; ++level) {
-    skips[level] = encoders_[level]->forward(x);
-    x = at::max_pool2d(skips[level], 2);
-  }
-  x = bottleneck_->forward(x);
+  for (std::size_t level = 0; level < levels; ++level)
+    x = descend(*encoders_[level], x, skips[level]);
+  x = bottleneck_->norm2->forward_relu(bottleneck_->features(x));
   if (features != nullptr) *features = x.mean({2, 3});
   for (std::size_t level = levels; level-- > 0;) {
-    x = decoders_[level]->forward(at::cat({ups_[level](x), skips[level]}, 1));
+    Block& decoder = *decoders_[level];
+    x = decoder.norm2->forward_relu(decoder.features(ascend(ups_[level], x, skips[level])));
   }
   return head_(x);
+}
+
+/// Through an encoder and its max-pool; keeps what the decoder of the level reads.
+torch::Tensor UNet::descend(Block& encoder, const torch::Tensor& x, Level& level) {
+  const torch::Tensor y = encoder.features(x);
+  const std::int64_t channels = y.size(1);
+  torch::Tensor half;
+  if (encoder.norm2->fused(y)) {
+    level.whole = torch::empty({y.size(0), 2 * channels, y.size(2), y.size(3)},
+                               y.options().memory_format(torch::MemoryFormat::ChannelsLast));
+    half = channel_slice(level.whole, channels, channels);
+  }
+  torch::Tensor pooled;
+  std::tie(level.skip, pooled) = encoder.norm2->forward_relu_and_pool(y, half);
+  return pooled;
+}
+
+/// What the decoder of a level reads: the images from below, twice as large, and the encoder's.
+torch::Tensor UNet::ascend(torch::nn::ConvTranspose2d& up, const torch::Tensor& x,
+                           const Level& level) {
+  if (!level.whole.defined() || !fits_upconv2x2(x)) return at::cat({up(x), level.skip}, 1);
+  const std::int64_t channels = level.skip.size(1);
+  const torch::Tensor half = channel_slice(level.whole, 0, channels);
+  const torch::Tensor upper = upconv2x2(x, up->weight, up->bias, half);
+  return concatenation_in_place(level.whole, {upper, level.skip});
 }
 
 }  // namespace harmofl

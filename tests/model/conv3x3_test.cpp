@@ -8,8 +8,10 @@
 #include <torch/types.h>
 
 #include <array>
+#include <cmath>
 #include <limits>
 #include <tuple>
+#include <utility>
 
 namespace harmofl {
 namespace {
@@ -117,6 +119,24 @@ TEST(Conv3x3, GivesAutogradBothGradients) {
   EXPECT_LT(distance(weight.grad(), of_weight), bound(2 * 8 * 8));
 }
 
+TEST(Conv3x3, RoundsToBfloat16OnlyItsInputsAndResults) {
+  for (const std::int64_t side : {7, 16}) {
+    Case c(3, side, side, 32, 48);
+    c.images = c.images.to(torch::kBFloat16);
+    c.gradient = c.gradient.to(torch::kBFloat16);
+    if (!has_fast_conv3x3(c.images, c.weight)) GTEST_SKIP() << "no bfloat16 in this processor";
+    const auto [images, weight, bias] = reference_backward(c);
+    const auto error = [](const torch::Tensor& a, const torch::Tensor& b) {
+      return distance(a, b) / b.abs().max().item<double>();
+    };
+    EXPECT_LT(error(conv3x3_forward(c.images, c.weight), reference_forward(c)), 0.01);
+    EXPECT_LT(error(conv3x3_backward_images(c.gradient, c.weight), images), 0.01);
+    const auto of_weight = conv3x3_backward_weight(c.gradient, c.images, c.weight);
+    EXPECT_EQ(of_weight.scalar_type(), torch::kFloat32);
+    EXPECT_LT(error(of_weight, weight), 0.01);
+  }
+}
+
 TEST(Conv3x3, KeepsNaNVisible) {
   Case c(1, 8, 8, 16, 16);
   c.images[0][3][4][4] = std::numeric_limits<float>::quiet_NaN();
@@ -129,7 +149,7 @@ TEST(Conv3x3, LeavesOtherChannelsAndLayoutsToLibtorch) {
   EXPECT_LT(distance(conv3x3(c.images, c.weight), reference_forward(c)), bound(27));
   const Case d(2, 8, 8, 16, 16);
   EXPECT_FALSE(has_fast_conv3x3(d.images.contiguous(), d.weight));
-  EXPECT_FALSE(has_fast_conv3x3(d.images.to(torch::kBFloat16), d.weight));
+  EXPECT_FALSE(has_fast_conv3x3(d.images.to(torch::kFloat16), d.weight));
   EXPECT_LT(distance(conv3x3(d.images.contiguous(), d.weight), reference_forward(d)),
             bound(9 * 16));
 }

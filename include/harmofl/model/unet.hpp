@@ -29,11 +29,22 @@ class UNet final : public Network {
   /// Twice (convolution, norm, ReLU).
   struct Block : torch::nn::Module {
     Block(const std::string& prefix, std::int64_t in, std::int64_t out, NormKind kind);
-    torch::Tensor forward(torch::Tensor x);
+    /// All but the last norm and ReLU.
+    torch::Tensor features(const torch::Tensor& x);
 
     torch::nn::Conv2d conv1, conv2;
     std::shared_ptr<Norm> norm1, norm2;
   };
+
+  /// What a level's decoder reads of its encoder.
+  struct Level {
+    torch::Tensor skip;   ///< The encoder's output.
+    torch::Tensor whole;  ///< Where it is the second half of, in channels-last memory of the CPU.
+  };
+
+  static torch::Tensor descend(Block& encoder, const torch::Tensor& x, Level& level);
+  static torch::Tensor ascend(torch::nn::ConvTranspose2d& up, const torch::Tensor& x,
+                              const Level& level);
 
   std::array<std::shared_ptr<Block>, levels> encoders_, decoders_;
   std::array<torch::nn::ConvTranspose2d, levels> ups_;

@@ -6,6 +6,7 @@
 #include "harmofl/model/kernels/conv3x3.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "harmofl/model/kernels/rows.hpp"
 
 #include "winograd.hpp"
 
@@ -27,59 +28,75 @@ using winograd::TileRange;
 using winograd::Transformed;
 using winograd::Weight;
 
-/// The kernels of this processor; null where there are none for it.
-const winograd::Kernels* kernels() {
+/// The kernels of this processor for images of a type; null where there are none.
+const winograd::Kernels* kernels_for(torch::Dtype type) {
 #if defined(__x86_64__)
-  static const winograd::Kernels* const found = [] {
+  struct Found {
+    const winograd::Kernels* float32 = nullptr;
+    const winograd::Kernels* bfloat16 = nullptr;
+  };
+  static const Found found = [] {
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")) {
-      return &winograd::avx512_kernels;
-    }
+    Found f;
     const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    return has_avx2 ? &winograd::avx2_kernels : nullptr;
+    const bool has_avx512 =
+        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+    if (has_avx2) f.float32 = &winograd::avx2_kernels;
+    if (has_avx512) f.float32 = &winograd::avx512_kernels;
+    if (has_avx512 && __builtin_cpu_supports("avx512bf16")) {
+      f.bfloat16 = &winograd::avx512_bfloat16_kernels;
+    }
+    return f;
   }();
-  return found;
-#else
-  return nullptr;
+  if (type == torch::kFloat32) return found.float32;
+  if (type == torch::kBFloat16) return found.bfloat16;
 #endif
+  return nullptr;
 }
 
-/// Whether a channel of all pixels is one stretch with a constant stride.
-bool is_channels_last(const torch::Tensor& x) {
-  return x.stride(1) == 1 && x.stride(3) >= x.size(1) && x.stride(2) == x.size(3) * x.stride(3) &&
-         x.stride(0) == x.size(2) * x.stride(2);
+const winograd::Kernels& kernels_for(const torch::Tensor& images) {
+  return *kernels_for(images.scalar_type());
 }
 
-torch::Tensor channels_last(const torch::Tensor& x) {
-  return is_channels_last(x) ? x : x.contiguous(torch::MemoryFormat::ChannelsLast);
-}
-
-torch::Tensor new_images(torch::IntArrayRef shape, const torch::Tensor& like) {
-  return torch::empty(shape, like.options(), torch::MemoryFormat::ChannelsLast);
+torch::Tensor new_images(torch::IntArrayRef shape, const torch::TensorOptions& options) {
+  return torch::empty(shape, options, torch::MemoryFormat::ChannelsLast);
 }
 
 Images images_of(const torch::Tensor& x) {
-  return {const_cast<float*>(x.const_data_ptr<float>()), x.size(2), x.size(3), x.stride(3)};
+  return {const_cast<void*>(x.const_data_ptr()), x.size(2), x.size(3), *row_stride(x)};
 }
 
 Weight weight_of(const torch::Tensor& w) {
   return {const_cast<float*>(w.const_data_ptr<float>()), w.size(0), w.size(1)};
 }
 
-/// Transformed tiles of one block.
+/// Transformed tiles of one block, an even number of them.
 class Block {
  public:
-  Block(Index tiles, Index channels)
-      : stride_(tiles * channels + winograd::channel_unit),  // off the stride that cache sets share
-        memory_(torch::empty({elements * stride_}, torch::kFloat32)),
-        view_{memory_.data_ptr<float>(), stride_, channels} {}
+  Block(Index tiles, Index channels, Index value_bytes)
+      : value_bytes_(value_bytes),
+        memory_(torch::empty({elements * stride(tiles, channels) * value_bytes}, torch::kUInt8)),
+        view_{memory_.mutable_data_ptr(), stride(tiles, channels), channels} {}
 
   const Transformed& view() const { return view_; }
-  float* element(Index e) const { return view_.data + e * stride_; }
+  /// From an even tile of the block on.
+  Transformed from(Index tile) const {
+    Transformed view = view_;
+    view.data = static_cast<char*>(view.data) + tile * view.channels * value_bytes_;
+    return view;
+  }
+  char* element(Index e) const {
+    return static_cast<char*>(view_.data) + e * view_.element_stride * value_bytes_;
+  }
 
  private:
-  Index stride_;
+  /// Off the powers of two, which share sets of a cache.
+  static Index stride(Index tiles, Index channels) {
+    return (tiles + 1) / 2 * 2 * channels + 2 * winograd::channel_unit;
+  }
+
+  Index value_bytes_;
   torch::Tensor memory_;
   Transformed view_;
 };
@@ -88,13 +105,13 @@ class Block {
 /// what is read once per block (weights, sums) to be small beside it.
 struct Tiling {
   static constexpr Index cache_floats = 128 * 1024;
-  static constexpr Index least = 96;
+  static constexpr Index least = 96;  // even, as is what fits
 
   Index tiles, block;
 
   Tiling(const torch::Tensor& images, Index channels)
       : tiles(images.size(0) * ((images.size(2) + 1) / 2) * ((images.size(3) + 1) / 2)),
-        block(std::max(least, cache_floats / (elements * channels))) {}
+        block(std::max(least, cache_floats / (elements * channels) / 2 * 2)) {}
 
   Index blocks() const { return (tiles + block - 1) / block; }
   TileRange range(Index i) const { return {i * block, std::min(tiles, (i + 1) * block)}; }
@@ -111,32 +128,33 @@ void for_outputs(const Weight& weight, const Work& work) {
 
 /// y = x * u for a transformed weight `u` with as many columns as y has channels.
 void convolve(const torch::Tensor& x, const torch::Tensor& u, const torch::Tensor& y) {
-  const winograd::Kernels& kernel = *kernels();
+  const winograd::Kernels& kernel = kernels_for(x);
   const Index depth = x.size(1);
   const Index columns = y.size(1);
+  const Index words = depth / kernel.values_per_word;
+  const Index panel = kernel.panel(columns);
   const Tiling tiling(x, depth + columns);
   const Images from = images_of(x);
   const Images to = images_of(y);
-  const float* const weight = u.const_data_ptr<float>();
-  const Index panel = kernel.panel(columns);
+  const auto* const weight = static_cast<const char*>(u.const_data_ptr());
   at::parallel_for(0, tiling.blocks(), 1, [&](Index begin, Index end) {
     const Index most = std::min(tiling.tiles, tiling.block);
-    const Block input(most, depth);
-    const Block output(most, columns);
+    const Block input(most, depth, kernel.value_bytes);
+    const Block output(most, columns, sizeof(float));
     for (Index i = begin; i < end; ++i) {
       const TileRange tiles = tiling.range(i);
       kernel.input(from, tiles, input.view());
       for (Index e = 0; e < elements; ++e) {
         kernel.multiply({.rows = tiles.end - tiles.begin,
                          .columns = columns,
-                         .depth = depth,
+                         .depth = words,
                          .a = input.element(e),
-                         .a_row = depth,
+                         .a_row = words,
                          .a_depth = 1,
-                         .b = weight + e * depth * columns,
+                         .b = weight + e * depth * columns * kernel.value_bytes,
                          .b_row = panel,
-                         .b_panel = depth * panel,
-                         .c = output.element(e),
+                         .b_panel = words * panel,
+                         .c = reinterpret_cast<float*>(output.element(e)),
                          .c_row = columns,
                          .add = false});
       }
@@ -145,57 +163,43 @@ void convolve(const torch::Tensor& x, const torch::Tensor& u, const torch::Tenso
   });
 }
 
-torch::Tensor fast_forward(const torch::Tensor& images, const torch::Tensor& weight) {
+/// Convolves `x` to images of `channels` channels with the weight as `transform` turns it.
+template <class Transform>
+torch::Tensor convolved(const torch::Tensor& x, const torch::Tensor& weight, Index channels,
+                        const Transform& transform) {
   const torch::Tensor w = weight.contiguous(torch::MemoryFormat::ChannelsLast);
-  const torch::Tensor u = torch::empty({elements * w.size(0) * w.size(1)}, w.options());
-  for_outputs(weight_of(w), [&](OutputRange range) {
-    kernels()->weight(weight_of(w), range, u.data_ptr<float>());
-  });
-  torch::Tensor y = new_images({images.size(0), w.size(0), images.size(2), images.size(3)}, images);
-  convolve(images, u, y);
+  const torch::Tensor u = torch::empty({elements * w.size(0) * w.size(1)}, x.options());
+  for_outputs(weight_of(w),
+              [&](OutputRange range) { transform(weight_of(w), range, u.mutable_data_ptr()); });
+  torch::Tensor y = new_images({x.size(0), channels, x.size(2), x.size(3)}, x.options());
+  convolve(x, u, y);
   return y;
-}
-
-torch::Tensor fast_backward_images(const torch::Tensor& gradient, const torch::Tensor& weight) {
-  const torch::Tensor w = weight.contiguous(torch::MemoryFormat::ChannelsLast);
-  const torch::Tensor u = torch::empty({elements * w.size(0) * w.size(1)}, w.options());
-  for_outputs(weight_of(w), [&](OutputRange range) {
-    kernels()->turned_weight(weight_of(w), range, u.data_ptr<float>());
-  });
-  torch::Tensor x =
-      new_images({gradient.size(0), w.size(1), gradient.size(2), gradient.size(3)}, gradient);
-  convolve(gradient, u, x);
-  return x;
 }
 
 // The sums go through the tiles in the same blocks and order whatever the number of threads.
 torch::Tensor fast_backward_weight(const torch::Tensor& gradient, const torch::Tensor& images) {
-  const winograd::Kernels& kernel = *kernels();
+  const winograd::Kernels& kernel = kernels_for(images);
   const Index outputs = gradient.size(1);
   const Index inputs = images.size(1);
   const Tiling tiling(images, inputs + outputs);
   const Index most = std::min(tiling.tiles, tiling.block);
-  const Block input(most, inputs);
-  const Block output(most, outputs);
-  const torch::Tensor sums = torch::empty({elements * outputs * inputs}, images.options());
+  const Block input(most, inputs, kernel.value_bytes);
+  const Block output(most, outputs, kernel.value_bytes);
+  const auto options = images.options().dtype(torch::kFloat32);
+  const torch::Tensor sums = torch::empty({elements * outputs * inputs}, options);
   for (Index i = 0; i < tiling.blocks(); ++i) {
     const TileRange tiles = tiling.range(i);
-    const Index count = tiles.end - tiles.begin;
-    at::parallel_for(0, count, tiling.least / 2, [&](Index begin, Index end) {
-      const auto part = [&](const Block& block) {
-        Transformed view = block.view();
-        view.data += begin * view.channels;
-        return view;
-      };
-      const TileRange own{tiles.begin + begin, tiles.begin + end};
-      kernel.input(images_of(images), own, part(input));
-      kernel.gradient(images_of(gradient), own, part(output));
+    const Index pairs = (tiles.end - tiles.begin + 1) / 2;
+    at::parallel_for(0, pairs, tiling.least / 4, [&](Index begin, Index end) {
+      const TileRange own{tiles.begin + 2 * begin, std::min(tiles.end, tiles.begin + 2 * end)};
+      kernel.input_pairs(images_of(images), own, input.from(2 * begin));
+      kernel.gradient_pairs(images_of(gradient), own, output.from(2 * begin));
     });
     at::parallel_for(0, elements, 1, [&](Index begin, Index end) {
       for (Index e = begin; e < end; ++e) {
         kernel.multiply({.rows = outputs,
                          .columns = inputs,
-                         .depth = count,
+                         .depth = kernel.values_per_word == 1 ? tiles.end - tiles.begin : pairs,
                          .a = output.element(e),
                          .a_row = 1,
                          .a_depth = outputs,
@@ -208,7 +212,7 @@ torch::Tensor fast_backward_weight(const torch::Tensor& gradient, const torch::T
       }
     });
   }
-  torch::Tensor w = new_images({outputs, inputs, 3, 3}, images);
+  torch::Tensor w = new_images({outputs, inputs, 3, 3}, options);
   for_outputs(weight_of(w), [&](OutputRange range) {
     kernel.weight_gradient(sums.const_data_ptr<float>(), range, weight_of(w));
   });
@@ -221,10 +225,10 @@ bool is_autocast(const torch::Tensor& x) {
 
 torch::Tensor plain_backward(const torch::Tensor& gradient, const torch::Tensor& images,
                              const torch::Tensor& weight, std::array<bool, 3> wanted) {
-  auto [of_images, of_weight, of_bias] =
-      at::convolution_backward(gradient, images, weight, std::nullopt, {1, 1}, {1, 1}, {1, 1},
-                               /*transposed=*/false, {0, 0}, 1, wanted);
-  return wanted[0] ? of_images : of_weight;
+  auto [of_images, of_weight, of_bias] = at::convolution_backward(
+      gradient, images, weight.to(images.scalar_type()), std::nullopt, {1, 1}, {1, 1}, {1, 1},
+      /*transposed=*/false, {0, 0}, 1, wanted);
+  return wanted[0] ? of_images : of_weight.to(weight.scalar_type());
 }
 
 struct Conv3x3 : torch::autograd::Function<Conv3x3> {
@@ -237,7 +241,7 @@ struct Conv3x3 : torch::autograd::Function<Conv3x3> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const torch::Tensor gradient = channels_last(gradients[0]);
+    const torch::Tensor gradient = with_rows(gradients[0]);
     torch::Tensor of_images, of_weight;
     if (context->needs_input_grad(0)) of_images = conv3x3_backward_images(gradient, saved[1]);
     if (context->needs_input_grad(1)) {
@@ -251,37 +255,41 @@ struct Conv3x3 : torch::autograd::Function<Conv3x3> {
 
 bool has_fast_conv3x3(const torch::Tensor& images, const torch::Tensor& weight) {
   const auto whole = [](std::int64_t channels) { return channels % winograd::channel_unit == 0; };
-  return kernels() != nullptr && images.is_cpu() && images.scalar_type() == torch::kFloat32 &&
+  return images.is_cpu() && kernels_for(images.scalar_type()) != nullptr &&
          weight.scalar_type() == torch::kFloat32 && images.numel() > 0 && whole(weight.size(0)) &&
-         whole(weight.size(1)) && is_channels_last(images);
+         whole(weight.size(1)) && row_stride(images).has_value();
 }
 
 torch::Tensor conv3x3(const torch::Tensor& images, const torch::Tensor& weight) {
   HARMOFL_EXPECT(images.dim() == 4 && weight.dim() == 4 && weight.size(2) == 3);
-  if (is_autocast(images) || !has_fast_conv3x3(images, weight)) {
-    return at::conv2d(images, weight, {}, 1, 1);
-  }
-  return Conv3x3::apply(images, weight);
+  torch::Tensor x = images;
+  if (is_autocast(images)) x = images.to(at::autocast::get_autocast_dtype(images.device().type()));
+  if (!has_fast_conv3x3(x, weight)) return at::conv2d(images, weight, {}, 1, 1);
+  return Conv3x3::apply(x, weight);
 }
 
 torch::Tensor conv3x3_forward(const torch::Tensor& images, const torch::Tensor& weight) {
-  if (has_fast_conv3x3(images, weight)) return fast_forward(images, weight);
-  return at::conv2d(images, weight, {}, 1, 1);
+  if (!has_fast_conv3x3(images, weight)) {
+    return at::conv2d(images, weight.to(images.scalar_type()), {}, 1, 1);
+  }
+  return convolved(images, weight, weight.size(0), kernels_for(images).weight);
 }
 
 torch::Tensor conv3x3_backward_images(const torch::Tensor& gradient, const torch::Tensor& weight) {
-  if (has_fast_conv3x3(gradient, weight)) return fast_backward_images(gradient, weight);
-  const torch::Tensor like =
-      new_images({gradient.size(0), weight.size(1), gradient.size(2), gradient.size(3)}, gradient);
-  return plain_backward(gradient, like, weight, {true, false, false});
+  if (!has_fast_conv3x3(gradient, weight)) {
+    const torch::Tensor like = new_images(
+        {gradient.size(0), weight.size(1), gradient.size(2), gradient.size(3)}, gradient.options());
+    return plain_backward(gradient, like, weight, {true, false, false});
+  }
+  return convolved(gradient, weight, weight.size(1), kernels_for(gradient).turned_weight);
 }
 
 torch::Tensor conv3x3_backward_weight(const torch::Tensor& gradient, const torch::Tensor& images,
                                       const torch::Tensor& weight) {
-  if (has_fast_conv3x3(images, weight) && is_channels_last(gradient)) {
-    return fast_backward_weight(gradient, images);
+  if (!has_fast_conv3x3(images, weight) || !row_stride(gradient)) {
+    return plain_backward(gradient, images, weight, {false, true, false});
   }
-  return plain_backward(gradient, images, weight, {false, true, false});
+  return fast_backward_weight(gradient, images);
 }
 
 }  // namespace harmofl

@@ -5,16 +5,7 @@
 
 namespace harmofl::winograd {
 
-const Kernels avx2_kernels = {
-    .weight = transform_weight,
-    .turned_weight = transform_turned_weight,
-    .weight_gradient = transform_weight_gradient,
-    .input = transform_input,
-    .output = transform_output,
-    .gradient = transform_gradient,
-    .multiply = multiply,
-    .panel = panel_columns,
-};
+const Kernels avx2_kernels = kernels_of<Float32, Rows<Float32>>();
 
 }  // namespace harmofl::winograd
 #endif

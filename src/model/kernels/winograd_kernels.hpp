@@ -1,6 +1,11 @@
-/// The kernels of winograd.hpp for one vector length. Included by one file for each instruction
-/// set, which defines HARMOFL_VECTOR_BYTES and is compiled for that set: everything has internal
-/// linkage.
+/// The kernels of winograd.hpp for one vector length and format. Included by one file for each
+/// instruction set, which defines HARMOFL_VECTOR_BYTES and is compiled for that set: everything has
+/// internal linkage.
+///
+/// A format says how the values of images and tiles are stored and multiplied: a type Value,
+///   Vector load(const Value*), void store(Value*, Vector)   `lanes` values from and to float32
+///   Vector broadcast(const float* word)                      a word in all lanes
+///   Vector multiply(Vector a, Vector b, Vector sum)          sum + a b, of vectors of words
 #pragma once
 
 #include "winograd.hpp"
@@ -11,6 +16,14 @@ namespace {
 constexpr Index lanes = HARMOFL_VECTOR_BYTES / 4;
 using Vector = float __attribute__((vector_size(HARMOFL_VECTOR_BYTES)));
 using Unaligned = float __attribute__((vector_size(HARMOFL_VECTOR_BYTES), aligned(4)));
+
+struct Float32 {
+  using Value = float;
+  static Vector load(const Value* from) { return *reinterpret_cast<const Unaligned*>(from); }
+  static void store(Value* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
+  static Vector broadcast(const float* word) { return *word - Vector{}; }
+  static Vector multiply(Vector a, Vector b, Vector sum) { return sum + a * b; }
+};
 
 inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 inline void store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
@@ -26,9 +39,11 @@ struct Tile {
 };
 
 /// The pixels of image `image` in row `row`; null outside.
-inline float* pixels(const Images& images, Index image, Index row) {
+template <class Format>
+inline typename Format::Value* pixels(const Images& images, Index image, Index row) {
   if (row < 0 || row >= images.height) return nullptr;
-  return images.data + (image * images.height + row) * images.width * images.pixel_stride;
+  return static_cast<typename Format::Value*>(images.data) +
+         (image * images.height + row) * images.width * images.pixel_stride;
 }
 
 /// Calls work(tile, first, count) for every run of tiles that lie in one row of tiles, `first`
@@ -44,47 +59,64 @@ inline void for_each_run(const Images& images, TileRange tiles, const Work& work
   }
 }
 
-// --- Transforms
-// -----------------------------------------------------------------------------------
+/// Puts transformed tiles as rows.
+template <class Format>
+struct Rows {
+  using Value = typename Format::Value;
+  Value* data;
+  Index element_stride, channels;
+
+  explicit Rows(const Transformed& to)
+      : data(static_cast<Value*>(to.data)),
+        element_stride(to.element_stride),
+        channels(to.channels) {}
+  void put(Index tile, Index channel, Index element, Vector value) const {
+    Format::store(data + element * element_stride + tile * channels + channel, value);
+  }
+};
 
 /// One column of B^T d: B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1].
 struct Column {
   Vector v[4];
 };
 
-inline Column input_column(float* const (&rows)[4], Index x, Index width, Index stride, Index c) {
+template <class Format>
+inline Column input_column(typename Format::Value* const (&rows)[4], Index x, Index width,
+                           Index stride, Index c) {
   const Vector zero = {};
   if (x < 0 || x >= width) return {{zero, zero, zero, zero}};
   const Index at = x * stride + c;
-  const Vector d0 = rows[0] != nullptr ? load(rows[0] + at) : zero;
-  const Vector d1 = load(rows[1] + at);
-  const Vector d2 = rows[2] != nullptr ? load(rows[2] + at) : zero;
-  const Vector d3 = rows[3] != nullptr ? load(rows[3] + at) : zero;
+  const Vector d0 = rows[0] != nullptr ? Format::load(rows[0] + at) : zero;
+  const Vector d1 = Format::load(rows[1] + at);
+  const Vector d2 = rows[2] != nullptr ? Format::load(rows[2] + at) : zero;
+  const Vector d3 = rows[3] != nullptr ? Format::load(rows[3] + at) : zero;
   return {{d0 - d2, d1 + d2, d2 - d1, d1 - d3}};
 }
 
 /// Neighbouring tiles share two of their four columns.
-inline void transform_input(const Images& images, TileRange tiles, const Transformed& to) {
+template <class Format, class Layout>
+inline void transform_input(const Images& images, TileRange tiles, const Transformed& transformed) {
+  const Layout to(transformed);
   for_each_run(images, tiles, [&](const Tile& tile, Index first, Index count) {
-    float* rows[4];
-    for (Index r = 0; r < 4; ++r) rows[r] = pixels(images, tile.image, 2 * tile.row - 1 + r);
+    typename Format::Value* rows[4];
+    for (Index r = 0; r < 4; ++r) {
+      rows[r] = pixels<Format>(images, tile.image, 2 * tile.row - 1 + r);
+    }
     const Index width = images.width;
     const Index stride = images.pixel_stride;
-    for (Index c = 0; c < to.channels; c += lanes) {
+    for (Index c = 0; c < transformed.channels; c += lanes) {
       Index x = 2 * tile.column - 1;
-      Column c0 = input_column(rows, x, width, stride, c);
-      Column c1 = input_column(rows, x + 1, width, stride, c);
-      float* target = to.data + first * to.channels + c;
-      for (Index t = 0; t < count; ++t, target += to.channels) {
+      Column c0 = input_column<Format>(rows, x, width, stride, c);
+      Column c1 = input_column<Format>(rows, x + 1, width, stride, c);
+      for (Index t = first; t < first + count; ++t) {
         x += 2;
-        const Column c2 = input_column(rows, x, width, stride, c);
-        const Column c3 = input_column(rows, x + 1, width, stride, c);
-        float* at = target;
-        for (int r = 0; r < 4; ++r, at += 4 * to.element_stride) {
-          store(at, c0.v[r] - c2.v[r]);
-          store(at + to.element_stride, c1.v[r] + c2.v[r]);
-          store(at + 2 * to.element_stride, c2.v[r] - c1.v[r]);
-          store(at + 3 * to.element_stride, c1.v[r] - c3.v[r]);
+        const Column c2 = input_column<Format>(rows, x, width, stride, c);
+        const Column c3 = input_column<Format>(rows, x + 1, width, stride, c);
+        for (int r = 0; r < 4; ++r) {
+          to.put(t, c, 4 * r, c0.v[r] - c2.v[r]);
+          to.put(t, c, 4 * r + 1, c1.v[r] + c2.v[r]);
+          to.put(t, c, 4 * r + 2, c2.v[r] - c1.v[r]);
+          to.put(t, c, 4 * r + 3, c1.v[r] - c3.v[r]);
         }
         c0 = c2;
         c1 = c3;
@@ -94,15 +126,17 @@ inline void transform_input(const Images& images, TileRange tiles, const Transfo
 }
 
 /// A^T = [1 1 1 0; 0 1 -1 -1].
+template <class Format>
 inline void transform_output(const Transformed& from, TileRange tiles, const Images& images) {
+  const float* const data = static_cast<const float*>(from.data);
   for_each_run(images, tiles, [&](const Tile& tile, Index first, Index count) {
-    float* const row0 = pixels(images, tile.image, 2 * tile.row);
-    float* const row1 = pixels(images, tile.image, 2 * tile.row + 1);
+    auto* const row0 = pixels<Format>(images, tile.image, 2 * tile.row);
+    auto* const row1 = pixels<Format>(images, tile.image, 2 * tile.row + 1);
     const Index stride = images.pixel_stride;
     for (Index t = 0; t < count; ++t) {
       const Index x = 2 * (tile.column + t);
       const bool second = x + 1 < images.width;
-      const float* source = from.data + (first + t) * from.channels;
+      const float* source = data + (first + t) * from.channels;
       for (Index c = 0; c < from.channels; c += lanes) {
         Vector upper[4], lower[4];
         for (int s = 0; s < 4; ++s) {
@@ -115,59 +149,61 @@ inline void transform_output(const Transformed& from, TileRange tiles, const Ima
           lower[s] = m1 - m2 - m3;
         }
         const Index at = x * stride + c;
-        store(row0 + at, upper[0] + upper[1] + upper[2]);
-        if (second) store(row0 + at + stride, upper[1] - upper[2] - upper[3]);
+        Format::store(row0 + at, upper[0] + upper[1] + upper[2]);
+        if (second) Format::store(row0 + at + stride, upper[1] - upper[2] - upper[3]);
         if (row1 == nullptr) continue;
-        store(row1 + at, lower[0] + lower[1] + lower[2]);
-        if (second) store(row1 + at + stride, lower[1] - lower[2] - lower[3]);
+        Format::store(row1 + at, lower[0] + lower[1] + lower[2]);
+        if (second) Format::store(row1 + at + stride, lower[1] - lower[2] - lower[3]);
       }
     }
   });
 }
 
 /// A dY A^T: the transposed of the output's transform.
-inline void transform_gradient(const Images& images, TileRange tiles, const Transformed& to) {
+template <class Format, class Layout>
+inline void transform_gradient(const Images& images, TileRange tiles,
+                               const Transformed& transformed) {
+  const Layout to(transformed);
   for_each_run(images, tiles, [&](const Tile& tile, Index first, Index count) {
-    const float* const row0 = pixels(images, tile.image, 2 * tile.row);
-    const float* const row1 = pixels(images, tile.image, 2 * tile.row + 1);
+    const auto* const row0 = pixels<Format>(images, tile.image, 2 * tile.row);
+    const auto* const row1 = pixels<Format>(images, tile.image, 2 * tile.row + 1);
     const Index stride = images.pixel_stride;
     const Vector zero = {};
     for (Index t = 0; t < count; ++t) {
       const Index x = 2 * (tile.column + t);
       const bool second = x + 1 < images.width;
-      float* target = to.data + (first + t) * to.channels;
-      for (Index c = 0; c < to.channels; c += lanes) {
+      for (Index c = 0; c < transformed.channels; c += lanes) {
         const Index at = x * stride + c;
-        const Vector y00 = load(row0 + at);
-        const Vector y01 = second ? load(row0 + at + stride) : zero;
-        const Vector y10 = row1 != nullptr ? load(row1 + at) : zero;
-        const Vector y11 = row1 != nullptr && second ? load(row1 + at + stride) : zero;
+        const Vector y00 = Format::load(row0 + at);
+        const Vector y01 = second ? Format::load(row0 + at + stride) : zero;
+        const Vector y10 = row1 != nullptr ? Format::load(row1 + at) : zero;
+        const Vector y11 = row1 != nullptr && second ? Format::load(row1 + at + stride) : zero;
         const Vector left[4] = {y00, y00 + y10, y00 - y10, -y10};
         const Vector right[4] = {y01, y01 + y11, y01 - y11, -y11};
-        float* to_row = target + c;
-        for (int r = 0; r < 4; ++r, to_row += 4 * to.element_stride) {
-          store(to_row, left[r]);
-          store(to_row + to.element_stride, left[r] + right[r]);
-          store(to_row + 2 * to.element_stride, left[r] - right[r]);
-          store(to_row + 3 * to.element_stride, -right[r]);
+        for (int r = 0; r < 4; ++r) {
+          to.put(first + t, c, 4 * r, left[r]);
+          to.put(first + t, c, 4 * r + 1, left[r] + right[r]);
+          to.put(first + t, c, 4 * r + 2, left[r] - right[r]);
+          to.put(first + t, c, 4 * r + 3, -right[r]);
         }
       }
     }
   });
 }
 
-// --- Weights
-// --------------------------------------------------------------------------------------
-
 inline Index panel_columns(Index columns);
 
-/// Element [row, column] of the right side of a product, in panels.
+/// Where element [row, column] of the right side of a product lies, in values: panels of words, the
+/// values of a word being those of consecutive rows.
+template <class Format>
 struct Panels {
+  static constexpr Index in_word = 4 / sizeof(typename Format::Value);
   Index depth, panel;
 
   Panels(Index rows, Index columns) : depth(rows), panel(panel_columns(columns)) {}
   Index at(Index row, Index column) const {
-    return (column / panel * depth + row) * panel + column % panel;
+    return (column / panel * (depth / in_word) + row / in_word) * panel * in_word +
+           column % panel * in_word + row % in_word;
   }
 };
 
@@ -200,11 +236,14 @@ inline void load_filter(const Weight& weight, Index k, Index c, bool turned, Vec
   }
 }
 
-/// Squares of channel_unit inputs and outputs are transposed on the way.
-inline void transform_weight(const Weight& weight, OutputRange range, float* to) {
-  const Panels panels(weight.inputs, weight.outputs);
+/// Squares of inputs and outputs are transposed on the way.
+template <class Format>
+inline void transform_weight(const Weight& weight, OutputRange range, void* to) {
+  using Value = typename Format::Value;
+  constexpr Index in_word = Panels<Format>::in_word;
+  const Panels<Format> panels(weight.inputs, weight.outputs);
   const Index element_stride = weight.inputs * weight.outputs;
-  float square[elements][lanes][channel_unit];  // [e, c, k]
+  Value square[elements][lanes / in_word][channel_unit][in_word];  // [e, word of c, k, c in word]
   for (Index k = range.begin; k < range.end; k += channel_unit) {
     for (Index c = 0; c < weight.inputs; c += lanes) {
       for (Index i = 0; i < channel_unit; ++i) {
@@ -213,21 +252,30 @@ inline void transform_weight(const Weight& weight, OutputRange range, float* to)
         load_filter(weight, k + i, c, false, g);
         transform_filter(g, u);
         for (Index e = 0; e < elements; ++e) {
-          for (Index lane = 0; lane < lanes; ++lane) square[e][lane][i] = u[e / 4][e % 4][lane];
+          Value values[lanes];
+          Format::store(values, u[e / 4][e % 4]);
+          for (Index lane = 0; lane < lanes; ++lane) {
+            square[e][lane / in_word][i][lane % in_word] = values[lane];
+          }
         }
       }
       for (Index e = 0; e < elements; ++e) {
-        for (Index lane = 0; lane < lanes; ++lane) {
-          float* const at = to + e * element_stride + panels.at(c + lane, k);
-          for (Index i = 0; i < channel_unit; ++i) at[i] = square[e][lane][i];
+        for (Index word = 0; word < lanes / in_word; ++word) {
+          Value* const at =
+              static_cast<Value*>(to) + e * element_stride + panels.at(c + word * in_word, k);
+          const Value* const from = &square[e][word][0][0];
+          for (Index i = 0; i < channel_unit * in_word; ++i) at[i] = from[i];
         }
       }
     }
   }
 }
 
-inline void transform_turned_weight(const Weight& weight, OutputRange range, float* to) {
-  const Panels panels(weight.outputs, weight.inputs);
+template <class Format>
+inline void transform_turned_weight(const Weight& weight, OutputRange range, void* to) {
+  using Value = typename Format::Value;
+  constexpr Index in_word = Panels<Format>::in_word;
+  const Panels<Format> panels(weight.outputs, weight.inputs);
   const Index element_stride = weight.inputs * weight.outputs;
   for (Index k = range.begin; k < range.end; ++k) {
     for (Index c = 0; c < weight.inputs; c += lanes) {
@@ -235,8 +283,12 @@ inline void transform_turned_weight(const Weight& weight, OutputRange range, flo
       Vector u[4][4];
       load_filter(weight, k, c, true, g);
       transform_filter(g, u);
-      float* const at = to + panels.at(k, c);
-      for (Index e = 0; e < elements; ++e) store(at + e * element_stride, u[e / 4][e % 4]);
+      for (Index e = 0; e < elements; ++e) {
+        Value values[lanes];
+        Format::store(values, u[e / 4][e % 4]);
+        Value* const at = static_cast<Value*>(to) + e * element_stride + panels.at(k, c);
+        for (Index lane = 0; lane < lanes; ++lane) at[lane * in_word] = values[lane];
+      }
     }
   }
 }
@@ -272,7 +324,7 @@ inline void transform_weight_gradient(const float* from, OutputRange range, cons
 // -------------------------------------------------------------------------------------
 
 /// `rows` x (`vectors` * lanes) elements of C, held in registers.
-template <int rows, int vectors>
+template <class Format, int rows, int vectors>
 inline void multiply_block(const Product& p, const float* a, const float* b, float* c) {
   Vector sums[rows][vectors] = {};
   const Index a_row = p.a_row;
@@ -282,9 +334,9 @@ inline void multiply_block(const Product& p, const float* a, const float* b, flo
     for (int v = 0; v < vectors; ++v) right[v] = load(b + v * lanes);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) {
-      const Vector left = a[r * a_row] - Vector{};  // a broadcast
+      const Vector left = Format::broadcast(a + r * a_row);
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) sums[r][v] += left * right[v];
+      for (int v = 0; v < vectors; ++v) sums[r][v] = Format::multiply(left, right[v], sums[r][v]);
     }
   }
 #pragma GCC unroll 16
@@ -298,15 +350,13 @@ inline void multiply_block(const Product& p, const float* a, const float* b, flo
 }
 
 /// All rows of C for one panel of B, in blocks that differ by at most a row.
-template <int most_rows, int vectors>
+template <class Format, int most_rows, int vectors>
 struct Panel {
-  using Block = void (*)(const Product&, const float*, const float*, float*);
-
   template <int rows>
   static void call(const Product& p, const float* a, const float* b, float* c, Index count) {
     if constexpr (rows > 0) {
       if (count == rows) {
-        multiply_block<rows, vectors>(p, a, b, c);
+        multiply_block<Format, rows, vectors>(p, a, b, c);
       } else {
         call<rows - 1>(p, a, b, c, count);
       }
@@ -314,11 +364,12 @@ struct Panel {
   }
 
   static void multiply(const Product& p, const float* b, float* c) {
+    const float* const a = static_cast<const float*>(p.a);  // words of either format
     const Index blocks = (p.rows + most_rows - 1) / most_rows;
     for (Index i = 0; i < blocks; ++i) {
       const Index begin = p.rows * i / blocks;
       const Index end = p.rows * (i + 1) / blocks;
-      call<most_rows>(p, p.a + begin * p.a_row, b, c + begin * p.c_row, end - begin);
+      call<most_rows>(p, a + begin * p.a_row, b, c + begin * p.c_row, end - begin);
     }
   }
 };
@@ -333,21 +384,40 @@ inline Index panel_vectors(Index columns) {
 
 inline Index panel_columns(Index columns) { return panel_vectors(columns) * lanes; }
 
+template <class Format>
 inline void multiply(const Product& p) {
   const Index vectors = panel_vectors(p.columns);
   const Index panels = p.columns / (vectors * lanes);
   for (Index i = 0; i < panels; ++i) {
-    const float* const b = p.b + i * p.b_panel;
+    const float* const b = static_cast<const float*>(p.b) + i * p.b_panel;
     float* const c = p.c + i * vectors * lanes;
 #if HARMOFL_VECTOR_BYTES == 64
-    if (vectors == 4) Panel<6, 4>::multiply(p, b, c);
-    if (vectors == 2) Panel<12, 2>::multiply(p, b, c);
-    if (vectors == 1) Panel<14, 1>::multiply(p, b, c);
+    if (vectors == 4) Panel<Format, 6, 4>::multiply(p, b, c);
+    if (vectors == 2) Panel<Format, 12, 2>::multiply(p, b, c);
+    if (vectors == 1) Panel<Format, 14, 1>::multiply(p, b, c);
 #else
-    if (vectors == 2) Panel<6, 2>::multiply(p, b, c);
-    if (vectors == 1) Panel<8, 1>::multiply(p, b, c);
+    if (vectors == 2) Panel<Format, 6, 2>::multiply(p, b, c);
+    if (vectors == 1) Panel<Format, 8, 1>::multiply(p, b, c);
 #endif
   }
+}
+
+/// The table of a format; `Pairs` lays tiles out as pairs.
+template <class Format, class Pairs>
+constexpr Kernels kernels_of() {
+  return {
+      .value_bytes = sizeof(typename Format::Value),
+      .values_per_word = Panels<Format>::in_word,
+      .weight = transform_weight<Format>,
+      .turned_weight = transform_turned_weight<Format>,
+      .weight_gradient = transform_weight_gradient,
+      .input = transform_input<Format, Rows<Format>>,
+      .input_pairs = transform_input<Format, Pairs>,
+      .gradient_pairs = transform_gradient<Format, Pairs>,
+      .output = transform_output<Format>,
+      .multiply = multiply<Format>,
+      .panel = panel_columns,
+  };
 }
 
 }  // namespace
