@@ -31,7 +31,8 @@ NormState norm_relu(const torch::Tensor& x, double eps, const torch::Tensor& y) 
 
 /// What backward needs of a layer. Its 3x3 convolution's input is computed again from `middle`.
 struct LayerRecord {
-  torch::Tensor conv1, conv2;            ///< Weights in the type computed with.
+  torch::Tensor conv1;                   ///< The weight in the type computed with.
+  torch::Tensor conv2;                   ///< The weight itself.
   torch::Tensor middle, middle_state;    ///< Result of the 1x1 convolution.
   torch::Tensor feature, feature_state;  ///< Result of the 3x3 convolution.
 
@@ -52,7 +53,7 @@ LayerRecord run_layer(const torch::Tensor& conv1, const torch::Tensor& conv2, do
   const torch::ScalarType type = normalised.scalar_type();
   LayerRecord layer;
   layer.conv1 = conv1.contiguous().to(type);
-  layer.conv2 = conv2.to(type);
+  layer.conv2 = conv2;  // conv3x3 casts as it transforms
   layer.middle = images_like(normalised, conv1.size(0));
   kernels::convolve_pointwise(channel_slice(normalised, 0, channels), layer.conv1, layer.middle);
   const torch::Tensor inner = images_like(normalised, conv1.size(0));
@@ -128,11 +129,9 @@ struct DenseBlock : torch::autograd::Function<DenseBlock> {
                                   {layer.feature_state}, /*relu=*/true, gradient);
       if (!of_normalised) gradient.add_(gradients[0].narrow(1, channels, growth));
       torch::Tensor& conv1 = result[1 + 2 * i];
-      torch::Tensor& conv2 = result[2 + 2 * i];
       run_layer_backward(layer, gradient, channel_slice(normalised, 0, channels),
-                         channel_slice(sum, 0, channels), conv1, conv2);
+                         channel_slice(sum, 0, channels), conv1, result[2 + 2 * i]);
       conv1 = conv1.to(type);
-      conv2 = conv2.to(type);
     }
     result[0] = images_like(x, first);
     kernels::normalise_backward(channel_slice(sum, 0, first), x, {saved[1]}, /*relu=*/true,
