@@ -30,8 +30,10 @@ AmplitudeOptions amplitude_options(double fraction, double momentum) {
   return options;
 }
 
-std::unique_ptr<Model> make_unet(const Trace& trace, std::int64_t height, std::int64_t width) {
+std::unique_ptr<Model> make_unet(const Trace& trace, std::int64_t height, std::int64_t width,
+                                 bool channels_last) {
   ModelOptions options;
+  options.channels_last = channels_last;
   options.network = {"unet", trace.integer("init_features"), NormKind::batch_stateless};
   options.amplitude = amplitude_options(trace.number("amp_L"), trace.number("amp_v"));
   auto model = std::make_unique<Model>(
@@ -41,13 +43,14 @@ std::unique_ptr<Model> make_unet(const Trace& trace, std::int64_t height, std::i
 }
 
 /// The network of a trace of densenet: that of the attributes where they are given, else the whole.
-std::unique_ptr<Model> make_densenet(const Trace& trace, std::int64_t side) {
+std::unique_ptr<Model> make_densenet(const Trace& trace, std::int64_t side, bool channels_last) {
   DenseNetOptions densenet;
   densenet.growth = trace.integer("growth_rate");
   densenet.blocks = trace.integers("block_config");
   densenet.first_channels = trace.integer("num_init_features");
   densenet.bottleneck = trace.integer("bn_size");
   ModelOptions options;
+  options.channels_last = channels_last;
   options.amplitude = amplitude_options(trace.number("amp_L"), trace.number("amp_v"));
   const ProblemShape shape{Task::classification, 2, 3, side, side};
   return std::make_unique<Model>(std::make_shared<DenseNet>(densenet, shape), options, shape,
@@ -203,13 +206,14 @@ void check_amplitude(Trace& trace) {
   }
 }
 
-void check_unet(Trace& trace) {
-  const auto model = make_unet(trace, trace.integer("height"), trace.integer("width"));
+void check_unet(Trace& trace, bool channels_last) {
+  const auto model =
+      make_unet(trace, trace.integer("height"), trace.integer("width"), channels_last);
   check_network(trace, *model, LossKind::cross_entropy_dice);
 }
 
-void check_densenet(Trace& trace) {
-  const auto model = make_densenet(trace, trace.images("input/x0").size(2));
+void check_densenet(Trace& trace, bool channels_last) {
+  const auto model = make_densenet(trace, trace.images("input/x0").size(2), channels_last);
   if (trace.has("state")) {
     model->state().import_tensors(trace.state("state"), trace.name());
   } else {
@@ -219,7 +223,7 @@ void check_densenet(Trace& trace) {
   check_network(trace, *model, LossKind::cross_entropy);
 }
 
-void check_perturbed_step(Trace& trace) {
+void check_perturbed_step(Trace& trace, bool channels_last) {
   if (trace.text("model").starts_with("linear")) {
     torch::nn::Module module;
     auto fc = module.register_module("fc", torch::nn::Linear(5, 3));
@@ -235,8 +239,8 @@ void check_perturbed_step(Trace& trace) {
   }
   const torch::Tensor first = trace.images("input/x0");
   const bool densenet = trace.text("model") == "densenet";
-  const auto model = densenet ? make_densenet(trace, first.size(2))
-                              : make_unet(trace, first.size(2), first.size(3));
+  const auto model = densenet ? make_densenet(trace, first.size(2), channels_last)
+                              : make_unet(trace, first.size(2), first.size(3), channels_last);
   if (densenet) model->state().import_tensors(trace.state("state"), trace.name());
   const LossKind loss = densenet ? LossKind::cross_entropy : LossKind::cross_entropy_dice;
   model->set_training(true);

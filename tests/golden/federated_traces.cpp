@@ -166,7 +166,7 @@ void check_normalisers(Trace& trace) {
 
 }  // namespace
 
-void check_federated(Trace& trace) {
+void check_federated(Trace& trace, bool channels_last) {
   const std::string method = trace.text("method").substr(0, trace.text("method").find('_'));
   if (trace.has("expect/a_norm")) check_normalisers(trace);
   const Trace common(trace_folder() / trace.text("common"));
@@ -175,8 +175,9 @@ void check_federated(Trace& trace) {
     const std::int64_t client = std::stoll(member.site.substr(std::string("client").size()));
     return client_data(common, client, batches.at(static_cast<std::size_t>(client)));
   };
-  Simulation simulation(world(), options_of(trace, common, method), federation_of(trace, common),
-                        load, torch::kCPU, nullptr);
+  SimulationOptions options = options_of(trace, common, method);
+  options.model.channels_last = channels_last;
+  Simulation simulation(world(), options, federation_of(trace, common), load, torch::kCPU, nullptr);
   const bool amplitude = trace.has_attribute("amp_L");
   simulation.start_from(initial_model(simulation, common, amplitude), common.name());
   const std::vector<double> tolerance = trace.numbers("rel_update_tol");

@@ -1,4 +1,5 @@
-// One test a file of the folder of traces.
+// One test a file of the folder of traces and memory format of the images: channels-last goes
+// through the kernels of src/model/kernels, contiguous through libtorch.
 #include "golden/trace.hpp"
 #include "support/world.hpp"
 
@@ -6,6 +7,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <tuple>
 
 namespace harmofl::test {
 namespace {
@@ -20,33 +22,37 @@ std::vector<std::filesystem::path> trace_files() {
   return files;
 }
 
-class Golden : public testing::TestWithParam<std::filesystem::path> {};
+class Golden : public testing::TestWithParam<std::tuple<std::filesystem::path, bool>> {};
 
 TEST_P(Golden, AgreesWithTheIndependentImplementation) {
-  Trace trace(GetParam());
+  const auto& [path, channels_last] = GetParam();
+  Trace trace(path);
   const std::string kind = trace.text("case");
   if (kind == "metrics") {
     check_metrics(trace);
   } else if (kind == "ampnorm") {
     check_amplitude(trace);
   } else if (kind == "unet") {
-    check_unet(trace);
+    check_unet(trace, channels_last);
   } else if (kind == "densenet") {
-    check_densenet(trace);
+    check_densenet(trace, channels_last);
   } else if (kind == "wpoptim") {
-    check_perturbed_step(trace);
+    check_perturbed_step(trace, channels_last);
   } else {
     ASSERT_EQ(kind, "fed") << trace.name() << ": traces of an unknown kind";
-    check_federated(trace);
+    check_federated(trace, channels_last);
   }
   if (world().is_root()) std::cout << "[ golden   ] " << trace.report() << std::endl;
 }
 
-std::string test_name(const testing::TestParamInfo<std::filesystem::path>& info) {
-  return info.param.stem().string();
+std::string test_name(const testing::TestParamInfo<Golden::ParamType>& info) {
+  const auto& [path, channels_last] = info.param;
+  return path.stem().string() + (channels_last ? "_channels_last" : "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Traces, Golden, testing::ValuesIn(trace_files()), test_name);
+INSTANTIATE_TEST_SUITE_P(Traces, Golden,
+                         testing::Combine(testing::ValuesIn(trace_files()), testing::Bool()),
+                         test_name);
 
 }  // namespace
 }  // namespace harmofl::test

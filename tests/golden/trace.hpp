@@ -74,11 +74,11 @@ class Trace {
 /// Tests of single parts: metrics, amplitude normalisation, networks, the perturbed step.
 void check_metrics(Trace& trace);
 void check_amplitude(Trace& trace);
-void check_unet(Trace& trace);
-void check_densenet(Trace& trace);
-void check_perturbed_step(Trace& trace);
+void check_unet(Trace& trace, bool channels_last);
+void check_densenet(Trace& trace, bool channels_last);
+void check_perturbed_step(Trace& trace, bool channels_last);
 
 /// Whole federated runs, on all ranks of the test.
-void check_federated(Trace& trace);
+void check_federated(Trace& trace, bool channels_last);
 
 }  // namespace harmofl::test
