@@ -123,8 +123,8 @@ std::vector<Key> all_keys() {
        "running statistics: average | local (each client its own) | recompute (when evaluated)"},
       {"model.weights", "", "file",
        "start from these weights: .safetensors, .pt or a checkpoint, .h5"},
-      {"model.memory_format", "contiguous", "",
-       "contiguous | channels-last (faster with batch norms)"},
+      {"model.memory_format", "auto", "",
+       "contiguous | channels-last; auto: channels-last on the CPU with batch norms"},
 
       {"train.optimizer", "adam", "", "sgd | adam"},
       {"train.lr", "0.001", "", "learning rate"},

@@ -60,6 +60,9 @@ void resolve_network(Config& config, const AlgorithmEntry& method, bool masks) {
   const NetworkDefaults network = find_network_defaults(config.text("model.name"));
   replace_auto(config, "model.width", concat(network.width));
   replace_auto(config, "model.norm", by_method(method, "model.norm", network.norm));
+  // The kernels for the CPU want channels last; group norms and GPUs have no such kernels.
+  const bool fast = config.text("model.norm") != "group" && config.text("device.type") == "cpu";
+  replace_auto(config, "model.memory_format", fast ? "channels-last" : "contiguous");
 }
 
 LocalOptions local_options(const Config& config) {

@@ -50,6 +50,7 @@ std::unique_ptr<Model> make_densenet(const Trace& trace, std::int64_t side, bool
   densenet.first_channels = trace.integer("num_init_features");
   densenet.bottleneck = trace.integer("bn_size");
   ModelOptions options;
+  options.channels_last = channels_last;
   options.amplitude = amplitude_options(trace.number("amp_L"), trace.number("amp_v"));
   options.channels_last = channels_last;
   const ProblemShape shape{Task::classification, 2, 3, side, side};
