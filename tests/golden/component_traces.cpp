@@ -52,7 +52,6 @@ std::unique_ptr<Model> make_densenet(const Trace& trace, std::int64_t side, bool
   ModelOptions options;
   options.channels_last = channels_last;
   options.amplitude = amplitude_options(trace.number("amp_L"), trace.number("amp_v"));
-  options.channels_last = channels_last;
   const ProblemShape shape{Task::classification, 2, 3, side, side};
   return std::make_unique<Model>(std::make_shared<DenseNet>(densenet, shape), options, shape,
                                  torch::kCPU);
