@@ -18,8 +18,8 @@
 namespace harmofl {
 namespace {
 
-/// Values that are transformed together: with their spectrum 8 MiB.
-constexpr std::int64_t values_at_once = std::int64_t{1} << 19;
+/// Values that are transformed together: with their spectrum 4 MiB.
+constexpr std::int64_t values_at_once = std::int64_t{1} << 18;
 
 /// A batch as so many stacks of interleaved planes: planes of row-major images, images of
 /// channels-last ones. Plane p of all is of channel p % C in either format.
