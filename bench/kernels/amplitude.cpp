@@ -1,6 +1,7 @@
 // amplitude/BAND/frozen|observing/SHAPE/rows|channels-last/memory|cache, against
 //   copy/SHAPE/memory|cache           one read and one write of the batch
 //   transforms/SHAPE/float64|float32  one rfft2 and one irfft2 of the batch
+//   libtorch/BAND/SHAPE               the same, frozen and in rows, by libtorch's operations
 #include "harmofl/base/text.hpp"
 #include "harmofl/model/amplitude_normalization.hpp"
 
@@ -58,6 +59,19 @@ void amplitude(benchmark::State& state, const Case& test_case) {
   }
 }
 
+void libtorch(benchmark::State& state, const std::string& band, const Shape& shape) {
+  const torch::NoGradGuard no_grad;
+  AmplitudeOptions options;
+  parse_band(band, options);
+  Ring ring(shape.images(), false);
+  test::OracleAmplitude oracle(options, ring.in.front());
+  oracle.observe(ring.in.front());
+  for (auto _ : state) {
+    const std::size_t i = ring.next();
+    ring.out[i] = oracle.normalize(ring.in[i]);
+  }
+}
+
 void copy(benchmark::State& state, const Shape& shape, bool cached) {
   const torch::NoGradGuard no_grad;
   Ring ring(shape.images(), cached);
@@ -90,6 +104,10 @@ const bool registered = [] {
     for (const std::string band : {"low:0.1", "full"}) {
       for (const bool last : {false, true}) add_case(Case{band, true, last, false, shape});
       add_case(Case{band, false, false, false, shape});
+    }
+    for (const std::string band : {"dc", "low:0.1", "full"}) {
+      add(concat("libtorch/", band, "/", shape.text()),
+          [=](benchmark::State& state) { libtorch(state, band, shape); });
     }
     add(concat("transforms/", shape.text(), "/float64"),
         [=](benchmark::State& state) { transforms(state, shape, torch::kFloat64); });

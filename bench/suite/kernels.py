@@ -27,6 +27,10 @@ def amplitude_rows():
                        f"amplitude/{band}/frozen/{shape}/{layout}/memory",
                        f"transforms/{shape}/float64", goal,
                        f"frozen, {layout}, against rfft2 and irfft2 in float64")
+        for band in ("dc", "low:0.1", "full"):
+            yield (f"amplitude {band} {shape} of libtorch",
+                   f"amplitude/{band}/frozen/{shape}/rows/memory", f"libtorch/{band}/{shape}", None,
+                   "frozen, rows, against libtorch's operations one after the other")
         yield (f"amplitude full {shape} of float32",
                f"amplitude/full/frozen/{shape}/rows/memory", f"transforms/{shape}/float32", None,
                "frozen, against rfft2 and irfft2 in float32, which its exactness does not allow")
@@ -92,7 +96,7 @@ def kernels(quick, folder):
     """Kernels against memory bandwidth, libtorch and plain files; the quick ones are small."""
     # What computes on one core is timed by what it used of the core, which others may share; what
     # waits for a disk by the clock on the wall.
-    families = (("^(amplitude|copy|transforms)/", "cpu_time", amplitude_rows()),
+    families = (("^(amplitude|copy|transforms|libtorch)/", "cpu_time", amplitude_rows()),
                 ("^step/", "cpu_time", step_rows()),
                 ("^(load|read|batches|checkpoint)/", "real_time", file_rows()))
     for pattern, clock, rows in families:
