@@ -91,7 +91,7 @@ torch::Tensor LocalTrainer::step(const Batch& batch, ClientWork& work) {
   const auto take = [&](const std::string& prefix) {
     const auto both_passes = [&](const torch::Tensor& x, const torch::Tensor& targets) {
       torch::Tensor seen = x;
-      return perturbation_(work.w, [&] {
+      return perturbation_.without_return(work.w, [&] {
         if (amplitude.options().update_every_pass && !more && !std::exchange(moved, false)) {
           seen = images = amplitude.observe(batch.images);
         }
@@ -99,7 +99,7 @@ torch::Tensor LocalTrainer::step(const Batch& batch, ClientWork& work) {
       });
     };
     const torch::Tensor first_loss = recorder_->run(images, batch.targets, both_passes);
-    optimizer_.step(work.w, work.client, prefix);
+    optimizer_.step(work.w, work.client, prefix, perturbation_.remaining());
     return first_loss;
   };
   work.features_at = [&](const torch::Tensor& state) { return model_.features_at(state, images); };

@@ -5,7 +5,6 @@
 
 #include "harmofl/base/error.hpp"
 
-#include <ATen/Parallel.h>
 #include <torch/fft.h>
 
 #include <cmath>
@@ -28,26 +27,9 @@ torch::Tensor whole_spectrum(const torch::Tensor& half, std::int64_t width) {
   return torch::cat({half, tail}, 2);
 }
 
-/// x + shift per image and channel: `images` float32 [B, C, H, W], `shift` float64 [B, C, 1, 1].
-/// Adds in float64 and rounds once, in one pass over the images.
-torch::Tensor shifted(const torch::Tensor& images, const torch::Tensor& shift) {
-  if (!images.is_cpu()) return (images.to(torch::kFloat64) + shift).to(torch::kFloat32);
-  const torch::Tensor in = images.contiguous();
-  const torch::Tensor shifts = shift.contiguous();
-  torch::Tensor out = torch::empty_like(in);
-  const std::int64_t planes = in.size(0) * in.size(1);
-  const std::int64_t pixels = in.size(2) * in.size(3);
-  const float* const x = in.const_data_ptr<float>();
-  const double* const s = shifts.const_data_ptr<double>();
-  float* const y = out.data_ptr<float>();
-  at::parallel_for(0, planes, /*grain_size=*/1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {
-      for (std::int64_t i = plane * pixels; i < (plane + 1) * pixels; ++i) {
-        y[i] = static_cast<float>(static_cast<double>(x[i]) + s[plane]);
-      }
-    }
-  });
-  return out;
+/// Whether this project's own kernels take `images`; libtorch's operations take everything.
+bool for_kernels(const torch::Tensor& images) {
+  return images.is_cpu() && images.scalar_type() == torch::kFloat32 && images.dim() == 4;
 }
 
 }  // namespace
@@ -121,12 +103,17 @@ void AmplitudeNormalization::begin_client() {
 
 void AmplitudeNormalization::freeze() {
   frozen_ = true;
+  planes_.reset();  // from now on it takes some images at a time, not a batch
   derive();
 }
 
 torch::Tensor AmplitudeNormalization::apply(const torch::Tensor& images, bool update) {
   if (!active()) return images;
   torch::NoGradGuard no_grad;
+  if (for_kernels(images)) {
+    return options_.band == Band::dc ? apply_dc_on_cpu(images, update)
+                                     : apply_spectral_on_cpu(images, update);
+  }
   return options_.band == Band::dc ? apply_dc(images, update) : apply_spectral(images, update);
 }
 
@@ -143,7 +130,7 @@ torch::Tensor AmplitudeNormalization::apply_dc(const torch::Tensor& images, bool
     move_towards(amplitude);
   }
   const torch::Tensor wanted = torch::where(mean < 0, -dc_mean_, dc_mean_);
-  return shifted(images, wanted - mean);
+  return (images.to(torch::kFloat64) + (wanted - mean)).to(torch::kFloat32);
 }
 
 // Transforms in float64: in float32 their rounding alone flips activations that sit near zero,

@@ -18,7 +18,8 @@ struct OptimizerOptions {
   double effective_momentum() const { return kind == OptimizerKind::sgd ? momentum : 0.0; }
 };
 
-/// One fused step over all parameters, by libtorch's own kernels and so with PyTorch's numbers.
+/// One step over all parameters in one pass, with PyTorch's numbers: on the CPU by this project's
+/// kernels, elsewhere by libtorch's own.
 class Optimizer {
  public:
   /// Throws UserError for a learning rate, momentum or decay out of range.
@@ -28,13 +29,20 @@ class Optimizer {
   /// SGD: buf <- momentum buf + g (the first buf is g), w <- w - lr buf.
   /// Adam (Kingma and Ba, ICLR 2015): beta 0.9 and 0.999, eps 1e-8.
   /// The moments are tensors of `state` whose names begin with `prefix`.
-  void step(ParameterVector& w, NamedState& state, const std::string& prefix = "optimizer.") const;
+  /// Where `delta` is given, w <- w - delta comes first, in the same pass: the way back from the
+  /// weights that WeightPerturbation::without_return leaves.
+  void step(ParameterVector& w, NamedState& state, const std::string& prefix = "optimizer.",
+            const torch::Tensor& delta = {}) const;
 
   const OptimizerOptions& options() const { return options_; }
 
  private:
   void step_sgd(ParameterVector& w, NamedState& state, const std::string& prefix) const;
   void step_adam(ParameterVector& w, NamedState& state, const std::string& prefix) const;
+  void step_sgd_on_cpu(ParameterVector& w, NamedState& state, const std::string& prefix,
+                       const torch::Tensor& delta) const;
+  void step_adam_on_cpu(ParameterVector& w, NamedState& state, const std::string& prefix,
+                        const torch::Tensor& delta) const;
 
   OptimizerOptions options_;
 };

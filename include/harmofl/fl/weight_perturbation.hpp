@@ -28,11 +28,20 @@ class WeightPerturbation {
   /// Returns the loss of the first pass, a scalar tensor on the model's device.
   torch::Tensor operator()(ParameterVector& w, const Gradient& gradient);
 
+  /// The same, but on the CPU leaves `w` at the perturbed weights: the way back is a pass over all
+  /// of them that `Optimizer::step` takes along when it is given `remaining()`.
+  torch::Tensor without_return(ParameterVector& w, const Gradient& gradient);
+
+  /// What is to be subtracted from the weights after `without_return`; undefined when nothing is.
+  torch::Tensor remaining() const { return remains_ ? delta_ : torch::Tensor(); }
+
  private:
   void compute_delta(const ParameterVector& w);
+  void perturb_on_cpu(const ParameterVector& w);
 
   PerturbationOptions options_;
   torch::Tensor delta_;  ///< Kept between steps, so that no step allocates it.
+  bool remains_ = false;
 };
 
 }  // namespace harmofl

@@ -68,10 +68,18 @@ class AmplitudeNormalization {
   };
 
   torch::Tensor apply(const torch::Tensor& images, bool update);
+  // By libtorch's operations, on any device.
   torch::Tensor apply_dc(const torch::Tensor& images, bool update);
   torch::Tensor apply_spectral(const torch::Tensor& images, bool update);
   void move_towards(const torch::Tensor& mean_amplitude);
   void move_towards_half(const torch::Tensor& half_amplitudes);
+  // By this project's kernels, float32 on the CPU, batches [B, C, H, W] in either memory format.
+  torch::Tensor apply_dc_on_cpu(const torch::Tensor& images, bool update);
+  torch::Tensor apply_spectral_on_cpu(const torch::Tensor& images, bool update);
+  torch::Tensor spectrum_on_cpu(const torch::Tensor& images);
+  void replace_on_cpu(torch::Tensor& spectrum) const;
+  void move_towards_means(std::vector<double>& means, std::int64_t batch);
+  void move_towards_spectrum(const torch::Tensor& spectrum);
   void derive();
 
   AmplitudeOptions options_;
@@ -80,6 +88,7 @@ class AmplitudeNormalization {
   torch::Tensor running_;
   torch::Tensor dc_mean_;                    ///< R_00 / (H W), float64 [C, 1, 1].
   std::vector<torch::Tensor> block_values_;  ///< R inside each block, float64, contiguous.
+  torch::Tensor planes_;                     ///< Kept for transforms: some images in float64.
   bool observed_ = false;
   bool frozen_ = false;
 };

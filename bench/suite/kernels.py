@@ -1,0 +1,113 @@
+"""The kernels of bench/kernels against what they are compared to, by Google Benchmark."""
+
+import collections
+import json
+import os
+import statistics
+
+from .figures import figure
+from .programs import BUILD, CORES, pinned, run
+
+SHAPES = ("4x3x384x384", "8x3x256x256", "32x3x96x96")
+STEPS = {"sgd": "SGD with momentum", "adam": "Adam"}
+COUNTS = {"24234": "24 k", "7000000": "7 M", "31000000": "31 M"}
+REPEATS = 5
+
+
+def amplitude_rows():
+    """(name, ours, other, goal, what) of amplitude normalisation."""
+    for shape in SHAPES:
+        for layout in ("rows", "channels-last"):
+            for place, goal in (("memory", "<= 1.5"), ("cache", None)):
+                yield (f"amplitude dc {shape} {layout} {place}",
+                       f"amplitude/dc/frozen/{shape}/{layout}/{place}", f"copy/{shape}/{place}",
+                       goal, f"frozen, {layout}, against a copy of the batch, both in {place}")
+            for band, goal in (("low:0.1", None), ("full", "<= 1.3")):
+                yield (f"amplitude {band} {shape} {layout}",
+                       f"amplitude/{band}/frozen/{shape}/{layout}/memory",
+                       f"transforms/{shape}/float64", goal,
+                       f"frozen, {layout}, against rfft2 and irfft2 in float64")
+        for band in ("dc", "low:0.1", "full"):
+            yield (f"amplitude {band} {shape} of libtorch",
+                   f"amplitude/{band}/frozen/{shape}/rows/memory", f"libtorch/{band}/{shape}", None,
+                   "frozen, rows, against libtorch's operations one after the other")
+        yield (f"amplitude full {shape} of float32",
+               f"amplitude/full/frozen/{shape}/rows/memory", f"transforms/{shape}/float32", None,
+               "frozen, against rfft2 and irfft2 in float32, which its exactness does not allow")
+        yield (f"amplitude dc {shape} observing", f"amplitude/dc/observing/{shape}/rows/memory",
+               f"copy/{shape}/memory", None, "the running amplitude moves; against a copy")
+        for band in ("low:0.1", "full"):
+            yield (f"amplitude {band} {shape} observing",
+                   f"amplitude/{band}/observing/{shape}/rows/memory",
+                   f"transforms/{shape}/float64", None,
+                   "the running amplitude moves; against rfft2 and irfft2 in float64")
+
+
+def step_rows():
+    """The same of the perturbation and the step on the flat buffer."""
+    for kind, optimizer in STEPS.items():
+        for count, size in COUNTS.items():
+            yield (f"perturbed {kind} {size} of bytes", f"step/{kind}/{count}/ours",
+                   f"step/{kind}/{count}/copy", None,
+                   f"norm, perturbation and {optimizer} of {size} parameters, against a copy of "
+                   "the bytes that their passes move")
+            yield (f"perturbed {kind} {size}", f"step/{kind}/{count}/ours",
+                   f"step/{kind}/{count}/libtorch", None,
+                   f"norm, perturbation and {optimizer} of {size} parameters, against libtorch's "
+                   "operations")
+
+
+def file_rows():
+    """The same of loading shards and writing checkpoints."""
+    for task in ("classification", "segmentation"):
+        for state in ("warm", "cold"):
+            yield (f"load {task} {state}", f"load/{task}/{state}", f"read/{task}/{state}", None,
+                   f"a {state} shard read, verified and cut into batches, against a plain read")
+        yield (f"batches {task}", f"batches/{task}", f"load/{task}/warm", None,
+               "the batches of samples in memory, of the time with reading them")
+    for count, size in list(COUNTS.items())[:2]:
+        yield (f"checkpoint {size}", f"checkpoint/{count}/ours", f"checkpoint/{count}/plain", None,
+               f"a checkpoint of {size} parameters, against a plain write and fsync of the bytes")
+
+
+def measure(pattern, clock, quick, folder):
+    """Seconds of every repetition, and images a second where there are any, by benchmark."""
+    command = pinned(1, BUILD / "bench/kernels/bench_kernels", f"--benchmark_filter={pattern}",
+                     "--benchmark_format=json",
+                     f"--benchmark_repetitions={1 if quick else REPEATS}",
+                     f"--benchmark_min_time={0.001 if quick else 0.1}",
+                     "--benchmark_enable_random_interleaving=true")
+    settings = {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
+    found = json.loads(run(command, env={**os.environ, **settings}))
+    seconds, rates = collections.defaultdict(list), collections.defaultdict(list)
+    for entry in found["benchmarks"]:
+        if entry.get("error_occurred"):
+            raise SystemExit(f"{entry['name']}: {entry['error_message']}")
+        if entry["run_type"] != "iteration":
+            continue
+        name = entry["name"].removesuffix("/real_time")
+        seconds[name].append(entry[clock] / 1e3)
+        if "items_per_second" in entry:
+            rates[name].append(entry["items_per_second"])
+    return seconds, rates
+
+
+def kernels(quick, folder):
+    """Kernels against memory bandwidth, libtorch and plain files; the quick ones are small."""
+    # What computes on one core is timed by what it used of the core, which others may share; what
+    # waits for a disk by the clock on the wall.
+    families = (("^(amplitude|copy|transforms|libtorch)/", "cpu_time", amplitude_rows()),
+                ("^step/", "cpu_time", step_rows()),
+                ("^(load|read|batches|checkpoint)/", "real_time", file_rows()))
+    for pattern, clock, rows in families:
+        rows = list(rows)
+        if quick:
+            rows = [row for row in rows if not any(size in row[1] for size in
+                                                   ("384", "256", "7000000", "31000000"))]
+            names = {name for _, ours, other, _, _ in rows for name in (ours, other)}
+            pattern = f"^({'|'.join(sorted(names))})/real_time$"
+        seconds, rates = measure(pattern, clock, quick, folder)
+        for name, ours, other, goal, what in rows:
+            rate = f"; {statistics.median(rates[ours]):.0f} images/s" if rates[ours] else ""
+            yield figure(name, seconds[ours], seconds[other], goal, "s",
+                         f"{what}; core {CORES[0]}{rate}")
