@@ -12,7 +12,8 @@
 # Needs the programs bench_*, which are built with the tests, and for what is compared with other
 # software `tools/install-deps.sh --bench`; what is not installed is named in the table.
 #
-# HARMOFL_BUILD: the build that is measured (default: build/release). HARMOFL_BENCH_PYTHON: a Python of
+# HARMOFL_BUILD: the build that is measured (default: build/release). HARMOFL_BENCH_CASE: only cases of
+# step, round and overhead whose names begin so, for instance densenet121 or A. HARMOFL_BENCH_PYTHON: a Python of
 # yours with torch, h5py and safetensors instead of the one that install-deps.sh makes.
 set -euo pipefail
 

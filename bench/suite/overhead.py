@@ -12,7 +12,7 @@ import sys
 import time
 
 from .figures import figure
-from .programs import BUILD, Worker, pinned, run, synthesize, train
+from .programs import BUILD, Worker, chosen, pinned, run, synthesize, train
 
 SAVE_EVERY = 10  # rounds, harmofl's default
 
@@ -95,5 +95,5 @@ def compare(case, folder, repeats):
 
 
 def overhead(quick, folder):
-    for case in QUICK if quick else CASES:
+    for case in QUICK if quick else chosen(CASES):
         yield from compare(case, folder, 1 if quick else 5)

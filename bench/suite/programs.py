@@ -1,5 +1,6 @@
 """Starts the programs that are measured: to their end, or as workers that take turns."""
 
+import functools
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ DEPS = pathlib.Path(os.environ.get("HARMOFL_DEPS", ROOT / ".deps"))
 BUILD = pathlib.Path(os.environ.get("HARMOFL_BUILD", ROOT / "build/release"))
 HARMOFL = BUILD / "harmofl"
 PEERS = ROOT / "bench/peers"
+TOKEN = uuid.uuid4().hex  # in the environment of all that a peer starts
 CORES = sorted(os.sched_getaffinity(0))
 
 
@@ -56,6 +58,21 @@ def train(shards, output, *arguments):
             "--run.evaluate_every", 100_000, *arguments)
 
 
+def chosen(cases):
+    """The cases (tuples with the name first) whose name begins with HARMOFL_BENCH_CASE."""
+    return [case for case in cases if case[0].startswith(os.environ.get("HARMOFL_BENCH_CASE", ""))]
+
+
+@functools.cache
+def can_import(python, path, modules):
+    """Whether that Python imports torch and finds the modules."""
+    check = (f"import importlib.util, sys, torch; sys.exit(not all(importlib.util.find_spec(name) "
+             f"for name in {modules!r}))")
+    return pathlib.Path(python).exists() and subprocess.run(
+        [python, "-c", check], env={**os.environ, "PYTHONPATH": path}, capture_output=True,
+        check=False).returncode == 0
+
+
 def peer_python(*modules):
     """The Python that has torch and these modules, and its environment; (None, reason) without.
 
@@ -64,19 +81,11 @@ def peer_python(*modules):
     own = os.environ.get("HARMOFL_BENCH_PYTHON")
     candidates = [own] if own else [DEPS / "bench-venv/bin/python", DEPS / "venv/bin/python"]
     path = os.pathsep.join([str(PEERS)] + ([] if own else [str(DEPS / "libtorch")]))
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1",
-                   "HARMOFL_BENCH_TOKEN": TOKEN}
-    check = "; ".join(f"import {module}" for module in ("torch", "h5py", *modules))
     for python in candidates:
-        if pathlib.Path(python).exists() and subprocess.run(
-                [str(python), "-c", check], env=environment, capture_output=True,
-                check=False).returncode == 0:
-            return str(python), environment
+        if can_import(str(python), path, ("h5py", "safetensors", *modules)):
+            return str(python), {**os.environ, "PYTHONPATH": path, "HARMOFL_BENCH_TOKEN": TOKEN}
     wanted = ", ".join(modules) or "PyTorch"
     return None, f"not installed: {wanted} (tools/install-deps.sh --bench)"
-
-
-TOKEN = uuid.uuid4().hex
 
 
 def end_leftovers():

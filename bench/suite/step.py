@@ -1,7 +1,7 @@
 """One local step of HarmoFL: amplitude normalisation (dc), both passes, Adam with lr 1e-4."""
 
 from .figures import missing, require_below, speedup
-from .programs import BUILD, PEERS, Worker, in_turn, peer_python, pinned, run, HARMOFL
+from .programs import (BUILD, HARMOFL, PEERS, Worker, chosen, in_turn, peer_python, pinned, run)
 
 # name, network, width, side, batch, task, and the goals in float32 and bfloat16
 CASES = (
@@ -11,10 +11,10 @@ CASES = (
 )
 QUICK = (
     ("unet 32", "unet", 4, 32, 4, "segmentation", None, None),
-    ("densenet121 32", "densenet121", 4, 32, 4, "classification", None, None),
+    ("densenet121 64", "densenet121", 4, 64, 4, "classification", None, None),
 )
 # How far the losses of the sides may lie apart: of the first step, and of a later one.
-TOLERANCES = {"fp32": (1e-5, 2e-3), "tf32": (2e-3, 2e-2), "bf16": (2e-2, 5e-2)}
+TOLERANCES = {"fp32": (1e-4, 5e-3), "tf32": (2e-3, 2e-2), "bf16": (2e-2, 5e-2)}
 
 
 def words(folder, case, precision, layout, threads, **more):
@@ -64,7 +64,7 @@ def compare(folder, case, precision, threads, repeats, python, environment):
 def step(quick, folder):
     python, environment = peer_python()
     threads = (1,) if quick else (1, 2)
-    for case in QUICK if quick else CASES:
+    for case in QUICK if quick else chosen(CASES):
         for precision in ("fp32", "bf16"):
             for count in threads:
                 if python is None:
