@@ -85,8 +85,8 @@ LocalOptions local_options(const Setting& setting, const ClientData& client) {
     options.optimizer = {OptimizerKind::adam, 1e-4, 0.0, 0.0};
     options.perturbation.alpha = 0.05;
   }
-  options.loss = client.task == Task::segmentation ? LossKind::cross_entropy_dice
-                                                   : LossKind::cross_entropy;
+  options.loss =
+      client.task == Task::segmentation ? LossKind::cross_entropy_dice : LossKind::cross_entropy;
   options.batches.batch_size = setting.number("batch");
   options.shuffle = false;
   options.graphs = setting.text("graphs", "false") == "true";

@@ -35,8 +35,9 @@ torch::Device choose_device(const Setting& setting);
 ClientData load_samples(const Setting& setting);
 
 /// The model of `network`, `width`, `precision` (fp32 | tf32 | bf16) and `format` (contiguous |
-/// channels-last) for the images of `client`, with HarmoFL's amplitude normalisation unless `method`
-/// is fedavg. Its weights are those of the file `weights`, which is written when it is not there.
+/// channels-last) for the images of `client`, with HarmoFL's amplitude normalisation unless
+/// `method` is fedavg. Its weights are those of the file `weights`, which is written when it is not
+/// there.
 std::unique_ptr<Model> make_model(const Setting& setting, const ClientData& client,
                                   torch::Device device);
 

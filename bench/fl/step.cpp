@@ -2,13 +2,13 @@
 //
 //   bench_step network=unet width=32 shard=FILE weights=FILE batch=4 format=channels-last threads=1
 //
-// Other words: setting.hpp. Every line "N" on standard input is answered by the seconds that N local
-// rounds of one epoch took, and the loss of the last. The amplitude is that of the first batch, and
-// fixed from then on.
-#include "setting.hpp"
-
+// Other words: setting.hpp. Every line "N" on standard input is answered by the seconds that N
+// local rounds of one epoch took, and the loss of the last. The amplitude is that of the first
+// batch, and fixed from then on.
 #include "harmofl/base/timer.hpp"
 #include "harmofl/data/residence.hpp"
+
+#include "setting.hpp"
 
 namespace {
 
