@@ -8,11 +8,14 @@ import tempfile
 import traceback
 
 from .cluster import aggregate, allreduce, weak
-from .figures import table
+from .figures import missing, table
+from .gpu import gpu
+from .growth import growth
 from .memory import memory
 from .overhead import overhead
-from .programs import end_leftovers
+from .programs import Refused, end_leftovers
 from .rounds import round_
+from .startup import startup
 from .step import step
 
 # Families of figures, in the order in which they run: (quick, folder) -> rows.
@@ -24,11 +27,17 @@ FAMILIES = {
     "aggregate": aggregate,
     "weak": weak,
     "memory": memory,
+    "startup": startup,
+    "growth": growth,
+    "gpu": gpu,
 }
 
 
-def measure(names, quick, report):
-    """All rows of the families; `report` is called after each, so that nothing found is lost."""
+def measure(names, quick, insist, report):
+    """All rows of the families; `report` is called after each, so that nothing found is lost.
+
+    A family that cannot be measured here gets a row that says why; it has failed if we `insist`.
+    """
     figures, failed = [], []
     with tempfile.TemporaryDirectory(prefix="harmofl-bench-") as folder:
         for name in names:
@@ -37,6 +46,10 @@ def measure(names, quick, report):
                 for row in FAMILIES[name](quick, pathlib.Path(folder)):
                     figures.append({"family": name, **row})
                     report(figures)
+            except Refused as reason:
+                figures.append({"family": name, **missing(name, f"refused: {reason}")})
+                report(figures)
+                failed += [name] if insist else []
             except SystemExit as problem:
                 print(f"error: {name}: {problem}", file=sys.stderr)
                 failed.append(name)
@@ -50,11 +63,11 @@ def measure(names, quick, report):
 
 def main():
     parser = argparse.ArgumentParser(prog="bench/run.sh", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default=",".join(FAMILIES))
+    parser.add_argument("--only")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
-    names = given.only.split(",")
+    names = given.only.split(",") if given.only else list(FAMILIES)
     for name in names:
         if name not in FAMILIES:
             parser.error(f"--only {name}: unknown; known: {', '.join(FAMILIES)}")
@@ -63,7 +76,7 @@ def main():
         if given.json:
             given.json.write_text(json.dumps(figures, indent=2) + "\n")
 
-    figures, failed = measure(names, given.quick, report)
+    figures, failed = measure(names, given.quick, given.only is not None, report)
     print(table(figures))
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

@@ -29,6 +29,17 @@ def run(command, **options):
     return done.stdout
 
 
+class Refused(Exception):
+    """A family cannot be measured here; says why."""
+
+
+def run_or_error(command, **options):
+    """Runs a program to its end; "" or the last line that it said where it failed."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                          check=False, **options)
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["failed"])[-1]
+
+
 def mpirun(ranks, *command):
     return ("mpirun", "-n", ranks, *command)
 
@@ -177,9 +188,11 @@ class Worker:
 
 
 def in_turn(workers, count, repeats):
-    """Seconds of a unit of each worker, by name: `repeats` times a turn of `count` units each."""
-    found = {name: [] for name in workers}
+    """Seconds of a unit and last losses of each worker, by name: `repeats` turns of `count` units."""
+    seconds, losses = {name: [] for name in workers}, {name: [] for name in workers}
     for _ in range(repeats):
         for name, worker in workers.items():
-            found[name].append(worker.take(count)[0] / count)
-    return found
+            found, loss = worker.take(count)
+            seconds[name].append(found / count)
+            losses[name].append(loss)
+    return seconds, losses

@@ -1,5 +1,7 @@
 """One local step of HarmoFL: amplitude normalisation (dc), both passes, Adam with lr 1e-4."""
 
+import contextlib
+
 from .figures import missing, require_below, speedup
 from .programs import (BUILD, HARMOFL, PEERS, Worker, chosen, in_turn, peer_python, pinned, run)
 
@@ -30,35 +32,46 @@ def words(folder, case, precision, layout, threads, **more):
     return [f"{name}={value}" for name, value in given.items()]
 
 
-def check(case, precision, workers):
-    """Warms the sides up; their losses must agree from the first step on."""
-    first, later = TOLERANCES[precision]
-    for tolerance in (first, later):
-        losses = {name: worker.take(1)[1] for name, worker in workers.items()}
-        for name, loss in losses.items():
+def check(case, precision, losses, tolerance):
+    """Ends the benchmark unless all sides had the same losses, turn by turn."""
+    for name, theirs in losses.items():
+        for ours, other in zip(losses["ours"], theirs):
             require_below(f"step {case[0]} {precision}: difference of {name}'s loss and harmofl's",
-                          abs(losses["ours"] - loss), tolerance * abs(loss))
+                          abs(ours - other), tolerance * abs(other))
+
+
+def measure(case, precision, workers, repeats, steps=1):
+    """Seconds of a step by worker, in turns of `steps`; the first step warms up."""
+    first, later = TOLERANCES[precision]
+    check(case, precision, in_turn(workers, 1, 1)[1], first)
+    seconds, losses = in_turn(workers, steps, repeats)
+    check(case, precision, losses, later)
+    return seconds
 
 
 def compare(folder, case, precision, threads, repeats, python, environment):
-    """Rows of one case: against eager PyTorch as it comes, and in channels_last."""
+    """Rows of one case: against eager PyTorch as it comes, on one thread in channels_last too."""
     def pytorch(layout):
         return Worker(pinned(threads, python, PEERS / "step.py",
                              *words(folder, case, precision, layout, threads)),
                       environment=environment)
 
-    ours = Worker(pinned(threads, BUILD / "bench/bench_step",
-                         *words(folder, case, precision, "channels-last", threads)))
-    with ours, pytorch("contiguous") as eager, pytorch("channels-last") as last:
-        workers = {"ours": ours, "eager": eager, "channels_last": last}
-        check(case, precision, workers)
-        found = in_turn(workers, 1, repeats)
-    name = f"step {case[0]} {precision} {threads}t"
+    layouts = {"eager": "contiguous", "channels_last": "channels-last"}
+    if threads > 1:
+        del layouts["channels_last"]
+    with contextlib.ExitStack() as stack:
+        ours = stack.enter_context(
+            Worker(pinned(threads, BUILD / "bench/bench_step",
+                          *words(folder, case, precision, "channels-last", threads))))
+        workers = {"ours": ours}
+        for name, layout in layouts.items():
+            workers[name] = stack.enter_context(pytorch(layout))
+        found = measure(case, precision, workers, repeats)
     what = f"{case[1]} {case[2]}, 3x{case[3]}x{case[3]}, batch {case[4]}, {threads} thread(s)"
-    goal = {"fp32": case[6], "bf16": case[7]}.get(precision)
-    yield speedup(name, found["ours"], found["eager"], goal, f"{what}: PyTorch eager over harmofl")
-    yield speedup(f"{name} (channels_last)", found["ours"], found["channels_last"], None,
-                  f"{what}: PyTorch eager in channels_last over harmofl")
+    for name in layouts:
+        goal = {"fp32": case[6], "bf16": case[7]}.get(precision) if name == "eager" else None
+        yield speedup(f"step {case[0]} {precision} {threads}t {name}", found["ours"], found[name],
+                      goal, f"{what}: PyTorch {name} over harmofl")
 
 
 def step(quick, folder):
