@@ -45,8 +45,9 @@ def mpirun(ranks, *command):
 
 
 def pinned(cores, *command):
-    """The command on the first so many cores that this process may use (or all of them)."""
-    return ("taskset", "-c", ",".join(str(core) for core in CORES[:cores]), *command)
+    """The command on so many of the cores that this process may use (or all of them), the last first:
+    the system's own work prefers the others."""
+    return ("taskset", "-c", ",".join(str(core) for core in CORES[-cores:]), *command)
 
 
 def synthesize(folder, sites, train, size, task="classification"):
@@ -123,7 +124,7 @@ class Worker:
     def _start(self, rank, ranks, environment):
         words = self._words
         if ranks > 1:
-            words = ["taskset", "-c", str(CORES[rank % len(CORES)]), *words]
+            words = ["taskset", "-c", str(CORES[-1 - rank % len(CORES)]), *words]
             environment = {**environment, "RANK": str(rank), "WORLD_SIZE": str(ranks),
                            "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(ranks),
                            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(self._port()),

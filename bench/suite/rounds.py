@@ -120,6 +120,8 @@ GOALS = {"bare loop": ">= 1.8", "pfl": ">= 2.2", "Flower": ">= 4"}
 def peers_of(case, group, ranks):
     """Rows of one group of peers."""
     modules, programs = group
+    if ranks > 1:
+        programs = programs[:1]
     python, environment = peer_python(*modules)
     if python is None:
         for name, _, _ in programs:

@@ -49,7 +49,7 @@ def measure(case, precision, workers, repeats, steps=1):
     return seconds
 
 
-def compare(folder, case, precision, threads, repeats, python, environment):
+def compare(folder, case, precision, threads, quick, python, environment):
     """Rows of one case: against eager PyTorch as it comes, on one thread in channels_last too."""
     def pytorch(layout):
         return Worker(pinned(threads, python, PEERS / "step.py",
@@ -57,7 +57,7 @@ def compare(folder, case, precision, threads, repeats, python, environment):
                       environment=environment)
 
     layouts = {"eager": "contiguous", "channels_last": "channels-last"}
-    if threads > 1:
+    if threads > 1 or (quick and precision == "bf16"):
         del layouts["channels_last"]
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(
@@ -66,7 +66,7 @@ def compare(folder, case, precision, threads, repeats, python, environment):
         workers = {"ours": ours}
         for name, layout in layouts.items():
             workers[name] = stack.enter_context(pytorch(layout))
-        found = measure(case, precision, workers, repeats)
+        found = measure(case, precision, workers, 1 if quick else 5)
     what = f"{case[1]} {case[2]}, 3x{case[3]}x{case[3]}, batch {case[4]}, {threads} thread(s)"
     for name in layouts:
         goal = {"fp32": case[6], "bf16": case[7]}.get(precision) if name == "eager" else None
@@ -83,5 +83,4 @@ def step(quick, folder):
                 if python is None:
                     yield missing(f"step {case[0]} {precision} {count}t", environment)
                     continue
-                yield from compare(folder, case, precision, count, 1 if quick else 5, python,
-                                   environment)
+                yield from compare(folder, case, precision, count, quick, python, environment)
