@@ -1,4 +1,4 @@
-"""The networks in plain PyTorch, with the names of harmofl's tensors, so that either loads the other's.
+"""The networks in plain PyTorch, with the names of harmofl's tensors: either loads the other's.
 
 Batch norms have the batch's statistics in training and evaluation, and no weights of their own
 (harmofl's model.norm = batch-stateless).

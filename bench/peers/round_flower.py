@@ -1,7 +1,7 @@
 """The same rounds by Flower: its FedAvg in its simulation, whose workers ray keeps.
 
-Words as round_bare.py has them, and workers=1: how many there are, each with a CPU of ray's; rounds=N: how
-many there will be at most. The
+Words as round_bare.py has them, and workers=1: how many there are, each with a CPU of ray's;
+rounds=N: how many there will be at most. The
 strategy is Flower's own; only which clients take part is given, so that all sides train the same.
 No evaluation; telemetry and ray's usage statistics are off, so that no network is asked for.
 """

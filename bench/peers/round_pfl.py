@@ -1,7 +1,8 @@
 """The same rounds by pfl-research: FederatedAveraging on its SimulatedBackend.
 
 Words as round_bare.py has them. No callback but the one that takes turns, no validation users, no
-evaluation, every user weighs the same. Under RANK, WORLD_SIZE, ... (torchrun's variables) pfl starts
+evaluation, every user weighs the same. Under torchrun's variables (RANK, WORLD_SIZE, ...) pfl
+starts
 torch.distributed itself and shares the cohort out.
 """
 

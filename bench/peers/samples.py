@@ -7,7 +7,7 @@ import torch
 
 
 def read_shard(path):
-    """Training images, float32 [N, C, H, W] in [0, 1], targets, int64, and the number of classes."""
+    """Training images, float32 [N, C, H, W] in [0, 1], int64 targets, the number of classes."""
     with h5py.File(path) as file:
         train = file["train"]
         images = torch.from_numpy(train["images"][:]).float() / float(file.attrs["intensity_scale"])

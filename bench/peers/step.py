@@ -2,8 +2,8 @@
 
     step.py network=unet width=32 shard=FILE weights=FILE batch=4 format=contiguous threads=1
 
-Other words, as bench_step has them: precision (fp32 | tf32 | bf16), device (cpu | cuda); compile=true
-goes through torch.compile; profile=FILE writes the share of time that a GPU computed.
+More words, as bench_step has them: precision (fp32 | tf32 | bf16), device (cpu | cuda).
+compile=true goes through torch.compile; profile=FILE writes the share of time that a GPU computed.
 """
 
 import turns
@@ -85,7 +85,8 @@ def main():
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     images, targets, classes = read_shard(words["shard"])
     network = load_network(words["network"], words["width"], classes, words["weights"]).to(device)
-    images, targets = images[:int(words["batch"])].to(device), targets[:int(words["batch"])].to(device)
+    batch = slice(int(words["batch"]))
+    images, targets = images[batch].to(device), targets[batch].to(device)
     if words["format"] == "channels-last":
         network = network.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)

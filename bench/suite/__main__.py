@@ -44,6 +44,7 @@ def measure(names, quick, insist, report):
             print(f"{name} ...", file=sys.stderr, flush=True)
             try:
                 for row in FAMILIES[name](quick, pathlib.Path(folder)):
+                    row["command"] = row["command"] or f"bash bench/run.sh --only {name}"
                     figures.append({"family": name, **row})
                     report(figures)
             except Refused as reason:

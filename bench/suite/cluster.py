@@ -38,7 +38,8 @@ def aggregate(quick, folder):
         lines = rounds(output)[1:-1]
         yield figure(f"aggregate {reduce}", [line["phases"]["aggregate"]["max"] for line in lines],
                      [line["seconds"] for line in lines], None, "s",
-                     f"seconds of a round spent aggregating, of its seconds; U-Net {width}, 2 ranks")
+                     f"seconds of a round spent aggregating, of its seconds; U-Net {width}, "
+                     "2 ranks")
 
 
 def weak(quick, folder):
@@ -46,7 +47,7 @@ def weak(quick, folder):
     clients, repeats = (2, 1) if quick else (100, 5)
     synthesize(folder / "one", 1, 10 * clients, "32x32")
     synthesize(folder / "two", 2, 10 * clients, "32x32")
-    # Rounds of seconds: two ranks meet once a round, and short rounds differ by the machine's jitter.
+    # Rounds of seconds: ranks meet once a round, and short rounds differ by the machine's jitter.
     common = (*CNN, "--data.partition", "iid", "--run.rounds", 4 if quick else 7,
               "--train.local_epochs", 1 if quick else 4,
               "--run.save_every", 1000, "--comm.reduce", "exact", "--comm.placement", "samples")
@@ -54,7 +55,8 @@ def weak(quick, folder):
     for i in range(repeats):
         outputs = [folder / f"alone-{i}-{k}" for k in range(2)]
         processes = [subprocess.Popen(
-            [str(word) for word in train(folder / "one", output, *common, "--data.clients", clients)],
+            [str(word) for word in train(folder / "one", output, *common, "--data.clients",
+                                         clients)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for output in outputs]
         if any(process.wait() != 0 for process in processes):
             sys.exit("a run of one rank failed")

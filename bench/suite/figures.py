@@ -4,7 +4,7 @@ import statistics
 
 
 def figure(name, ours, other, goal, unit, what, better="low", command=""):
-    """One row: medians of both sides, and the ratio ours / other, or other / ours where high is good.
+    """One row: medians of both sides, and the median ratio, other / ours where high is better.
 
     `ours` and `other` are lists, pair by pair of runs that followed each other.
     """

@@ -1,4 +1,4 @@
-"""The steps of the family `step` on a GPU, against PyTorch eager and torch.compile on the same GPU."""
+"""The steps of the family `step` on a GPU, against PyTorch eager and torch.compile on the same."""
 
 import contextlib
 

@@ -45,8 +45,8 @@ def curve(name, unit_of_x, points):
         constant, slope = fit(xs, ys)
         line = f"{constant:.4g} + {slope:.4g} per {unit_of_x}"
         for x, y in zip(xs, ys):
-            row = figure(f"growth {name} {x:.6g} {quantity}", [y], [constant + slope * x], None, unit,
-                         f"{quantity} of a round over the line {line}")
+            row = figure(f"growth {name} {x:.6g} {quantity}", [y], [constant + slope * x], None,
+                         unit, f"{quantity} of a round over the line {line}")
             yield {**row, "x": x, "constant": constant, "slope": slope}
 
 

@@ -27,7 +27,8 @@ def many_clients(quick, folder):
 CASES = (("unet", "unet", 32, 128, 8, "segmentation"),
          ("densenet121", "densenet121", 32, 96, 32, "classification"))
 QUICK = (("unet", "unet", 4, 32, 4, "segmentation"),)
-COPIES = 8  # of the parameters: state, gradients, perturbation, start, global model, sum, two moments
+# Of the parameters: state, gradients, perturbation, start, global model, sum, two moments.
+COPIES = 8
 
 
 def peak(shards, output, *arguments):

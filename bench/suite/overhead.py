@@ -1,8 +1,9 @@
 """What a round costs beside its steps: `harmofl train` against a bare loop over ready batches.
 
 Both are of the same build: bench_bare_round has the network's passes, the perturbation and the
-optimiser, on float batches in memory. harmofl loads, shuffles, augments, aggregates, records, and saves
-every ten rounds; it is timed from one line of rounds.jsonl to the next, so that nothing is left out.
+optimiser, on float batches in memory. harmofl loads, shuffles, augments, aggregates, records, and
+saves every ten rounds; it is timed from one line of rounds.jsonl to the next, so that nothing is
+left out.
 """
 
 import json
@@ -90,8 +91,8 @@ def compare(case, folder, repeats):
             ours.append(round_seconds(pinned(1, *train(shards, output, *arguments(case))), output))
             other.append(statistics.median(bare.take(1)[0] for _ in range(rounds - 2)))
     yield figure(f"overhead {name}", ours, other, goal, "s",
-                 f"seconds of a round of {words['steps']} steps of {network} {width}, over those of "
-                 "the bare loop")
+                 f"seconds of a round of {words['steps']} steps of {network} {width}, over those "
+                 "of the bare loop")
 
 
 def overhead(quick, folder):

@@ -45,8 +45,10 @@ def mpirun(ranks, *command):
 
 
 def pinned(cores, *command):
-    """The command on so many of the cores that this process may use (or all of them), the last first:
-    the system's own work prefers the others."""
+    """The command on the last so many cores that this process may use (or all of them).
+
+    The last, because the system's own work prefers the first.
+    """
     return ("taskset", "-c", ",".join(str(core) for core in CORES[-cores:]), *command)
 
 
@@ -104,7 +106,8 @@ def end_leftovers():
     """Ends what a peer's framework left running: processes that have this run's token."""
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            if folder.name != str(os.getpid()) and TOKEN.encode() in (folder / "environ").read_bytes():
+            known = TOKEN.encode() in (folder / "environ").read_bytes()
+            if known and folder.name != str(os.getpid()):
                 os.kill(int(folder.name), signal.SIGKILL)
         except OSError:
             continue  # gone, or another user's
@@ -189,7 +192,7 @@ class Worker:
 
 
 def in_turn(workers, count, repeats):
-    """Seconds of a unit and last losses of each worker, by name: `repeats` turns of `count` units."""
+    """Seconds of a unit and last losses of each worker, by name: `repeats` turns of `count`."""
     seconds, losses = {name: [] for name in workers}, {name: [] for name in workers}
     for _ in range(repeats):
         for name, worker in workers.items():
