@@ -71,7 +71,8 @@ def busy_share(step):
             step()
         torch.cuda.synchronize()
         seconds = time.perf_counter() - start
-    spans = sorted((e.time_range.start, e.time_range.end) for e in profiled.events())
+    on_gpu = [e for e in profiled.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+    spans = sorted((e.time_range.start, e.time_range.end) for e in on_gpu)
     busy, reached = 0.0, float("-inf")
     for begin, end in spans:  # overlapping kernels count once
         busy += max(0.0, end - max(begin, reached))
