@@ -19,8 +19,8 @@ SAVE_EVERY = 10  # rounds, harmofl's default
 
 # name, network, width, side, task, clients, images a client, batch, clients a round, rounds, goal
 CASES = (
-    ("unet", "unet", 32, 128, "segmentation", 2, 8, 4, 2, 5, "<= 1.02"),
-    ("densenet121", "densenet121", 32, 96, "classification", 2, 32, 16, 2, 5, "<= 1.02"),
+    ("unet", "unet", 32, 96, "segmentation", 2, 8, 4, 2, 5, "<= 1.02"),
+    ("densenet121", "densenet121", 32, 96, "classification", 2, 16, 8, 2, 5, "<= 1.02"),
     ("cnn A", "cnn", 16, 32, "ten classes", 100, 50, 10, 10, 14, "<= 1.05"),
     ("cnn B", "cnn", 16, 32, "ten classes", 1000, 5, 5, 100, 14, "<= 1.05"),
 )

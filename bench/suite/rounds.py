@@ -31,7 +31,7 @@ class Case:
     def __init__(self, folder, case, quick):
         self.name, self.clients, self.images, self.batch, self.cohort = case
         self.folder = folder / f"round-{self.name}"
-        self.rounds = 4 if quick else 12  # of a run; the first warms up, the last is evaluated
+        self.rounds = 4 if quick else 8  # of a run; the first warms up, the last is evaluated
         self.repeats = 1 if quick else 5
         self.shard = self.folder / "shards/site_0.h5"
         self.shard.parent.mkdir(parents=True)
