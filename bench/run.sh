@@ -3,12 +3,19 @@
 #
 #   bash bench/run.sh [--only NAME,...] [--json FILE] [--quick]
 #
-#   --only    allreduce, aggregate, weak, memory (default: all)
+#   --only    step, round, overhead, allreduce, aggregate, weak, memory, startup, growth, gpu
+#             (default: all; gpu is refused, with the reason, where no GPU is)
 #   --json    writes a list of objects: name, ours, other, ratio, spread, goal, and what was run
-#   --quick   the smallest sizes and one repeat: that everything runs, not how fast
+#   --quick   the smallest sizes and one repeat: that everything runs and both sides agree, not how
+#             fast
 #
-# Prints a table. Wants an idle machine; threads are pinned to one a rank. Needs bench_allreduce,
-# which is built with the tests.
+# Prints a table. Wants an idle machine; programs are pinned to as many cores as they have threads.
+# Needs the programs bench_*, which are built with the tests, and for what is compared with other
+# software `tools/install-deps.sh --bench`; what is not installed is named in the table.
+#
+# HARMOFL_BUILD: the build that is measured (default: build/release). HARMOFL_BENCH_CASE: only cases of
+# step, round and overhead whose names begin so, for instance densenet121 or A. HARMOFL_BENCH_PYTHON: a Python of
+# yours with torch, h5py and safetensors instead of the one that install-deps.sh makes.
 set -euo pipefail
 
 # shellcheck source=tools/common.sh
@@ -18,5 +25,5 @@ if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then
   exit 0
 fi
 mpi_env "$(cores)"  # never more ranks than cores
-export OMP_NUM_THREADS=1
-exec "$HARMOFL_DEPS/venv/bin/python" "$HARMOFL_ROOT/bench/cluster.py" "$@"
+export OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
+PYTHONPATH="$HARMOFL_ROOT/bench" exec "$HARMOFL_DEPS/venv/bin/python" -m suite "$@"

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Installs what harmofl needs on Debian 12 (or tells what to load on a cluster).
 #
-#   tools/install-deps.sh [--cuda] [--pytorch] [--cluster] [--prefix DIR] [--no-system]
+#   tools/install-deps.sh [--cuda] [--pytorch] [--bench] [--cluster] [--prefix DIR] [--no-system]
 #
 #   --cuda        also what the `cuda` preset needs to compile and link (NCCL, CUDA headers; no GPU,
 #                 no CUDA toolkit needed)
 #   --pytorch     also what Python needs to import torch from the same wheel: the tests compare with
 #                 plain PyTorch (1.5 GB to fetch, 3.4 GB on disk in all; GPU libraries, which torch
 #                 loads even where no GPU is)
+#   --bench       also what bench/run.sh compares with: pfl-research and Flower, in an environment of
+#                 their own (0.2 GB to fetch, 0.7 GB on disk), and --pytorch, whose torch they share
 #   --cluster     also Slurm with munge and SimGrid, for the tests that start a small cluster on this
 #                 machine; left out with a note where only root could install them. None of their
 #                 services is started.
@@ -21,6 +23,7 @@
 #   2. DIR/venv      numpy, h5py, matplotlib and clang-format, for the tools
 #   3. DIR/libtorch  libtorch as the PyTorch wheel holds it, with the two small CUDA libraries that
 #                    its CPU part is linked against
+#   4. DIR/bench-venv  with --bench: pfl, Flower and what they need
 #
 # HARMOFL_PYTHON names another Python (3.11 or newer, with venv) than /usr/bin/python3.
 # Exit status: 0 all is there; 2 packages are missing and cannot be installed without root.
@@ -30,7 +33,7 @@ set -euo pipefail
 system_packages=(
   build-essential cmake ninja-build ccache git ca-certificates pkg-config
   libopenmpi-dev openmpi-bin libhdf5-dev libboost-program-options-dev
-  libgtest-dev libgmock-dev libpng-dev nlohmann-json3-dev libxxhash-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libpng-dev nlohmann-json3-dev libxxhash-dev
   python3 python3-venv
 )
 cluster_packages=(slurm-wlm munge libsimgrid-dev)
@@ -48,17 +51,22 @@ pytorch_pins=(
   nvidia-cusparselt-cu13==0.8.0 nvidia-nvjitlink==13.0.88 nvidia-nvshmem-cu13==3.4.5
 )
 
+# What the benchmarks compare with; what these need is pinned in bench/peers/constraints.txt.
+bench_pins=(pfl==0.6.0 "flwr[simulation]==1.41.0" numpy==2.4.6 h5py==3.16.0 safetensors==0.8.0)
+
 # shellcheck source=tools/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 with_cuda=no
 with_pytorch=no
+with_bench=no
 with_cluster=no
 with_system=yes
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --cuda) with_cuda=yes ;;
     --pytorch) with_pytorch=yes ;;
+    --bench) with_bench=yes with_pytorch=yes ;;
     --cluster) with_cluster=yes ;;
     --no-system) with_system=no ;;
     --prefix)
@@ -70,7 +78,7 @@ while [[ $# -gt 0 ]]; do
       print_help "$0"
       exit 0
       ;;
-    *) fail "unknown option '$1'; known: --cuda --pytorch --cluster --prefix DIR --no-system --help" ;;
+    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --prefix DIR --no-system --help" ;;
   esac
   shift
 done
@@ -103,9 +111,9 @@ error: these packages are missing, and only root can install them (there is no u
 On Debian 12 or newer ask for:  apt-get install --no-install-recommends $*
 
 On a cluster load modules (or Spack packages) instead; their names differ from site to site:
-    module load gcc/12 cmake/3.25 ninja openmpi hdf5 boost googletest libpng nlohmann-json xxhash python/3.11
+    module load gcc/12 cmake/3.25 ninja openmpi hdf5 boost googletest benchmark libpng nlohmann-json xxhash python/3.11
       gcc >= 12, cmake >= 3.25, an MPI with a C interface, HDF5 >= 1.10 (C library), Boost >= 1.74
-      (program_options), GoogleTest >= 1.12, libpng, nlohmann-json >= 3.11, xxhash >= 0.8, Python >= 3.11
+      (program_options), GoogleTest >= 1.12, Google Benchmark >= 1.7, libpng, nlohmann-json >= 3.11, xxhash >= 0.8, Python >= 3.11
 then
     HARMOFL_PYTHON=\$(command -v python3) tools/install-deps.sh --no-system
 and tell CMake where libraries of your own are, where it does not find them by itself:
@@ -240,6 +248,30 @@ install_beside() {
   printf '%s\n' "$*" >"$stamp_file"
 }
 
+install_bench() {
+  local venv="$HARMOFL_DEPS/bench-venv" constraints="$HARMOFL_ROOT/bench/peers/constraints.txt"
+  local stamp
+  stamp=("$venv" "$python" "${bench_pins[@]}" "$(cksum <"$constraints")")
+  if is_current "$venv/.harmofl-pins" "${stamp[@]}" && "$venv/bin/python" -c '' 2>/dev/null; then
+    step "benchmarks' peers: there"
+    return
+  fi
+  step "benchmarks' peers: installing ${bench_pins[*]} (0.2 GB to fetch, 0.7 GB on disk)"
+  rm -rf "$venv"
+  "$python" -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+    --constraint "$constraints" "${bench_pins[@]}"
+  # torch is libtorch's wheel; what is here as well comes first.
+  "$venv/bin/python" - "$HARMOFL_DEPS/libtorch" <<'PYTHON'
+import pathlib
+import sys
+import sysconfig
+
+pathlib.Path(sysconfig.get_path("purelib"), "libtorch.pth").write_text(sys.argv[1] + "\n")
+PYTHON
+  printf '%s\n' "${stamp[*]}" >"$venv/.harmofl-pins"
+}
+
 # --- All of it ------------------------------------------------------------------------------------
 
 if [[ "$with_system" == yes ]]; then
@@ -260,6 +292,9 @@ if [[ "$with_cuda" == yes ]]; then
 fi
 if [[ "$with_pytorch" == yes ]]; then
   install_beside pytorch "PyTorch for Python" "${pytorch_pins[@]}"
+fi
+if [[ "$with_bench" == yes ]]; then
+  install_bench
 fi
 step "dependencies are in $HARMOFL_DEPS"
 if [[ "$HARMOFL_DEPS" != "$HARMOFL_ROOT/.deps" ]]; then

@@ -1,0 +1,122 @@
+#include "setting.hpp"
+
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/memory.hpp"
+#include "harmofl/model/device.hpp"
+#include "harmofl/model/network.hpp"
+#include "harmofl/model/weights_file.hpp"
+
+#include <torch/utils.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+namespace harmofl::bench {
+namespace {
+
+Precision precision_of(const std::string& text) {
+  for (const Precision known : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    if (text == to_string(known)) return known;
+  }
+  throw UsageError(concat("precision=", text, " is unknown. Known: fp32, tf32, bf16."));
+}
+
+bool is_harmofl(const Setting& setting) { return setting.text("method", "harmofl") == "harmofl"; }
+
+}  // namespace
+
+Setting::Setting(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const std::size_t sign = word.find('=');
+    if (sign == std::string::npos) throw UsageError(concat(word, ": words are name=value."));
+    values_[word.substr(0, sign)] = word.substr(sign + 1);
+  }
+}
+
+const std::string& Setting::text(const std::string& name) const {
+  const auto found = values_.find(name);
+  if (found == values_.end()) throw UsageError(concat(name, "= is missing."));
+  return found->second;
+}
+
+std::string Setting::text(const std::string& name, const std::string& otherwise) const {
+  const auto found = values_.find(name);
+  return found == values_.end() ? otherwise : found->second;
+}
+
+torch::Device choose_device(const Setting& setting) {
+  torch::set_num_threads(static_cast<int>(setting.number("threads")));
+  const bool gpu = setting.text("device", "cpu") == "cuda";
+  return select_device(gpu ? DeviceType::cuda : DeviceType::cpu, /*local_rank=*/0);
+}
+
+ClientData load_samples(const Setting& setting) {
+  return load_client(setting.text("shard"), torch::kCPU);
+}
+
+std::unique_ptr<Model> make_model(const Setting& setting, const ClientData& client,
+                                  torch::Device device) {
+  ModelOptions options;
+  options.network.name = setting.text("network");
+  options.network.width = setting.number("width");
+  options.network.norm = NormKind::batch_stateless;
+  options.amplitude.band = is_harmofl(setting) ? Band::dc : Band::off;
+  options.channels_last = setting.text("format") == "channels-last";
+  options.precision = precision_of(setting.text("precision", "fp32"));
+  const torch::Tensor& images = client.split(Split::train).images;
+  const ProblemShape shape{client.task, client.classes, images.size(1), images.size(2),
+                           images.size(3)};
+  auto model = std::make_unique<Model>(options, shape, /*seed=*/0, device);
+  const std::filesystem::path weights = setting.text("weights");
+  if (std::filesystem::exists(weights)) {
+    model->import_weights(read_weights(weights), weights.string());
+  } else {
+    write_weights(weights, model->state().export_tensors());
+  }
+  return model;
+}
+
+LocalOptions local_options(const Setting& setting, const ClientData& client) {
+  LocalOptions options;
+  options.optimizer = {OptimizerKind::sgd, 0.1, 0.0, 0.0};
+  if (is_harmofl(setting)) {
+    options.optimizer = {OptimizerKind::adam, 1e-4, 0.0, 0.0};
+    options.perturbation.alpha = 0.05;
+  }
+  options.loss =
+      client.task == Task::segmentation ? LossKind::cross_entropy_dice : LossKind::cross_entropy;
+  options.batches.batch_size = setting.number("batch");
+  options.shuffle = false;
+  options.graphs = setting.text("graphs", "false") == "true";
+  return options;
+}
+
+void freeze_amplitude(Model& model) {
+  torch::NoGradGuard no_grad;
+  model.install(model.state().state().narrow(0, 0, model.aggregated_count()).clone());
+}
+
+void serve(const std::function<Answer(std::int64_t count)>& work) {
+  std::printf("ready\n");
+  std::fflush(stdout);
+  for (std::int64_t count = 0; std::cin >> count;) {
+    const Answer answer = work(count);
+    std::printf("%.9f %.9g\n", answer.seconds, answer.loss);
+    std::fflush(stdout);
+  }
+}
+
+int run_program(int argc, char** argv, const std::function<void(const Setting&)>& program) {
+  keep_freed_memory();
+  try {
+    program(Setting(argc, argv));
+    return 0;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return static_cast<int>(error.exit_code());
+  }
+}
+
+}  // namespace harmofl::bench

@@ -1,0 +1,1 @@
+"""The benchmarks behind bench/run.sh: a module for each family of figures."""
