@@ -11,6 +11,7 @@ from .cluster import aggregate, allreduce, weak
 from .figures import missing, table
 from .gpu import gpu
 from .growth import growth
+from .kernels import kernels
 from .memory import memory
 from .overhead import overhead
 from .programs import Refused, end_leftovers
@@ -23,6 +24,7 @@ FAMILIES = {
     "step": step,
     "round": round_,
     "overhead": overhead,
+    "kernels": kernels,
     "allreduce": allreduce,
     "aggregate": aggregate,
     "weak": weak,

@@ -19,34 +19,6 @@ constexpr std::int64_t columns_axis = -1;
 constexpr double flip_probability = 0.75;
 constexpr std::int64_t symmetries = 8;
 
-struct Symmetry {
-  bool transpose = false;
-  bool flip_rows = false;     ///< The first row becomes the last.
-  bool flip_columns = false;  ///< The first column becomes the last.
-
-  bool is_identity() const { return number() == 0; }
-  /// 0 to 7, and the symmetry of such a number.
-  std::int64_t number() const { return transpose + 2 * flip_rows + 4 * flip_columns; }
-  static Symmetry of(std::int64_t number) {
-    return {(number & 1) != 0, (number & 2) != 0, (number & 4) != 0};
-  }
-};
-
-/// Draws the rotation, then the flip, so that every image takes its draws in the same order.
-Symmetry draw(bool square, RngStream& rng) {
-  std::uint32_t quarters = rng.below(4);
-  if (!square) quarters = 2 * (quarters % 2);
-  Symmetry symmetry{.transpose = quarters % 2 == 1,
-                    .flip_rows = quarters == 1 || quarters == 2,
-                    .flip_columns = quarters == 2 || quarters == 3};
-  if (rng.uniform() < flip_probability) {
-    const std::uint32_t which = rng.below(3);  // columns, rows, both
-    symmetry.flip_columns ^= which != 1;
-    symmetry.flip_rows ^= which != 0;
-  }
-  return symmetry;
-}
-
 /// `image` [..., H, W] turned, maybe a view of it.
 torch::Tensor turned(const Symmetry& symmetry, const torch::Tensor& image) {
   std::vector<std::int64_t> axes;
@@ -76,13 +48,29 @@ void gather(torch::Tensor& images, torch::Tensor& masks, const torch::Tensor& so
 
 }  // namespace
 
+// The rotation first, then the flip, so that every image takes its draws in the same order.
+Symmetry draw_symmetry(std::int64_t height, std::int64_t width, RngStream& rng) {
+  std::uint32_t quarters = rng.below(4);
+  if (height != width) quarters = 2 * (quarters % 2);
+  Symmetry symmetry{.transpose = quarters % 2 == 1,
+                    .flip_rows = quarters == 1 || quarters == 2,
+                    .flip_columns = quarters == 2 || quarters == 3};
+  if (rng.uniform() < flip_probability) {
+    const std::uint32_t which = rng.below(3);  // columns, rows, both
+    symmetry.flip_columns ^= which != 1;
+    symmetry.flip_rows ^= which != 0;
+  }
+  return symmetry;
+}
+
 void augment(torch::Tensor& images, torch::Tensor& masks, RngStream& rng,
              const torch::Tensor& sources) {
   HARMOFL_EXPECT(images.dim() == 4);
   HARMOFL_EXPECT(!masks.defined() || (masks.dim() == 3 && masks.size(0) == images.size(0)));
-  const bool square = images.size(rows_axis) == images.size(columns_axis);
   std::vector<Symmetry> drawn;
-  for (std::int64_t i = 0; i < images.size(0); ++i) drawn.push_back(draw(square, rng));
+  for (std::int64_t i = 0; i < images.size(0); ++i) {
+    drawn.push_back(draw_symmetry(images.size(rows_axis), images.size(columns_axis), rng));
+  }
   if (sources.defined()) {
     gather(images, masks, sources, drawn);
     return;

@@ -3,6 +3,8 @@
 #include "harmofl/base/error.hpp"
 #include "harmofl/model/device.hpp"
 
+#include "weighted_sums.hpp"
+
 #include <cmath>
 #include <span>
 
@@ -11,7 +13,11 @@ namespace {
 
 const double parameter_units = std::ldexp(1.0, 44);
 const double buffer_units = std::ldexp(1.0, 30);
-const double largest_sum = std::ldexp(1.0, 62);
+
+RankFailure too_large(const std::string& client) {
+  return RankFailure(concat("client ", client, ": its model holds values too large for ",
+                            "comm.reduce = exact. Lower --train.lr or set --comm.reduce fast."));
+}
 
 template <class Number>
 std::span<Number> elements(torch::Tensor& tensor) {
@@ -51,6 +57,10 @@ void Aggregator::begin(const MessageLayout& layout, torch::Device device) {
 bool Aggregator::add(const torch::Tensor& state, double weight, const std::string& client) {
   torch::NoGradGuard no_grad;
   HARMOFL_EXPECT(state.numel() == sum_.numel());
+  if (state.is_cpu() && state.is_contiguous()) {
+    return reduction_ == Reduction::exact ? add_exact_in_host_memory(state, weight, client)
+                                          : add_in_host_memory(state, weight);
+  }
   // 0 * x is NaN for every x that is not finite, so one sum tells whether all are.
   if (!std::isfinite((state * 0.0).sum().item<double>())) return false;
   if (reduction_ == Reduction::exact) {
@@ -61,14 +71,32 @@ bool Aggregator::add(const torch::Tensor& state, double weight, const std::strin
   return true;
 }
 
+bool Aggregator::add_in_host_memory(const torch::Tensor& state, double weight) {
+  const std::span<const float> values(state.const_data_ptr<float>(),
+                                      static_cast<std::size_t>(state.numel()));
+  if (!all_finite(values)) return false;
+  add_weighted(values, static_cast<float>(weight), elements<float>(sum_));
+  return true;
+}
+
+bool Aggregator::add_exact_in_host_memory(const torch::Tensor& state, double weight,
+                                          const std::string& client) {
+  const std::span<const float> values(state.const_data_ptr<float>(),
+                                      static_cast<std::size_t>(state.numel()));
+  const FixedPoint fixed{{{{layout_.parameters, parameter_units},
+                           {layout_.buffers, buffer_units},
+                           {layout_.extra, parameter_units}}},
+                         weight};
+  if (add_fixed(values, fixed, elements<std::int64_t>(fixed_sum_))) return true;
+  if (!all_finite(values)) return false;
+  throw too_large(client);
+}
+
 void Aggregator::add_exact(const torch::Tensor& state, double weight, const std::string& client) {
   // Weights sum to 1, so that no sum is larger than the largest value.
   const torch::Tensor in_units = state.to(torch::kFloat64) * units_;
   const double largest = in_units.abs().max().item<double>();
-  if (largest >= largest_sum) {
-    throw RankFailure(concat("client ", client, ": its model holds values too large for ",
-                             "comm.reduce = exact. Lower --train.lr or set --comm.reduce fast."));
-  }
+  if (largest >= largest_sum) throw too_large(client);
   fixed_sum_.add_((in_units * weight).round_().to(torch::kInt64));
 }
 

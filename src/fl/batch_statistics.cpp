@@ -8,9 +8,10 @@ void recompute_statistics(Model& model, const Samples& samples, const BatchOptio
   torch::NoGradGuard no_grad;
   model.reset_statistics();
   model.set_training(true);
-  BatchStream stream(
-      samples,
-      {.batch_size = batches.batch_size, .most_samples = batches.most_samples, .augment = false});
+  BatchOptions plain = batches;
+  plain.augment = false;
+  plain.format = model.memory_format();
+  BatchStream stream(samples, plain);
   double seen = 0.0;
   while (const auto batch = stream.next()) {
     // The mean of n values from that of n - 1: momentum 1/n.

@@ -18,7 +18,9 @@ MetricValues evaluate(Model& model, const Samples& samples, Task task, std::int6
   torch::NoGradGuard no_grad;
   model.set_training(false);
   MetricSums sums(task, classes);
-  BatchStream batches(samples, BatchOptions{.batch_size = batch_size});
+  BatchBuffers buffers;
+  BatchStream batches(samples, {.batch_size = batch_size, .format = model.memory_format()},
+                      &buffers);
   while (const auto batch = batches.next()) {
     const torch::Tensor logits = model.forward(model.amplitude().normalize(batch->images));
     sums.add(logits, batch->targets, loss(kind, logits, batch->targets).item<double>());

@@ -37,6 +37,7 @@ LocalTrainer::LocalTrainer(Model& model, Algorithm& algorithm, const LocalOption
       optimizer_(options.optimizer),
       perturbation_(options.perturbation),
       recorder_(make_recorder(options.graphs, model.device(), options.batches.batch_size)) {
+  options_.batches.format = model.memory_format();
   check_graphs(options, algorithm, model.amplitude().options());
 }
 
@@ -47,29 +48,15 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
                    "Remove its shard from data.shards or prepare it with another --split.");
   model_.set_training(true);
   model_.amplitude().begin_client();
-  const torch::Tensor state = model_.state().state().narrow(0, 0, model_.network_count());
-  if (!start_.defined()) start_ = torch::empty_like(state);
-  start_.copy_(state);
-  ClientWork work{model_.state(), state, start_, client, server};
-  work.lr = options_.optimizer.lr;
-  work.momentum = options_.optimizer.effective_momentum();
-  work.extra = torch::zeros({algorithm_.extra_count(model_.parameter_count())}, state.options());
-
-  drift_ = torch::zeros({}, state.options().dtype(torch::kFloat64));
-  gradient_norm_ = torch::zeros_like(drift_);
-  torch::Tensor loss_sum = torch::zeros({}, state.options());
-  {
-    torch::NoGradGuard no_grad;
-    algorithm_.begin(work);
-  }
+  ClientWork work = begin(client, server);
   ClientReport report;
   for (std::int64_t epoch = 0; epoch < options_.local_epochs; ++epoch) {
     BatchStream batches = open(samples, context, epoch);
-    while (const auto batch = next_batch(batches, report.input_s)) loss_sum += step(*batch, work);
+    while (const auto batch = next_batch(batches, report.input_s)) add_loss(step(*batch, work));
   }
   torch::NoGradGuard no_grad;
   const auto steps = static_cast<double>(work.steps);
-  report.loss = loss_sum.item<double>() / steps;
+  report.loss = loss_sum_.item<double>() / steps;
   report.steps = work.steps;
   if (options_.measure) {
     report.drift = drift_.item<double>() / steps;
@@ -79,6 +66,39 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
   algorithm_.finish(work);
   report.extra = work.extra;
   return report;
+}
+
+// What is summed up over a client's steps starts anew; tensors are kept from client to client.
+ClientWork LocalTrainer::begin(NamedState& client, const NamedState& server) {
+  torch::NoGradGuard no_grad;
+  if (!start_.defined()) {
+    state_ = model_.state().state().narrow(0, 0, model_.network_count());
+    start_ = torch::empty_like(state_);
+    loss_sum_ = torch::empty({}, state_.options());
+    drift_ = torch::empty({}, state_.options().dtype(torch::kFloat64));
+    gradient_norm_ = torch::empty_like(drift_);
+  }
+  start_.copy_(state_);
+  loss_sum_.zero_();
+  if (options_.measure) {
+    drift_.zero_();
+    gradient_norm_.zero_();
+  }
+  ClientWork work{model_.state(), state_, start_, client, server};
+  work.lr = options_.optimizer.lr;
+  work.momentum = options_.optimizer.effective_momentum();
+  work.extra = torch::zeros({algorithm_.extra_count(model_.parameter_count())}, state_.options());
+  algorithm_.begin(work);
+  return work;
+}
+
+// In host memory a sum of two numbers is no operation to dispatch.
+void LocalTrainer::add_loss(const torch::Tensor& loss) {
+  if (!loss.is_cpu()) {
+    loss_sum_ += loss;
+    return;
+  }
+  *loss_sum_.mutable_data_ptr<float>() += *loss.const_data_ptr<float>();
 }
 
 // One step on one batch. Both passes of a perturbed step see the same normalised images, unless
@@ -141,15 +161,15 @@ void LocalTrainer::measure(const ClientWork& work) {
 }
 
 BatchStream LocalTrainer::open(const Samples& samples, const RoundContext& context,
-                               std::int64_t epoch) const {
-  if (!options_.shuffle) return BatchStream(samples, options_.batches);
+                               std::int64_t epoch) {
+  if (!options_.shuffle) return BatchStream(samples, options_.batches, &buffers_);
   // Every local epoch has streams of its own.
   const std::uint64_t seed = context.seed ^ (static_cast<std::uint64_t>(epoch) << 32);
   const auto stream = [&](RngPurpose purpose) {
     return RngStream(seed, context.round, context.client, purpose);
   };
   return BatchStream(samples, options_.batches, stream(RngPurpose::shuffle),
-                     stream(RngPurpose::augmentation));
+                     stream(RngPurpose::augmentation), &buffers_);
 }
 
 }  // namespace harmofl

@@ -1,5 +1,7 @@
 #include "harmofl/model/metrics.hpp"
 
+#include "class_counts.hpp"
+
 #include <numeric>
 
 namespace harmofl {
@@ -26,11 +28,30 @@ void MetricSums::add(const torch::Tensor& logits, const torch::Tensor& targets, 
   const double batch = static_cast<double>(targets.size(0));
   samples_ += batch;
   loss_ += loss * batch;
+  if (can_count_classes(logits, targets)) {
+    add_counts(count_classes(logits, targets));
+    return;
+  }
   const torch::Tensor predicted = logits.argmax(1);
   if (task_ == Task::classification) {
     correct_ += predicted.eq(targets).sum().item<double>();
   } else {
     add_dice(predicted, targets);
+  }
+}
+
+void MetricSums::add_counts(const std::vector<ClassCounts>& images) {
+  const auto classes = static_cast<std::size_t>(classes_);
+  for (const ClassCounts& image : images) {
+    for (std::size_t k = 0; k < classes && task_ == Task::classification; ++k) {
+      correct_ += static_cast<double>(image.both[k]);
+    }
+    for (std::size_t k = 0; k < classes && task_ == Task::segmentation; ++k) {
+      const double both = 2.0 * static_cast<double>(image.both[k]);
+      const double sizes = static_cast<double>(image.predicted[k] + image.truth[k]);
+      dice_authors_[k] += both / (sizes + authors_eps);
+      dice_[k] += sizes > 0.0 ? both / sizes : 1.0;
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -157,6 +158,67 @@ TEST(BatchStream, augments_images_and_masks_alike_and_spares_the_samples) {
   const BatchOptions plain{.batch_size = 24};
   const std::vector<Batch> unturned = all_of({samples, plain, shuffle(), augmentation()});
   EXPECT_FALSE(torch::equal(batches[0].images, unturned[0].images));
+}
+
+TEST(BatchStream, lays_images_out_in_the_format_asked_for) {
+  const Samples samples = masked(5);
+  for (const auto format : {torch::MemoryFormat::Contiguous, torch::MemoryFormat::ChannelsLast}) {
+    const BatchOptions options{.batch_size = 2, .augment = true, .format = format};
+    const std::vector<Batch> batches = all_of({samples, options, shuffle(), augmentation()});
+    const BatchOptions plain{.batch_size = 2, .augment = true};
+    const std::vector<Batch> expected = all_of({samples, plain, shuffle(), augmentation()});
+    ASSERT_EQ(batches.size(), expected.size());
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      EXPECT_TRUE(batches[i].images.is_contiguous(format));
+      EXPECT_TRUE(torch::equal(batches[i].images, expected[i].images));
+      EXPECT_TRUE(torch::equal(batches[i].targets, expected[i].targets));
+    }
+  }
+}
+
+TEST(BatchStream, cuts_samples_of_other_types_too) {
+  Samples samples = masked(6);
+  const BatchOptions options{.batch_size = 4, .augment = true};
+  const std::vector<Batch> expected = all_of({samples, options, shuffle(), augmentation()});
+  samples.targets = samples.targets.to(torch::kInt32);
+  const std::vector<Batch> batches = all_of({samples, options, shuffle(), augmentation()});
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    EXPECT_TRUE(torch::equal(batches[i].images, expected[i].images));
+    EXPECT_TRUE(torch::equal(batches[i].targets, expected[i].targets));
+  }
+}
+
+TEST(BatchBuffers, are_used_again_when_nobody_holds_the_former_batch) {
+  const Samples samples = labelled(8);
+  BatchBuffers buffers;
+  std::set<const void*> images;
+  for (int pass = 0; pass < 3; ++pass) {
+    BatchStream stream(samples, {.batch_size = 4}, &buffers);
+    while (const auto batch = stream.next()) images.insert(batch->images.const_data_ptr());
+  }
+  EXPECT_EQ(images.size(), 1U);
+}
+
+TEST(BatchBuffers, leave_alone_what_somebody_holds) {
+  const Samples samples = labelled(12);
+  BatchBuffers buffers;
+  BatchStream stream(samples, {.batch_size = 4}, &buffers);
+  const Batch first = *stream.next();
+  const torch::Tensor view = stream.next()->images.select(0, 1);
+  const Batch third = *stream.next();
+  EXPECT_TRUE(torch::equal(first.images.select(0, 1), torch::full({3, 4, 4}, 1.0)));
+  EXPECT_TRUE(torch::equal(view, torch::full({3, 4, 4}, 5.0)));
+  EXPECT_TRUE(torch::equal(third.images.select(0, 1), torch::full({3, 4, 4}, 9.0)));
+  EXPECT_TRUE(torch::equal(first.targets, torch::arange(4)));
+}
+
+TEST(BatchBuffers, hold_no_more_than_a_few_batches) {
+  BatchBuffers buffers;
+  const torch::Tensor first = buffers.take({1}, torch::kFloat32, torch::MemoryFormat::Contiguous);
+  for (std::int64_t size = 2; size < 20; ++size) {
+    buffers.take({size}, torch::kFloat32, torch::MemoryFormat::Contiguous);
+  }
+  EXPECT_EQ(first.use_count(), 1U);
 }
 
 TEST(BatchStream, never_hands_out_the_stored_memory) {

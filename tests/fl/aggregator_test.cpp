@@ -87,6 +87,42 @@ TEST_F(AggregatorTest, rounds_exact_sums_of_parameters_to_the_nearest_float) {
   EXPECT_GT((exact == nearest).to(torch::kFloat32).mean().item<double>(), 0.99);
 }
 
+/// The fixed-point sum in libtorch's operations, as float32.
+torch::Tensor plain_exact_sum(const std::vector<torch::Tensor>& states,
+                              const std::vector<double>& weights) {
+  torch::Tensor units = torch::full({length}, std::ldexp(1.0, 44), torch::kFloat64);
+  units.narrow(0, parameters, length - parameters).fill_(std::ldexp(1.0, 30));
+  torch::Tensor sum = torch::zeros({length}, torch::kInt64);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    sum += (states[i].to(torch::kFloat64) * units * weights[i]).round().to(torch::kInt64);
+  }
+  return sum.to(torch::kFloat64).div(units).to(torch::kFloat32);
+}
+
+TEST_F(AggregatorTest, has_the_bits_of_libtorchs_operations) {
+  torch::Tensor fast = torch::zeros({length});
+  for (std::size_t i = 0; i < clients; ++i) {
+    states_[i][0] = std::ldexp(1.0F, 17);   // too large to be rounded by an addition
+    states_[i][1] = std::ldexp(1.0F, -44);  // half a unit, more or less: a tie
+    states_[i].narrow(0, parameters, 3) *= 1e6;
+    weights_[i] = i == 0 ? 0.5 : 0.125;
+    fast += states_[i] * weights_[i];
+  }
+  EXPECT_TRUE(same_bits(sum(Reduction::fast, {0, 1, 2, 3, 4}), fast));
+  EXPECT_TRUE(
+      same_bits(sum(Reduction::exact, {0, 1, 2, 3, 4}), plain_exact_sum(states_, weights_)));
+}
+
+TEST_F(AggregatorTest, leaves_the_exact_sum_as_it_was_when_it_refuses_a_model) {
+  Aggregator aggregator(*transport_, Reduction::exact);
+  aggregator.begin(layout, torch::kCPU);
+  aggregator.add(states_[0], 0.5, "south");
+  torch::Tensor bad = states_[1].clone();
+  bad[length - 1] = std::numeric_limits<float>::infinity();
+  EXPECT_FALSE(aggregator.add(bad, 0.5, "north"));
+  EXPECT_TRUE(same_bits(aggregator.reduce(), plain_exact_sum({states_[0]}, {0.5})));
+}
+
 TEST_F(AggregatorTest, gives_the_same_bits_for_every_order_of_clients) {
   std::vector<std::size_t> order{0, 1, 2, 3, 4};
   const torch::Tensor first = sum(Reduction::exact, order);

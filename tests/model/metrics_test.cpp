@@ -5,6 +5,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 namespace harmofl {
 namespace {
 
@@ -102,6 +104,42 @@ TEST(MetricSums, of_two_batches_are_those_of_one_batch_of_both) {
   ASSERT_EQ(expected.size(), 3U);
   for (const auto& [name, value] : apart.values()) {
     EXPECT_NEAR(value, expected.at(name), tolerance) << name;
+  }
+}
+
+/// The predictions by libtorch, counted class by class and image by image.
+MetricValues plainly_counted(const torch::Tensor& logits, const torch::Tensor& truth) {
+  const torch::Tensor predicted = logits.argmax(1);
+  const std::int64_t classes = logits.size(1);
+  double dice = 0.0, authors = 0.0;
+  for (std::int64_t image = 0; image < logits.size(0); ++image) {
+    for (std::int64_t k = 0; k < classes; ++k) {
+      const torch::Tensor p = predicted[image].eq(k), g = truth[image].eq(k);
+      const double both = 2.0 * p.logical_and(g).sum().item<double>();
+      const double sizes = p.sum().item<double>() + g.sum().item<double>();
+      authors += both / (sizes + authors_eps);
+      if (k > 0) dice += sizes > 0.0 ? both / sizes : 1.0;
+    }
+  }
+  const auto images = static_cast<double>(logits.size(0));
+  return {{"dice", dice / images / static_cast<double>(classes - 1)},
+          {"dice_with_background", authors / images / static_cast<double>(classes)}};
+}
+
+TEST(MetricSums, count_as_libtorch_does_in_either_memory_format) {
+  for (const std::int64_t classes : {2, 5, 17}) {
+    torch::Tensor logits = test::random_images({4, classes, 30, 19}, 3);
+    logits.select(1, 1).masked_fill_(logits.select(1, 0) > 0.9, std::nan(""));
+    logits.round_().select(1, 0).mul_(2.0);  // ties
+    const torch::Tensor truth = test::random_images({4, 30, 19}, 4).mul(classes).to(torch::kInt64);
+    const MetricValues expected = plainly_counted(logits, truth);
+    for (const auto format : {torch::MemoryFormat::Contiguous, torch::MemoryFormat::ChannelsLast}) {
+      MetricSums sums(Task::segmentation, classes);
+      sums.add(logits.contiguous(format), truth, 0.0);
+      for (const auto& [name, value] : expected) {
+        EXPECT_NEAR(sums.values().at(name), value, tolerance) << name << ", " << classes;
+      }
+    }
   }
 }
 

@@ -9,6 +9,23 @@
 
 namespace harmofl {
 
+/// A symmetry of the square: a transposition (or none), then flips.
+struct Symmetry {
+  bool transpose = false;
+  bool flip_rows = false;     ///< The first row becomes the last.
+  bool flip_columns = false;  ///< The first column becomes the last.
+
+  bool is_identity() const { return number() == 0; }
+  /// 0 to 7, and the symmetry of such a number.
+  std::int64_t number() const { return transpose + 2 * flip_rows + 4 * flip_columns; }
+  static Symmetry of(std::int64_t number) {
+    return {(number & 1) != 0, (number & 2) != 0, (number & 4) != 0};
+  }
+};
+
+/// Draws how the next image of height x width pixels is turned, as `augment` does.
+Symmetry draw_symmetry(std::int64_t height, std::int64_t width, RngStream& rng);
+
 /// Rotates every image by a random multiple of 90 degrees and, with probability 0.75, flips it
 /// about one axis or both; masks move with their images. Images that are not square are rotated by
 /// 0 or 180 degrees only, so that shapes stay.

@@ -50,6 +50,9 @@ class Aggregator {
   const torch::Tensor& reduce();
 
  private:
+  bool add_in_host_memory(const torch::Tensor& state, double weight);
+  bool add_exact_in_host_memory(const torch::Tensor& state, double weight,
+                                const std::string& client);
   void add_exact(const torch::Tensor& state, double weight, const std::string& client);
   void reduce_where_transport_wants(torch::Tensor& buffer);
 

@@ -66,10 +66,12 @@ class LocalTrainer {
                      const NamedState& server);
 
  private:
+  ClientWork begin(NamedState& client, const NamedState& server);
+  void add_loss(const torch::Tensor& loss);
   torch::Tensor step(const Batch& batch, ClientWork& work);
   torch::Tensor gradient(const torch::Tensor& images, const torch::Tensor& targets,
                          ClientWork& work);
-  BatchStream open(const Samples& samples, const RoundContext& context, std::int64_t epoch) const;
+  BatchStream open(const Samples& samples, const RoundContext& context, std::int64_t epoch);
   void measure(const ClientWork& work);
 
   Model& model_;
@@ -78,7 +80,10 @@ class LocalTrainer {
   Optimizer optimizer_;
   WeightPerturbation perturbation_;
   std::unique_ptr<Recorder> recorder_;
-  torch::Tensor start_;                  ///< The network's state at the start of a client's work.
+  BatchBuffers buffers_;
+  torch::Tensor state_;                  ///< The network's state, a view of the model's.
+  torch::Tensor start_;                  ///< That state at the start of a client's work.
+  torch::Tensor loss_sum_;               ///< Over the client's steps, a scalar.
   torch::Tensor drift_, gradient_norm_;  ///< Sums over steps, where measured.
 };
 

@@ -12,6 +12,8 @@
 
 namespace harmofl {
 
+struct ClassCounts;
+
 /// name -> value: "loss" and, for segmentation, "dice" and "dice_with_background", for
 /// classification "accuracy".
 using MetricValues = std::map<std::string, double>;
@@ -31,6 +33,7 @@ class MetricSums {
   MetricValues values() const;
 
  private:
+  void add_counts(const std::vector<ClassCounts>& images);
   void add_dice(const torch::Tensor& predicted, const torch::Tensor& targets);
 
   Task task_;

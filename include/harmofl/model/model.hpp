@@ -63,6 +63,10 @@ class Model {
   ParameterVector& state() { return *state_; }
   const ParameterVector& state() const { return *state_; }
   torch::Device device() const { return device_; }
+  /// How `forward` wants its images to lie in memory; it brings others into that form.
+  torch::MemoryFormat memory_format() const {
+    return channels_last_ ? torch::MemoryFormat::ChannelsLast : torch::MemoryFormat::Contiguous;
+  }
 
   /// Number of trained parameters.
   std::int64_t parameter_count() const { return state_->parameters().numel(); }
