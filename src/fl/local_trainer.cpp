@@ -51,7 +51,9 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
   ClientWork work = begin(client, server);
   ClientReport report;
   for (std::int64_t epoch = 0; epoch < options_.local_epochs; ++epoch) {
+    const Stopwatch watch;
     BatchStream batches = open(samples, context, epoch);
+    report.input_s += watch.elapsed_s();
     while (const auto batch = next_batch(batches, report.input_s)) add_loss(step(*batch, work));
   }
   torch::NoGradGuard no_grad;
@@ -74,6 +76,7 @@ ClientWork LocalTrainer::begin(NamedState& client, const NamedState& server) {
   if (!start_.defined()) {
     state_ = model_.state().state().narrow(0, 0, model_.network_count());
     start_ = torch::empty_like(state_);
+    extra_ = torch::zeros({algorithm_.extra_count(model_.parameter_count())}, state_.options());
     loss_sum_ = torch::empty({}, state_.options());
     drift_ = torch::empty({}, state_.options().dtype(torch::kFloat64));
     gradient_norm_ = torch::empty_like(drift_);
@@ -87,7 +90,8 @@ ClientWork LocalTrainer::begin(NamedState& client, const NamedState& server) {
   ClientWork work{model_.state(), state_, start_, client, server};
   work.lr = options_.optimizer.lr;
   work.momentum = options_.optimizer.effective_momentum();
-  work.extra = torch::zeros({algorithm_.extra_count(model_.parameter_count())}, state_.options());
+  work.extra = extra_;
+  if (extra_.numel() > 0) work.extra = torch::zeros_like(extra_);
   algorithm_.begin(work);
   return work;
 }

@@ -5,9 +5,9 @@
 namespace harmofl {
 namespace {
 
-HARMOFL_SIMD_INLINE void predict(const Pixels* logits, std::int64_t classes, std::int64_t count,
-                                 std::int32_t* predicted) {
-  Pixels best;
+HARMOFL_SIMD_INLINE void predict(const Pixels<float>* logits, std::int64_t classes,
+                                 std::int64_t count, std::int32_t* predicted) {
+  Pixels<float> best;
   for (std::int64_t i = 0; i < count; ++i) best[i] = logits[0][i];
   for (std::int64_t i = 0; i < count; ++i) predicted[i] = 0;
   for (std::int64_t k = 1; k < classes; ++k) {
@@ -23,7 +23,7 @@ HARMOFL_SIMD_INLINE void predict(const Pixels* logits, std::int64_t classes, std
 
 HARMOFL_SIMD_CLONES void add_block(const float* logits, const std::int64_t* targets,
                                    const PixelBlock& block, ClassCounts& counts) {
-  alignas(64) Pixels classes[most_classes];
+  alignas(64) Pixels<float> classes[most_classes];
   alignas(64) std::int32_t predicted[block_pixels];
   alignas(64) std::int32_t truth[block_pixels];
   load(logits, block, block.count, classes);

@@ -16,7 +16,8 @@ namespace harmofl {
 inline constexpr std::int64_t block_pixels = 256;
 inline constexpr std::int64_t most_classes = 16;  ///< That a block is made for.
 
-using Pixels = float[block_pixels];
+template <class Value>
+using Pixels = Value[block_pixels];
 template <class Value>
 using PerClass = std::array<Value, static_cast<std::size_t>(most_classes)>;
 
@@ -63,12 +64,17 @@ inline ClassLayout layout_of(const torch::Tensor& logits) {
 }
 
 /// Copies a block out, class after class, with zeros from the block's count up to `padded`.
+template <class Value>
 HARMOFL_SIMD_INLINE void load(const float* from, const PixelBlock& block, std::int64_t padded,
-                              Pixels* classes) {
+                              Pixels<Value>* classes) {
   for (std::int64_t k = 0; k < block.classes; ++k) {
     const float* const first = from + block.first_logit + k * block.class_step;
-    for (std::int64_t i = 0; i < block.count; ++i) classes[k][i] = first[i * block.pixel_step];
-    for (std::int64_t i = block.count; i < padded; ++i) classes[k][i] = 0.0F;
+    if (block.pixel_step == 1) {
+      for (std::int64_t i = 0; i < block.count; ++i) classes[k][i] = first[i];
+    } else {
+      for (std::int64_t i = 0; i < block.count; ++i) classes[k][i] = first[i * block.pixel_step];
+    }
+    for (std::int64_t i = block.count; i < padded; ++i) classes[k][i] = Value{0};
   }
 }
 

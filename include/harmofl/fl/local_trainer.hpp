@@ -51,7 +51,7 @@ struct ClientReport {
   double drift = 0.0;
   torch::Tensor update;  ///< D_i = w_i - w_t of the parameters, [P]. Undefined unless measured.
   double gradient_norm = 0.0;  ///< Mean over steps of the norm of the gradient stepped with.
-  double input_s = 0.0;        ///< Of the time: cutting, converting and augmenting batches.
+  double input_s = 0.0;        ///< Of the time: choosing, cutting and augmenting batches.
 };
 
 /// Trains the model that it is given, in place, on one client's data.
@@ -83,6 +83,7 @@ class LocalTrainer {
   BatchBuffers buffers_;
   torch::Tensor state_;                  ///< The network's state, a view of the model's.
   torch::Tensor start_;                  ///< That state at the start of a client's work.
+  torch::Tensor extra_;                  ///< Zeros, as many as the method sends; often none.
   torch::Tensor loss_sum_;               ///< Over the client's steps, a scalar.
   torch::Tensor drift_, gradient_norm_;  ///< Sums over steps, where measured.
 };

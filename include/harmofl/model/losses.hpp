@@ -24,7 +24,8 @@ torch::Tensor cross_entropy(const torch::Tensor& logits, const torch::Tensor& ta
 /// the whole batch, s = dice_smooth. Logits [B, classes, H, W], int64 targets [B, H, W].
 torch::Tensor dice_loss(const torch::Tensor& logits, const torch::Tensor& targets);
 
-/// The loss `kind`, a scalar: of the functions above or, in host memory, of fused_loss.hpp.
+/// The loss `kind`, a scalar: of the functions above or, for labels and where no gradient is
+/// wanted, in host memory, of fused_loss.hpp.
 torch::Tensor loss(LossKind kind, const torch::Tensor& logits, const torch::Tensor& targets);
 
 }  // namespace harmofl
