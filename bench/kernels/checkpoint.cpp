@@ -32,7 +32,7 @@ void ours(benchmark::State& state, std::int64_t count) {
   const auto path = folder.path / "checkpoint.h5";
   const std::vector<NamedTensor> named = model(count);
   for (auto _ : state) {
-    CheckpointWriter writer(path, {.algorithm = "fedavg"});
+    CheckpointWriter writer(path, {1, "fedavg", "", "{}"});
     writer.write("model", named);
     writer.commit();
   }

@@ -1,8 +1,9 @@
 /// The arithmetic of a step on flat buffers, on the CPU: each a single pass.
 ///
-/// Every operation is rounded to float32 as libtorch's own kernels round it, so that a step has the
-/// same bits by either. Elements are independent of one another but for the norms, whose order of
-/// summation depends on the length alone.
+/// Every operation is rounded to float32 as the vectors of libtorch's own kernels round it, so that
+/// a step has the same bits by either (but for moments of the last few elements, which libtorch
+/// steps one by one and rounds otherwise). Elements are independent of one another but for the
+/// norms, whose order of summation depends on the length alone.
 #pragma once
 
 #include <cstdint>
