@@ -83,7 +83,9 @@ void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
                      .counted = std::ssize(plan_.counted),
                      .simulated_s = plan_.simulated_s,
                      .sent_bytes = exchange_.layout().length() * bytes_of(options_.reduction),
-                     .moved_clients = moved_clients_};
+                     .lost = {},
+                     .moved_clients = moved_clients_,
+                     .ranks = {}};
   for (const auto& [client, loss] : plan_.lost) ++record.lost[std::string(to_string(loss))];
   if (!left_out_.empty()) record.lost["not_finite"] = std::ssize(left_out_);
   record.ranks = gather_rank_rounds(

@@ -253,11 +253,20 @@ struct Conv3x3 : torch::autograd::Function<Conv3x3> {
 
 }  // namespace
 
+// Few tiles of few channels are left to libtorch: there is nothing to gain, and the golden traces'
+// federations of that size (2 to 32 channels, 2x2 and 4x4 pixels) hold activations so near 0 that
+// other rounding changes their sign (docs/adr/0015-kernels-of-our-own.md).
 bool has_fast_conv3x3(const torch::Tensor& images, const torch::Tensor& weight) {
+  constexpr std::int64_t few_tiles = 64;
+  constexpr std::int64_t few_weights = 1024;
+  const auto tiles = [&] {
+    return images.size(0) * ((images.size(2) + 1) / 2) * ((images.size(3) + 1) / 2);
+  };
   const auto whole = [](std::int64_t channels) { return channels % winograd::channel_unit == 0; };
   return images.is_cpu() && kernels_for(images.scalar_type()) != nullptr &&
          weight.scalar_type() == torch::kFloat32 && images.numel() > 0 && whole(weight.size(0)) &&
-         whole(weight.size(1)) && row_stride(images).has_value();
+         whole(weight.size(1)) && row_stride(images).has_value() &&
+         (weight.size(0) * weight.size(1) >= few_weights || tiles() >= few_tiles);
 }
 
 torch::Tensor conv3x3(const torch::Tensor& images, const torch::Tensor& weight) {
