@@ -81,9 +81,9 @@ void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
                      .seconds = seconds,
                      .clients = std::ssize(trained_),
                      .counted = std::ssize(plan_.counted),
+                     .lost = {},
                      .simulated_s = plan_.simulated_s,
                      .sent_bytes = exchange_.layout().length() * bytes_of(options_.reduction),
-                     .lost = {},
                      .moved_clients = moved_clients_,
                      .ranks = {}};
   for (const auto& [client, loss] : plan_.lost) ++record.lost[std::string(to_string(loss))];
