@@ -3,7 +3,7 @@
 #
 #   bash bench/run.sh [--only NAME,...] [--json FILE] [--quick]
 #
-#   --only    step, round, overhead, allreduce, aggregate, weak, memory, startup, growth, gpu
+#   --only    step, round, overhead, kernels, allreduce, aggregate, weak, memory, startup, growth, gpu
 #             (default: all; gpu is refused, with the reason, where no GPU is)
 #   --json    writes a list of objects: name, ours, other, ratio, spread, goal, and what was run
 #   --quick   the smallest sizes and one repeat: that everything runs and both sides agree, not how

@@ -21,9 +21,8 @@ class Projection;
 struct ModelOptions {
   NetworkOptions network;
   AmplitudeOptions amplitude;
-  /// Keeps images as [B, H, W, C] in memory: on one core 1.5 times faster for the U-Net of width 8
-  /// on 3x128x128 with batch norms (half as fast with group norms). Off by default, because
-  /// libtorch then adds up batch statistics in float32, which the golden traces do notice.
+  /// Keeps images as [B, H, W, C] in memory, which is what the kernels for the CPU work on
+  /// (docs/adr/0015-kernels-of-our-own.md); with group norms libtorch is half as fast then.
   bool channels_last = false;
   /// Of forward and backward passes, in training and evaluation.
   Precision precision = Precision::fp32;
