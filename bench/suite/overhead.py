@@ -13,7 +13,7 @@ import sys
 import time
 
 from .figures import figure
-from .programs import BUILD, Worker, chosen, pinned, run, synthesize, train
+from .programs import (BUILD, CORES, Refused, Worker, chosen, pinned, run, synthesize, train)
 
 SAVE_EVERY = 10  # rounds, harmofl's default
 
@@ -96,5 +96,7 @@ def compare(case, folder, repeats):
 
 
 def overhead(quick, folder):
+    if not quick and len(CORES) < 2:  # watching would take its time from what is watched
+        raise Refused("the program that watches needs a core beside the one that is measured")
     for case in QUICK if quick else chosen(CASES):
         yield from compare(case, folder, 1 if quick else 5)
