@@ -37,6 +37,8 @@ def check(folder, initial, tolerance):
     try:
         options = settings.read_settings(folder / "config.ini")
         checkpoint = inputs.Checkpoint(folder / "checkpoint.h5")
+        if options.model_memory_format == "channels-last":
+            checkpoint.undo_channels_last()
         recomputed = simulation.recompute(options, checkpoint, initial or folder / "initial.h5")
     except settings.InputError as error:
         print(f"error: {error}", file=sys.stderr)

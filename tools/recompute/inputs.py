@@ -116,3 +116,23 @@ class Checkpoint:
         roles = {name: text_of(dataset.attrs["role"]) for name, dataset in items}
         self.parameters = [name for name in roles if roles[name] == "parameter"]
         self.order = self.parameters + [name for name in roles if roles[name] == "buffer"]
+
+    def undo_channels_last(self):
+        """Reorders flat vectors over the parameters (and what follows them) of a run with
+        channels-last weights, [O, H, W, I], as PyTorch flattens them."""
+        for group in (self.server, *self.clients.values()):
+            for name, vector in group.items():
+                if vector.dim() == 1 and not name.startswith("local."):
+                    group[name] = self.reordered(vector)
+
+    def reordered(self, vector):
+        shapes = [self.model[name].shape for name in self.parameters]
+        sizes = [shape.numel() for shape in shapes]
+        if vector.numel() < sum(sizes):
+            return vector
+        *parts, rest = vector.split([*sizes, vector.numel() - sum(sizes)])
+        for i, shape in enumerate(shapes):
+            if len(shape) == 4:
+                o, c, h, w = shape
+                parts[i] = parts[i].view(o, h, w, c).permute(0, 3, 1, 2).reshape(-1)
+        return torch.cat([*parts, rest])

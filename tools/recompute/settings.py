@@ -23,6 +23,7 @@ class Settings:
     model_name: str = "unet"
     model_width: int = 32
     model_norm: str = "batch-stateless"
+    model_memory_format: str = "contiguous"
     model_projection: str = "none"
     model_buffers: str = "average"
     train_optimizer: str = "adam"
