@@ -16,7 +16,7 @@ QUICK = (
     ("densenet121 64", "densenet121", 4, 64, 4, "classification", None, None),
 )
 # How far the losses of the sides may lie apart: of the first step, and of a later one.
-TOLERANCES = {"fp32": (1e-4, 2e-2), "tf32": (2e-3, 2e-2), "bf16": (4e-2, 1e-1)}
+TOLERANCES = {"fp32": (1e-4, 5e-2), "tf32": (2e-3, 2e-2), "bf16": (4e-2, 1e-1)}
 
 
 def words(folder, case, precision, layout, threads, **more):
