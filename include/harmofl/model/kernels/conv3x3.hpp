@@ -2,8 +2,8 @@
 ///
 /// On the CPU, channels-last float32 images go through Winograd's F(2x2, 3x3) (Lavin, Gray, "Fast
 /// algorithms for convolutional neural networks", CVPR 2016), in all three directions: 2.25 times
-/// fewer multiplications than the sum that defines the convolution, for rounding errors of about
-/// twice the size. Everything else goes through libtorch.
+/// fewer multiplications than the sum that defines the convolution (what that does to rounding:
+/// docs/adr/0015-kernels-of-our-own.md). Everything else goes through libtorch.
 #pragma once
 
 #include <torch/types.h>
