@@ -17,11 +17,13 @@ endfunction()
 
 harmofl_import_torch_library(harmofl::c10 c10)
 harmofl_import_torch_library(harmofl::torch_cpu torch_cpu)
+# at::parallel_for is inline in its headers: compiled without OpenMP, it runs on one thread.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 add_library(harmofl::torch INTERFACE IMPORTED)
 set_target_properties(harmofl::torch PROPERTIES
   INTERFACE_INCLUDE_DIRECTORIES
     "${HARMOFL_TORCH_ROOT}/include;${HARMOFL_TORCH_ROOT}/include/torch/csrc/api/include"
-  INTERFACE_LINK_LIBRARIES "harmofl::torch_cpu;harmofl::c10;Threads::Threads")
+  INTERFACE_LINK_LIBRARIES "harmofl::torch_cpu;harmofl::c10;OpenMP::OpenMP_CXX;Threads::Threads")
 
 if(HARMOFL_CUDA)
   # The wheels of tools/install-deps.sh --cuda, else an installed toolkit and NCCL. The wheels name
