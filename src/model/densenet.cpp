@@ -2,6 +2,7 @@
 
 #include "harmofl/base/text.hpp"
 #include "harmofl/model/kernels/dense_block.hpp"
+#include "harmofl/model/kernels/rows.hpp"
 
 #include <torch/nn/init.h>
 
@@ -90,7 +91,7 @@ void DenseNet::initialise() {
 torch::Tensor DenseNet::normalised_block(std::size_t b, torch::Tensor x) {
   Norm& after = b < transitions_.size() ? *transitions_[b]->norm : *last_norm_;
   const bool padded = b == 0 && padded_;
-  if (norm_ == NormKind::batch_stateless && fits_dense_block(x)) {
+  if (norm_ == NormKind::batch_stateless && fits_row_kernels(x)) {
     std::vector<DenseLayerWeights> weights;
     for (const auto& layer : blocks_[b]) {
       weights.push_back({layer->conv1->weight, layer->conv2->weight});

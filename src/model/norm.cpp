@@ -27,7 +27,7 @@ Norm::Norm(NormKind kind, std::int64_t channels) : kind_(kind), groups_(group_co
 }
 
 bool Norm::fused(const torch::Tensor& images) const {
-  return kind_ != NormKind::group && fits_norm_kernels(images);
+  return kind_ != NormKind::group && fits_row_kernels(images);
 }
 
 BatchNormState Norm::next_state() {

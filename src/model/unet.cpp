@@ -3,6 +3,7 @@
 #include "harmofl/base/error.hpp"
 #include "harmofl/model/kernels/conv3x3.hpp"
 #include "harmofl/model/kernels/norm_relu.hpp"
+#include "harmofl/model/kernels/rows.hpp"
 #include "harmofl/model/kernels/upconv2x2.hpp"
 
 #include <tuple>
@@ -99,7 +100,7 @@ torch::Tensor UNet::descend(Block& encoder, const torch::Tensor& x, Level& level
 /// What the decoder of a level reads: the images from below, twice as large, and the encoder's.
 torch::Tensor UNet::ascend(torch::nn::ConvTranspose2d& up, const torch::Tensor& x,
                            const Level& level) {
-  if (!level.whole.defined() || !fits_upconv2x2(x)) return at::cat({up(x), level.skip}, 1);
+  if (!level.whole.defined() || !fits_row_kernels(x)) return at::cat({up(x), level.skip}, 1);
   const std::int64_t channels = level.skip.size(1);
   const torch::Tensor half = channel_slice(level.whole, 0, channels);
   const torch::Tensor upper = upconv2x2(x, up->weight, up->bias, half);

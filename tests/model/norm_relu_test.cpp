@@ -236,11 +236,11 @@ TEST(FusedNorm, keeps_a_nan_visible_in_its_channel_alone) {
 }
 
 TEST(FusedNorm, does_not_take_images_in_another_order) {
-  EXPECT_TRUE(fits_norm_kernels(images({2, 4, 6, 6}, 1)));
-  EXPECT_TRUE(fits_norm_kernels(images({2, 9, 6, 6}, 1).narrow(1, 2, 4)));
-  EXPECT_FALSE(fits_norm_kernels(random_images({2, 4, 6, 6}, 1)));
-  EXPECT_FALSE(fits_norm_kernels(images({2, 4, 6, 6}, 1).narrow(3, 1, 4)));
-  EXPECT_FALSE(fits_norm_kernels(images({2, 4, 6, 6}, 1).to(torch::kFloat64)));
+  EXPECT_TRUE(fits_row_kernels(images({2, 4, 6, 6}, 1)));
+  EXPECT_TRUE(fits_row_kernels(images({2, 9, 6, 6}, 1).narrow(1, 2, 4)));
+  EXPECT_FALSE(fits_row_kernels(random_images({2, 4, 6, 6}, 1)));
+  EXPECT_FALSE(fits_row_kernels(images({2, 4, 6, 6}, 1).narrow(3, 1, 4)));
+  EXPECT_FALSE(fits_row_kernels(images({2, 4, 6, 6}, 1).to(torch::kFloat64)));
 }
 
 TEST(ConcatenationInPlace, is_the_concatenation_and_hands_slices_of_the_gradient_back) {

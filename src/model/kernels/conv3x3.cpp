@@ -8,6 +8,7 @@
 #include "harmofl/base/error.hpp"
 #include "harmofl/model/kernels/rows.hpp"
 
+#include "lanes.hpp"
 #include "winograd.hpp"
 
 #include <ATen/Parallel.h>
@@ -31,26 +32,12 @@ using winograd::Weight;
 /// The kernels of this processor for images of a type; null where there are none.
 const winograd::Kernels* kernels_for(torch::Dtype type) {
 #if defined(__x86_64__)
-  struct Found {
-    const winograd::Kernels* float32 = nullptr;
-    const winograd::Kernels* bfloat16 = nullptr;
-  };
-  static const Found found = [] {
-    __builtin_cpu_init();
-    Found f;
-    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    const bool has_avx512 =
-        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-    if (has_avx2) f.float32 = &winograd::avx2_kernels;
-    if (has_avx512) f.float32 = &winograd::avx512_kernels;
-    if (has_avx512 && __builtin_cpu_supports("avx512bf16")) {
-      f.bfloat16 = &winograd::avx512_bfloat16_kernels;
-    }
-    return f;
-  }();
-  if (type == torch::kFloat32) return found.float32;
-  if (type == torch::kBFloat16) return found.bfloat16;
+  const kernels::SimdLevel level = kernels::simd_level();
+  const bool has_avx512 = level == kernels::SimdLevel::avx512;
+  if (type == torch::kFloat32 && has_avx512) return &winograd::avx512_kernels;
+  if (type == torch::kFloat32 && level == kernels::SimdLevel::avx2) return &winograd::avx2_kernels;
+  static const bool has_bfloat16 = has_avx512 && __builtin_cpu_supports("avx512bf16");
+  if (type == torch::kBFloat16 && has_bfloat16) return &winograd::avx512_bfloat16_kernels;
 #endif
   return nullptr;
 }

@@ -3,6 +3,7 @@
 #include "harmofl/base/error.hpp"
 #include "harmofl/model/kernels/conv3x3.hpp"
 #include "harmofl/model/kernels/norm_relu.hpp"
+#include "harmofl/model/kernels/rows.hpp"
 
 #include "norm_state.hpp"
 #include "pointwise.hpp"
@@ -143,11 +144,9 @@ struct DenseBlock : torch::autograd::Function<DenseBlock> {
 
 }  // namespace
 
-bool fits_dense_block(const torch::Tensor& images) { return fits_norm_kernels(images); }
-
 torch::Tensor dense_block(const torch::Tensor& images, const std::vector<DenseLayerWeights>& layers,
                           double eps, DenseOutput output) {
-  HARMOFL_EXPECT(fits_dense_block(images));
+  HARMOFL_EXPECT(fits_row_kernels(images));
   variable_list weights;
   for (const DenseLayerWeights& layer : layers) {
     weights.push_back(layer.conv1);

@@ -150,7 +150,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
 
 variable_list apply(const torch::Tensor& x, const BatchNormState& norm, bool relu, Pool pool,
                     const torch::Tensor& out) {
-  HARMOFL_EXPECT(fits_norm_kernels(x));
+  HARMOFL_EXPECT(fits_row_kernels(x));
   HARMOFL_EXPECT(pool == Pool::none || (x.size(2) > 1 && x.size(3) > 1));
   HARMOFL_EXPECT(!out.defined() || (out.sizes() == x.sizes() && row_stride(out) &&
                                     out.scalar_type() == x.scalar_type()));
@@ -184,12 +184,6 @@ struct Concatenation : torch::autograd::Function<Concatenation> {
 };
 
 }  // namespace
-
-bool fits_norm_kernels(const torch::Tensor& x) {
-  return x.is_cpu() &&
-         (x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kBFloat16) &&
-         row_stride(x).has_value();
-}
 
 torch::Tensor batch_norm(const torch::Tensor& x, const BatchNormState& norm, bool relu,
                          const torch::Tensor& out) {

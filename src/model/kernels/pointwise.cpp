@@ -7,12 +7,6 @@
 namespace harmofl::kernels {
 namespace {
 
-/// Images as a matrix [pixels, channels] that shares their memory.
-torch::Tensor as_matrix(const torch::Tensor& images) {
-  return images.as_strided({images.size(0) * images.size(2) * images.size(3), images.size(1)},
-                           {*row_stride(images), 1});
-}
-
 torch::Tensor as_matrix_of_weight(const torch::Tensor& weight) {
   return weight.view({weight.size(0), weight.size(1)});
 }

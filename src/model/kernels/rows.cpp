@@ -18,6 +18,17 @@ std::optional<std::int64_t> row_stride(const torch::Tensor& images) {
   return in_order ? std::optional(pixel) : std::nullopt;
 }
 
+bool fits_row_kernels(const torch::Tensor& images) {
+  const auto type = images.scalar_type();
+  return images.is_cpu() && (type == torch::kFloat32 || type == torch::kBFloat16) &&
+         row_stride(images).has_value();
+}
+
+torch::Tensor as_matrix(const torch::Tensor& images) {
+  return images.as_strided({images.size(0) * images.size(2) * images.size(3), images.size(1)},
+                           {*row_stride(images), 1});
+}
+
 torch::Tensor with_rows(const torch::Tensor& images) {
   return row_stride(images) ? images : images.contiguous(torch::MemoryFormat::ChannelsLast);
 }

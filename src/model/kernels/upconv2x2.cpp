@@ -25,12 +25,6 @@ torch::Tensor matrix_of(const torch::Tensor& weight) {
       .reshape({weight.size(0), 4 * weight.size(1)});
 }
 
-/// Images as a matrix [pixels, channels] that shares their memory.
-torch::Tensor as_matrix(const torch::Tensor& images) {
-  return images.as_strided({images.size(0) * images.size(2) * images.size(3), images.size(1)},
-                           {*row_stride(images), 1});
-}
-
 /// Calls work(source, target) for pairs of stretches of `channels` values: of the row of `blocks`
 /// [pixels of the small images, 4 channels] and of the pixel of `images` [B, K, 2H, 2W] that belong
 /// together.
@@ -145,15 +139,9 @@ struct UpConv2x2 : torch::autograd::Function<UpConv2x2> {
 
 }  // namespace
 
-bool fits_upconv2x2(const torch::Tensor& images) {
-  const auto type = images.scalar_type();
-  return images.is_cpu() && (type == torch::kFloat32 || type == torch::kBFloat16) &&
-         row_stride(images).has_value();
-}
-
 torch::Tensor upconv2x2(const torch::Tensor& images, const torch::Tensor& weight,
                         const torch::Tensor& bias, const torch::Tensor& out) {
-  HARMOFL_EXPECT(fits_upconv2x2(images) && row_stride(out).has_value());
+  HARMOFL_EXPECT(fits_row_kernels(images) && row_stride(out).has_value());
   HARMOFL_EXPECT(out.size(2) == 2 * images.size(2) && out.size(3) == 2 * images.size(3));
   return UpConv2x2::apply(images, weight, bias, out);
 }

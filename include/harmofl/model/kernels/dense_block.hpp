@@ -24,12 +24,10 @@ enum class DenseOutput {
   normalised,  ///< The same after norm and ReLU.
 };
 
-/// Whether `dense_block` takes these images: on the CPU, float32 or bfloat16, channels-last.
-bool fits_dense_block(const torch::Tensor& images);
-
-/// The features [B, C + layers G, H, W] of a block on images [B, C, H, W]: each layer is norm,
-/// ReLU, 1x1 convolution, norm, ReLU, 3x3 convolution of all channels before it. Computes in
-/// bfloat16 under autocast to it (statistics stay float32). There is no second derivative.
+/// The features [B, C + layers G, H, W] of a block on images [B, C, H, W] that `fits_row_kernels`:
+/// each layer is norm, ReLU, 1x1 convolution, norm, ReLU, 3x3 convolution of all channels before
+/// it. Computes in bfloat16 under autocast to it (statistics stay float32). There is no second
+/// derivative.
 torch::Tensor dense_block(const torch::Tensor& images, const std::vector<DenseLayerWeights>& layers,
                           double eps, DenseOutput output);
 

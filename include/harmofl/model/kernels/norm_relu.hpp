@@ -21,9 +21,6 @@ struct BatchNormState {
   double eps = 1e-5;
 };
 
-/// Whether the functions below take `x`: on the CPU, float32 or bfloat16, with a `row_stride`.
-bool fits_norm_kernels(const torch::Tensor& x);
-
 /// norm(x), and max(norm(x), 0) if `relu`; of the shape, type and memory order of x [B, C, H, W].
 /// Where `out` is given (a `channel_slice` of a wider tensor, say), the result is written there and
 /// `out` is what is returned.

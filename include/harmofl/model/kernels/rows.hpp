@@ -31,6 +31,13 @@ Rows<T> rows_of(const torch::Tensor& images) {
           images.size(0) * images.size(2) * images.size(3), images.size(1), *row_stride(images)};
 }
 
+/// Whether the kernels for rows take `images`: on the CPU, float32 or bfloat16, with a
+/// `row_stride`.
+bool fits_row_kernels(const torch::Tensor& images);
+
+/// Images with a `row_stride` as a matrix [pixels, channels] that shares their memory.
+torch::Tensor as_matrix(const torch::Tensor& images);
+
 /// `images` as they are if they have a `row_stride`, else a channels-last copy.
 torch::Tensor with_rows(const torch::Tensor& images);
 

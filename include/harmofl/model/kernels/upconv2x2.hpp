@@ -8,12 +8,9 @@
 
 namespace harmofl {
 
-/// Whether `upconv2x2` takes these images: on the CPU, float32 or bfloat16, channels-last.
-bool fits_upconv2x2(const torch::Tensor& images);
-
-/// The transposed convolution [B, K, 2H, 2W] of images [B, C, H, W] with `weight` [C, K, 2, 2] and
-/// `bias` [K], written to `out` (a `channel_slice` of wider images, say), which is returned.
-/// Computes in the type of the images. There is no second derivative.
+/// The transposed convolution [B, K, 2H, 2W] of images [B, C, H, W] that `fits_row_kernels` with
+/// `weight` [C, K, 2, 2] and `bias` [K], written to `out` (a `channel_slice` of wider images, say),
+/// which is returned. Computes in the type of the images. There is no second derivative.
 torch::Tensor upconv2x2(const torch::Tensor& images, const torch::Tensor& weight,
                         const torch::Tensor& bias, const torch::Tensor& out);
 
