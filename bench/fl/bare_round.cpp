@@ -33,7 +33,7 @@ void rounds(const bench::Setting& setting) {
 
   model->set_training(true);
   model->amplitude().observe(batches.front().images);
-  if (model->amplitude().active()) bench::freeze_amplitude(*model);
+  if (model->amplitude().active()) model->amplitude().freeze();
   WeightPerturbation perturbation(options.perturbation);
   const Optimizer optimizer(options.optimizer);
   NamedState moments;

@@ -93,11 +93,6 @@ LocalOptions local_options(const Setting& setting, const ClientData& client) {
   return options;
 }
 
-void freeze_amplitude(Model& model) {
-  torch::NoGradGuard no_grad;
-  model.install(model.state().state().narrow(0, 0, model.aggregated_count()).clone());
-}
-
 void serve(const std::function<Answer(std::int64_t count)>& work) {
   std::printf("ready\n");
   std::fflush(stdout);

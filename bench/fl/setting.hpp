@@ -45,9 +45,6 @@ std::unique_ptr<Model> make_model(const Setting& setting, const ClientData& clie
 /// images in stored order; recorded as a CUDA graph where `graphs` is true.
 LocalOptions local_options(const Setting& setting, const ClientData& client);
 
-/// Fixes the running amplitude as it stands, as the first aggregation of a run does.
-void freeze_amplitude(Model& model);
-
 /// Says "ready", then calls `work` with the number on each line of standard input and answers with
 /// what it returns: seconds, and a loss by which to compare.
 struct Answer {

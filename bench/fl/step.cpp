@@ -30,7 +30,7 @@ void steps(const bench::Setting& setting) {
     const Stopwatch watch;
     for (std::int64_t i = 0; i < count; ++i, ++round) {
       answer.loss = trainer.train(client, {RoundId{round}, ClientId{0}, 0}, kept, server).loss;
-      if (round == 0 && model->amplitude().active()) bench::freeze_amplitude(*model);
+      if (round == 0 && model->amplitude().active()) model->amplitude().freeze();
     }
     answer.seconds = watch.elapsed_s();
     return answer;

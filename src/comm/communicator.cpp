@@ -201,7 +201,7 @@ std::vector<std::string> Communicator::all_gather(const std::string& bytes) cons
   return impl_->gather(bytes, true);
 }
 
-std::string Communicator::transfer(Rank from, Rank to, const std::string& bytes) const {
+std::string Communicator::transfer(Rank from, Rank to, std::string bytes) const {
   HARMOFL_EXPECT(from.value() >= 0 && from.value() < size());
   HARMOFL_EXPECT(to.value() >= 0 && to.value() < size());
   if (from == to) return rank() == to ? bytes : std::string();

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <span>
+#include <utility>
 
 namespace harmofl {
 namespace {
@@ -50,8 +51,13 @@ void Aggregator::begin(const MessageLayout& layout, torch::Device device) {
       units_ = units_.to(device);
     }
   }
-  sum_.zero_();
+  empty_ = true;
   if (fixed_sum_.defined()) fixed_sum_.zero_();
+}
+
+// The first in host memory writes the sum, which is not cleared before.
+void Aggregator::clear_if_empty() {
+  if (std::exchange(empty_, false)) sum_.zero_();
 }
 
 bool Aggregator::add(const torch::Tensor& state, double weight, const std::string& client) {
@@ -66,6 +72,7 @@ bool Aggregator::add(const torch::Tensor& state, double weight, const std::strin
   if (reduction_ == Reduction::exact) {
     add_exact(state, weight, client);
   } else {
+    clear_if_empty();
     sum_.add_(state * weight);
   }
   return true;
@@ -75,7 +82,8 @@ bool Aggregator::add_in_host_memory(const torch::Tensor& state, double weight) {
   const std::span<const float> values(state.const_data_ptr<float>(),
                                       static_cast<std::size_t>(state.numel()));
   if (!all_finite(values)) return false;
-  add_weighted(values, static_cast<float>(weight), elements<float>(sum_));
+  const auto put = std::exchange(empty_, false) ? set_weighted : add_weighted;
+  put(values, static_cast<float>(weight), elements<float>(sum_));
   return true;
 }
 
@@ -102,6 +110,7 @@ void Aggregator::add_exact(const torch::Tensor& state, double weight, const std:
 
 const torch::Tensor& Aggregator::reduce() {
   if (reduction_ == Reduction::fast) {
+    clear_if_empty();
     reduce_where_transport_wants(sum_);
   } else {
     reduce_where_transport_wants(fixed_sum_);

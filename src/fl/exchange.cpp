@@ -46,13 +46,20 @@ torch::Tensor Exchange::pack(const torch::Tensor& state, const torch::Tensor& ex
   return message_;
 }
 
-void Exchange::unpack(const torch::Tensor& message, const torch::Tensor& state) const {
-  std::int64_t position = 0;
+void Exchange::unpack(const torch::Tensor& message, const torch::Tensor& rest,
+                      const torch::Tensor& state) const {
+  std::int64_t position = 0, done = 0;
+  const auto keep_until = [&](std::int64_t end) {
+    if (end > done) state.narrow(0, done, end - done).copy_(rest.narrow(0, done, end - done));
+  };
   for (const Stretch& stretch : shared_) {
+    keep_until(stretch.offset);
     state.narrow(0, stretch.offset, stretch.count)
         .copy_(message.narrow(0, position, stretch.count));
     position += stretch.count;
+    done = stretch.offset + stretch.count;
   }
+  keep_until(state.numel());
 }
 
 void Exchange::keep_local(const ParameterVector& w, NamedState& client) const {
@@ -67,15 +74,18 @@ bool is_personal(const std::string& name, const Algorithm& algorithm) {
   return name.starts_with(local_prefix) || name == algorithm.personal_state();
 }
 
-void personalize_layers(Model& model, const NamedState& client) {
-  if (client.empty()) return;  // as most are, and models have hundreds of slots
+bool personalize_layers(Model& model, const NamedState& client) {
+  if (client.empty()) return false;  // as most are, and models have hundreds of slots
   torch::NoGradGuard no_grad;
+  bool any = false;
   for (const Slot& slot : model.state().slots()) {
     const std::string name = local_prefix + slot.name;
     if (client.has(name)) {
       ParameterVector::view(model.state().state(), slot).copy_(client.get(name));
+      any = true;
     }
   }
+  return any;
 }
 
 void personalize(Model& model, const NamedState& client, const Algorithm& algorithm) {

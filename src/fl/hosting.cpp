@@ -61,6 +61,23 @@ std::int64_t Hosting::adopt(const std::vector<Rank>& placement) {
   return moved;
 }
 
+std::vector<NamedTensor> Hosting::state_at_root(
+    ClientId client, const std::function<bool(const std::string&)>& wanted) {
+  const Rank root{0}, owner = placement_[client.position()];
+  std::vector<NamedTensor> tensors;
+  std::string bytes;
+  if (owner == comm_.rank()) {
+    with_state(client, [&](const NamedState& state) {
+      const NamedState chosen = state.subset(wanted);
+      if (owner == root) tensors = chosen.export_tensors();
+      if (owner != root) bytes = chosen.serialize();
+    });
+  }
+  if (owner == root) return tensors;
+  bytes = comm_.transfer(owner, root, std::move(bytes));
+  return comm_.is_root() ? NamedState::parse(bytes) : tensors;
+}
+
 // Moves happen in the order of clients on all ranks, so that sender and receiver always meet.
 void Hosting::move(ClientId client, Rank to) {
   const Rank from = std::exchange(placement_[client.position()], to);

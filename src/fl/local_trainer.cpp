@@ -42,13 +42,14 @@ LocalTrainer::LocalTrainer(Model& model, Algorithm& algorithm, const LocalOption
 }
 
 ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& context,
-                                 NamedState& client, const NamedState& server) {
+                                 NamedState& client, const NamedState& server,
+                                 const torch::Tensor& start) {
   const Samples& samples = data.split(Split::train);
   HARMOFL_VALIDATE(samples.count() > 0, "site ", data.site, " has no training samples. ",
                    "Remove its shard from data.shards or prepare it with another --split.");
   model_.set_training(true);
   model_.amplitude().begin_client();
-  ClientWork work = begin(client, server);
+  ClientWork work = begin(client, server, start);
   ClientReport report;
   for (std::int64_t epoch = 0; epoch < options_.local_epochs; ++epoch) {
     const Stopwatch watch;
@@ -71,23 +72,25 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
 }
 
 // What is summed up over a client's steps starts anew; tensors are kept from client to client.
-ClientWork LocalTrainer::begin(NamedState& client, const NamedState& server) {
+ClientWork LocalTrainer::begin(NamedState& client, const NamedState& server,
+                               const torch::Tensor& start) {
   torch::NoGradGuard no_grad;
-  if (!start_.defined()) {
+  if (!state_.defined()) {
     state_ = model_.state().state().narrow(0, 0, model_.network_count());
-    start_ = torch::empty_like(state_);
     extra_ = torch::zeros({algorithm_.extra_count(model_.parameter_count())}, state_.options());
     loss_sum_ = torch::empty({}, state_.options());
     drift_ = torch::empty({}, state_.options().dtype(torch::kFloat64));
     gradient_norm_ = torch::empty_like(drift_);
   }
-  start_.copy_(state_);
+  if (!start.defined()) start_ = start_.defined() ? start_.copy_(state_) : state_.clone();
   loss_sum_.zero_();
   if (options_.measure) {
     drift_.zero_();
     gradient_norm_.zero_();
   }
-  ClientWork work{model_.state(), state_, start_, client, server};
+  ClientWork work{model_.state(), state_,
+                  start.defined() ? start.narrow(0, 0, model_.network_count()) : start_, client,
+                  server};
   work.lr = options_.optimizer.lr;
   work.momentum = options_.optimizer.effective_momentum();
   work.extra = extra_;

@@ -1,8 +1,12 @@
 #include "harmofl/fl/named_state.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/io/tensor_elements.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <cstring>
+#include <string_view>
 
 namespace harmofl {
 
@@ -49,29 +53,41 @@ void NamedState::import_tensors(const std::vector<NamedTensor>& tensors, torch::
   }
 }
 
+// The length of a list of names and shapes, in 8 bytes; the list; the values of all, in its order.
 std::string NamedState::serialize() const {
   auto list = nlohmann::json::array();
-  for (const NamedTensor& tensor : export_tensors()) {
-    std::vector<std::uint8_t> bytes(tensor.values.size() * sizeof(float));
-    std::memcpy(bytes.data(), tensor.values.data(), bytes.size());
-    list.push_back({{"name", tensor.name},
-                    {"shape", tensor.shape},
-                    {"values", nlohmann::json::binary(std::move(bytes))}});
-  }
+  for (const auto& [name, tensor] : tensors_) list.push_back({name, tensor.sizes().vec()});
+  const std::string head = list.dump();
+  const std::uint64_t length = head.size();
   std::string packed;
-  nlohmann::json::to_msgpack(list, packed);
+  packed.reserve(sizeof length + head.size() + static_cast<std::size_t>(size_bytes()));
+  packed.append(reinterpret_cast<const char*>(&length), sizeof length).append(head);
+  for (const auto& item : tensors_) {
+    const torch::Tensor host = item.second.cpu().contiguous();
+    packed.append(static_cast<const char*>(host.const_data_ptr()), host.nbytes());
+  }
   return packed;
 }
 
 std::vector<NamedTensor> NamedState::parse(const std::string& bytes) {
+  std::uint64_t length = 0;
+  HARMOFL_EXPECT(bytes.size() >= sizeof length);
+  std::memcpy(&length, bytes.data(), sizeof length);
+  HARMOFL_EXPECT(bytes.size() - sizeof length >= length);
+  std::string_view values(bytes);
+  const std::string_view head = values.substr(sizeof length, length);
+  values.remove_prefix(sizeof length + length);
   std::vector<NamedTensor> tensors;
-  for (const auto& item : nlohmann::json::from_msgpack(bytes)) {
-    const auto& packed = item.at("values").get_binary();
-    NamedTensor tensor{item.at("name"), "", item.at("shape"), {}};
-    tensor.values.resize(packed.size() / sizeof(float));
-    std::memcpy(tensor.values.data(), packed.data(), packed.size());
+  for (const auto& item : nlohmann::json::parse(head)) {
+    NamedTensor tensor{item.at(0), "", item.at(1), {}};
+    tensor.values.resize(static_cast<std::size_t>(*element_count(tensor.shape)));
+    const std::size_t size = tensor.values.size() * sizeof(float);
+    HARMOFL_EXPECT(size <= values.size());
+    std::memcpy(tensor.values.data(), values.data(), size);
+    values.remove_prefix(size);
     tensors.push_back(std::move(tensor));
   }
+  HARMOFL_EXPECT(values.empty());
   return tensors;
 }
 

@@ -103,9 +103,9 @@ Score Simulation::train_client(ClientId id, const ClientData& data, NamedState& 
   const Stopwatch watch;
   const torch::Tensor state = model_.state().state();
   state.copy_(global_);
-  personalize_layers(model_, kept);
-  const ClientReport report =
-      trainer_.train(data, {round_, id, options_.seed}, kept, server_state_);
+  const bool own_layers = personalize_layers(model_, kept);
+  const ClientReport report = trainer_.train(data, {round_, id, options_.seed}, kept, server_state_,
+                                             own_layers ? torch::Tensor() : global_);
   times_.add({{"input", report.input_s}, {"train", -report.input_s}});
   if (observe_update_) observe_update_(id, report.update);
   exchange_.keep_local(model_.state(), kept);
@@ -186,15 +186,16 @@ std::vector<ClientId> Simulation::agree_on_left_out() {
 }
 
 void Simulation::step_server(const torch::Tensor& sum, double participation) {
-  const torch::Tensor next = global_.clone();
-  exchange_.unpack(sum, next);
+  const torch::Tensor next = model_.state().state();
+  exchange_.unpack(sum, global_, next);
   const std::int64_t parameters = model_.parameter_count();
   const std::int64_t extra = exchange_.layout().extra;
   ServerRound round{global_.narrow(0, 0, parameters), next.narrow(0, 0, parameters),
                     sum.narrow(0, sum.numel() - extra, extra), server_state_, participation};
   algorithm_->server_step(round);
-  model_.install(next.narrow(0, 0, model_.aggregated_count()));
-  global_.copy_(model_.state().state());
+  // The running amplitude of the first round stays (method.md, section 2).
+  if (!model_.amplitude().frozen()) model_.amplitude().freeze();
+  global_.copy_(next);
 }
 
 }  // namespace harmofl

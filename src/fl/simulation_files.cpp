@@ -68,16 +68,8 @@ void Simulation::write_checkpoint(const std::filesystem::path& path, std::int64_
     return whole || is_personal(name, *algorithm_);
   };
   for (ClientId id{0}; id.value() < federation_.size(); ++id) {
-    const Rank owner = hosting_.placement()[id.position()];
-    std::string bytes;
-    if (owner == comm_.rank()) {
-      hosting_.with_state(
-          id, [&](const NamedState& state) { bytes = state.subset(wanted).serialize(); });
-    }
-    bytes = comm_.transfer(owner, Rank{0}, bytes);
-    if (!writer) continue;
-    const auto tensors = NamedState::parse(bytes);
-    if (!tensors.empty()) {
+    const auto tensors = hosting_.state_at_root(id, wanted);
+    if (writer && !tensors.empty()) {
       writer->write(client_group(federation_.members[id.position()].site), tensors);
     }
   }

@@ -37,6 +37,21 @@ void add_products(const float* values, std::int64_t count, float weight, float* 
   }
 }
 
+// To 0, so that the sum of one -0 is 0 as well.
+void set_products(const float* values, std::int64_t count, float weight, float* sum) {
+  for (std::int64_t i = 0; i < count; ++i) sum[i] = 0.0F + values[i] * weight;
+}
+
+using Products = void(const float*, std::int64_t, float, float*);
+
+void put_products(Products* put, std::span<const float> values, float weight,
+                  std::span<float> sum) {
+  HARMOFL_EXPECT(values.size() == sum.size());
+  at::parallel_for(0, std::ssize(values), grain, [&](std::int64_t begin, std::int64_t end) {
+    put(values.data() + begin, end - begin, weight, sum.data() + begin);
+  });
+}
+
 enum class Sizes { small, large, refused };
 
 /// Writes the fixed-point values of a block, not rounded yet, and tells of what size they are.
@@ -119,10 +134,11 @@ bool all_finite(std::span<const float> values) {
 }
 
 void add_weighted(std::span<const float> values, float weight, std::span<float> sum) {
-  HARMOFL_EXPECT(values.size() == sum.size());
-  at::parallel_for(0, std::ssize(values), grain, [&](std::int64_t begin, std::int64_t end) {
-    add_products(values.data() + begin, end - begin, weight, sum.data() + begin);
-  });
+  put_products(add_products, values, weight, sum);
+}
+
+void set_weighted(std::span<const float> values, float weight, std::span<float> sum) {
+  put_products(set_products, values, weight, sum);
 }
 
 // Integers are taken away as exactly as they were added.

@@ -16,6 +16,9 @@ bool all_finite(std::span<const float> values);
 /// sum += values * weight, rounded to float32 after the product and after the sum.
 void add_weighted(std::span<const float> values, float weight, std::span<float> sum);
 
+/// The same for a sum that is 0, whatever stands there: it is written and not read.
+void set_weighted(std::span<const float> values, float weight, std::span<float> sum);
+
 /// How values become fixed point: stretch after stretch, each with units of its own.
 struct FixedPoint {
   struct Stretch {

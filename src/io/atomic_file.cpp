@@ -87,17 +87,21 @@ std::string target_of_temporary(const std::string& name) {
 
 int sync_file(const std::filesystem::path& path) { return sync(path, O_RDWR); }
 
-int overwrite_file(const std::filesystem::path& path, std::string_view content) {
+int overwrite_file(const std::filesystem::path& path,
+                   std::initializer_list<std::string_view> parts) {
   const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor < 0) return errno;
-  const int error = write_all(descriptor, content);
+  int error = 0;
+  for (const std::string_view part : parts) {
+    if (error == 0) error = write_all(descriptor, part);
+  }
   const bool closed = close(descriptor) == 0;  // some network file systems report a full disk here
   return error == 0 && !closed ? errno : error;
 }
 
 void write_text_file(const std::filesystem::path& target, std::string_view text) {
   AtomicFile file(target);
-  if (const int error = overwrite_file(file.temporary(), text)) {
+  if (const int error = overwrite_file(file.temporary(), {text})) {
     fail(target, "cannot be written", error);
   }
   file.commit();

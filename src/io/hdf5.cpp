@@ -4,8 +4,8 @@
 #include "harmofl/io/atomic_file.hpp"
 
 #include "hdf5_handle.hpp"
+#include "hdf5_image.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <system_error>
 
@@ -22,15 +22,6 @@ Handle access_properties() {
 #if H5_VERSION_GE(1, 10, 7)
   H5Pset_file_locking(properties, false, true);
 #endif
-  return properties;
-}
-
-/// A file that grows in memory. On a full disk HDF5's own files cannot be closed: it tries to write
-/// again when the process ends, and crashes there.
-Handle memory_properties() {
-  constexpr std::size_t growth_bytes = std::size_t{4} << 20;
-  Handle properties = access_properties();
-  H5Pset_fapl_core(properties, growth_bytes, false);
   return properties;
 }
 
@@ -86,10 +77,15 @@ Handle open_object(const File& file, hid_t id, const std::string& object) {
 File File::create(const std::filesystem::path& path, std::filesystem::path shown) {
   silence();
   if (shown.empty()) shown = path;
-  const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, memory_properties());
+  // In memory: on a full disk HDF5's own files cannot be closed, it tries to write again when the
+  // process ends, and crashes there.
+  auto image = std::make_unique<Image>();
+  const Handle properties = access_properties();
+  const bool lent = image->lend_to(properties);
+  const hid_t id = lent ? H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, properties) : -1;
   HARMOFL_VALIDATE(id >= 0, shown.string(), ": ", with_cause("cannot be made in memory"), ". ",
                    full_disk_remedy);
-  return {std::move(shown), full_disk_remedy, path, id};
+  return {std::move(shown), full_disk_remedy, path, std::move(image), id};
 }
 
 File File::open(const std::filesystem::path& path, std::string remedy) {
@@ -100,7 +96,31 @@ File File::open(const std::filesystem::path& path, std::string remedy) {
   const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access_properties());
   HARMOFL_VALIDATE(id >= 0, path.string(), ": ", with_cause("cannot be opened as HDF5"), ". ",
                    remedy);
-  return {path, std::move(remedy), {}, id};
+  return {path, std::move(remedy), {}, nullptr, id};
+}
+
+File::File(std::filesystem::path path, std::string remedy, std::filesystem::path target,
+           std::unique_ptr<Image> image, std::int64_t id)
+    : path_(std::move(path)),
+      remedy_(std::move(remedy)),
+      target_(std::move(target)),
+      image_(std::move(image)),
+      id_(id) {}
+
+File::File(File&& other) noexcept
+    : path_(std::move(other.path_)),
+      remedy_(std::move(other.remedy_)),
+      target_(std::move(other.target_)),
+      image_(std::move(other.image_)),
+      id_(std::exchange(other.id_, -1)) {}
+
+File& File::operator=(File&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(remedy_, other.remedy_);
+  std::swap(target_, other.target_);
+  std::swap(image_, other.image_);
+  std::swap(id_, other.id_);
+  return *this;
 }
 
 File::~File() {
@@ -114,26 +134,16 @@ void File::fail(const std::string& object, const std::string& problem) const {
 void File::close(const Trailer& trailer) {
   silence();
   if (id_ < 0) return;
-  std::string content = target_.empty() ? std::string() : image();
-  if (H5Fclose(std::exchange(id_, -1)) < 0) fail("/", with_cause("cannot be closed"));
-  if (target_.empty()) return;
-  if (trailer) content += trailer(content);
-  const int error = overwrite_file(target_, content);
+  const bool flushed = H5Fflush(id_, H5F_SCOPE_GLOBAL) >= 0;
+  const ssize_t size = flushed && image_ ? H5Fget_file_image(id_, nullptr, 0) : 0;
+  const bool closed = H5Fclose(std::exchange(id_, -1)) >= 0;
+  if (!flushed || size < 0 || !closed) fail("/", with_cause("cannot be closed"));
+  if (!image_) return;
+  const std::string_view content = image_->bytes(static_cast<std::size_t>(size));
+  const int error = overwrite_file(target_, {content, trailer ? trailer(content) : ""});
+  image_.reset();
   HARMOFL_VALIDATE(error == 0, path_.string(), ": cannot be written: ", std::strerror(error), ". ",
                    remedy_);
-}
-
-std::string File::image() const {
-  const bool flushed = H5Fflush(id_, H5F_SCOPE_GLOBAL) >= 0;
-  const ssize_t size = flushed ? H5Fget_file_image(id_, nullptr, 0) : -1;
-  constexpr std::size_t trailer_bytes = 64;  // room for one: a copy would take as much memory again
-  std::string content;
-  content.reserve(static_cast<std::size_t>(std::max<ssize_t>(0, size)) + trailer_bytes);
-  content.resize(static_cast<std::size_t>(std::max<ssize_t>(0, size)));
-  if (size < 0 || H5Fget_file_image(id_, content.data(), content.size()) != size) {
-    fail("/", with_cause("cannot be written"));
-  }
-  return content;
 }
 
 bool File::exists(const std::string& object) const {

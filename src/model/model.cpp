@@ -109,10 +109,4 @@ std::int64_t Model::aggregated_count() const {
   return amplitude_.frozen() ? network_count() : state_->state().numel();
 }
 
-void Model::install(const torch::Tensor& average) {
-  HARMOFL_EXPECT(average.numel() == aggregated_count());
-  state_->state().narrow(0, 0, average.numel()).copy_(average);
-  if (!amplitude_.frozen()) amplitude_.freeze();
-}
-
 }  // namespace harmofl

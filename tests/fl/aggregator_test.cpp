@@ -104,6 +104,7 @@ TEST_F(AggregatorTest, has_the_bits_of_libtorchs_operations) {
   for (std::size_t i = 0; i < clients; ++i) {
     states_[i][0] = std::ldexp(1.0F, 17);   // too large to be rounded by an addition
     states_[i][1] = std::ldexp(1.0F, -44);  // half a unit, more or less: a tie
+    states_[i][2] = -0.0F;
     states_[i].narrow(0, parameters, 3) *= 1e6;
     weights_[i] = i == 0 ? 0.5 : 0.125;
     fast += states_[i] * weights_[i];
@@ -139,6 +140,8 @@ TEST_F(AggregatorTest, begins_every_round_from_zero) {
       aggregator.add(torch::ones({length}), 0.5, "clinic");
       EXPECT_TRUE(same_bits(aggregator.reduce(), torch::full({length}, 0.5))) << round;
     }
+    aggregator.begin(layout, torch::kCPU);
+    EXPECT_TRUE(same_bits(aggregator.reduce(), torch::zeros({length}))) << "nobody's round";
   }
 }
 
@@ -166,9 +169,10 @@ TEST_F(AggregatorTest, tells_that_a_model_is_not_finite_and_leaves_it_out) {
       Aggregator aggregator(*transport_, reduction);
       aggregator.begin(layout, torch::kCPU);
       torch::Tensor state = torch::ones({length});
-      EXPECT_TRUE(aggregator.add(state, 0.5, "south"));
       state[0] = bad;
       EXPECT_FALSE(aggregator.add(state, 0.5, "north"));
+      EXPECT_TRUE(aggregator.add(torch::ones({length}), 0.5, "south"));
+      EXPECT_FALSE(aggregator.add(state, 0.5, "west"));
       EXPECT_TRUE(same_bits(aggregator.reduce(), torch::full({length}, 0.5)));
     }
   }

@@ -45,14 +45,28 @@ TEST(Exchange, leaves_norm_layers_with_their_client_for_fedbn) {
   EXPECT_EQ(exchange.layout(), (MessageLayout{count(model, shared), 0, 0}));
   const torch::Tensor message = exchange.pack(numbered(model, 0), {});
   EXPECT_EQ(message.numel(), exchange.layout().length());
-  const torch::Tensor state = numbered(model, 1e6);
-  exchange.unpack(message, state);
+  const torch::Tensor state = torch::full_like(numbered(model, 0), -1.0);
+  exchange.unpack(message, numbered(model, 1e6), state);
   for (const Slot& slot : model.state().slots()) {
     const torch::Tensor from = numbered(model, slot.normalization ? 1e6 : 0);
     EXPECT_TRUE(same_bits(state.narrow(0, slot.offset, slot.count),
                           from.narrow(0, slot.offset, slot.count)))
         << slot.name;
   }
+}
+
+TEST(Exchange, leaves_what_is_no_longer_sent_as_it_was) {
+  Model model = make_model(NormKind::batch_stateless, Band::dc);
+  model.amplitude().freeze();
+  const auto fedavg = make_algorithm("fedavg", {});
+  const Exchange exchange(model, *fedavg, BufferPolicy::average);
+  const std::int64_t sent = exchange.layout().length();
+  const std::int64_t rest = model.state().state().numel() - sent;
+  ASSERT_GT(rest, 0);
+  const torch::Tensor state = torch::full_like(numbered(model, 0), -1.0);
+  exchange.unpack(torch::full({sent}, 3.0), numbered(model, 0), state);
+  EXPECT_TRUE(same_bits(state.narrow(0, 0, sent), torch::full({sent}, 3.0)));
+  EXPECT_TRUE(same_bits(state.narrow(0, sent, rest), numbered(model, 0).narrow(0, sent, rest)));
 }
 
 TEST(Exchange, leaves_statistics_alone_with_their_client_when_buffers_are_local) {
@@ -90,7 +104,8 @@ TEST(Exchange, gives_a_client_its_own_layers_back) {
   model.state().state().copy_(numbered(model, 0));
   exchange.keep_local(model.state(), client);
   model.state().state().fill_(-1.0);
-  personalize_layers(model, client);
+  EXPECT_TRUE(personalize_layers(model, client));
+  EXPECT_FALSE(personalize_layers(model, NamedState()));
   for (const Slot& slot : model.state().slots()) {
     const torch::Tensor expected = slot.normalization
                                        ? numbered(model, 0).narrow(0, slot.offset, slot.count)

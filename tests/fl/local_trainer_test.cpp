@@ -64,6 +64,24 @@ std::pair<torch::Tensor, torch::Tensor> batch(std::int64_t index) {
           samples.targets.narrow(0, first, count).to(torch::kInt64)};
 }
 
+TEST(LocalTrainer, starts_from_the_callers_tensor_as_from_a_copy_of_its_own) {
+  LocalOptions options = plain_options();
+  options.measure = true;
+  const Trained copied(model_options(), options);
+  Model model(model_options(), test::segmentation_of(32, 32), 1, torch::kCPU);
+  const torch::Tensor start = model.state().state().clone();
+  const torch::Tensor before = start.clone();
+  Algorithm plain;
+  LocalTrainer trainer(model, plain, options);
+  NamedState state;
+  const ClientReport report =
+      trainer.train(client(), {RoundId{0}, ClientId{0}, 7}, state, {}, start);
+  EXPECT_GT(report.drift, 0.0);
+  EXPECT_EQ(report.drift, copied.report.drift);
+  EXPECT_TRUE(same_bits(report.update, copied.report.update));
+  EXPECT_TRUE(same_bits(start, before));
+}
+
 TEST(LocalTrainer, takes_one_step_a_batch_in_stored_order) {
   const LocalOptions options = plain_options();
   const Trained trained(model_options(), options);

@@ -5,7 +5,12 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <fstream>
+#include <numeric>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -75,6 +80,37 @@ TEST(Hdf5File, HoldsDatasetsWithoutElementsAndScalars) {
   EXPECT_EQ(read, one);
   EXPECT_THAT(file.read_strings("/nobody"), IsEmpty());
   EXPECT_THAT(file.strings_attribute("/", "texts"), IsEmpty());
+}
+
+TEST(Hdf5File, KeepsWhatOutgrowsItsMemoryManyTimes) {
+  const TempFolder folder;
+  constexpr std::int64_t parts = 7, length = 1 << 20;  // 28 MiB, from 4
+  const auto values_of = [](std::int64_t part) {
+    std::vector<float> values(length);
+    std::iota(values.begin(), values.end(), static_cast<float>(part));
+    return values;
+  };
+  const std::string end = "the end";
+  std::size_t content_bytes = 0;
+  {
+    File first = File::create(folder / "x.h5");
+    File file = std::move(first);  // and its memory with it
+    for (std::int64_t part = 0; part < parts; ++part) {
+      const auto values = values_of(part);
+      file.write("/" + std::to_string(part), Type::float32, {length}, values.data());
+    }
+    file.close([&](std::string_view content) {
+      content_bytes = content.size();
+      return end;
+    });
+  }
+  EXPECT_EQ(std::filesystem::file_size(folder / "x.h5"), content_bytes + end.size());
+  const File file = File::open(folder / "x.h5");
+  std::vector<float> read(length);
+  for (std::int64_t part = 0; part < parts; ++part) {
+    file.read("/" + std::to_string(part), Type::float32, read.data());
+    EXPECT_TRUE(read == values_of(part)) << part;
+  }
 }
 
 TEST(Hdf5File, SaysWhyAFileCannotBeOpened) {

@@ -75,7 +75,7 @@ class Communicator {
   std::vector<std::string> all_gather(const std::string& bytes) const;
   /// Gives rank `to` the `bytes` of rank `from`, others get nothing; the only ranks that need to
   /// call are those two. Several transfers meet when all ranks make theirs in one order.
-  std::string transfer(Rank from, Rank to, const std::string& bytes) const;
+  std::string transfer(Rank from, Rank to, std::string bytes) const;
 
   /// True everywhere when `value` is true on any rank.
   bool any(bool value) const;

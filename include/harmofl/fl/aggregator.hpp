@@ -54,12 +54,14 @@ class Aggregator {
   bool add_exact_in_host_memory(const torch::Tensor& state, double weight,
                                 const std::string& client);
   void add_exact(const torch::Tensor& state, double weight, const std::string& client);
+  void clear_if_empty();
   void reduce_where_transport_wants(torch::Tensor& buffer);
 
   Transport& transport_;
   Reduction reduction_;
   torch::Tensor staged_;     ///< In pinned host memory: where MPI adds up what lies on a GPU.
   torch::Tensor sum_;        ///< float32: what `reduce` returns.
+  bool empty_ = true;        ///< Nothing was added yet, and `sum_` is whatever it was.
   torch::Tensor fixed_sum_;  ///< int64, `exact` only.
   torch::Tensor units_;      ///< float64: units of the fixed point by element, `exact` only.
   MessageLayout layout_;

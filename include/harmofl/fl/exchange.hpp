@@ -28,8 +28,9 @@ class Exchange {
   /// The message of `state`, float32 [layout().length()], with `extra` at its end. A view of
   /// `state` where all of that travels, else valid until the next call.
   torch::Tensor pack(const torch::Tensor& state, const torch::Tensor& extra);
-  /// Copies a message's shared stretches into `state`; the others stay as they are.
-  void unpack(const torch::Tensor& message, const torch::Tensor& state) const;
+  /// Makes `state` a message's shared stretches and, of what it does not hold, those of `rest`.
+  void unpack(const torch::Tensor& message, const torch::Tensor& rest,
+              const torch::Tensor& state) const;
 
   /// Copies the tensors that stay local from the model into `client`, as `local.<name>`.
   void keep_local(const ParameterVector& w, NamedState& client) const;
@@ -50,8 +51,9 @@ class Exchange {
 /// Whether a client tensor of this name is part of the model that the client is evaluated with.
 bool is_personal(const std::string& name, const Algorithm& algorithm);
 
-/// Puts the layers that stay with a client over those of the model: what it trains from.
-void personalize_layers(Model& model, const NamedState& client);
+/// Puts the layers that stay with a client over those of the model: what it trains from. Returns
+/// whether it has any.
+bool personalize_layers(Model& model, const NamedState& client);
 
 /// Makes the model that of a client, to be evaluated: its personal model, its layers. Does nothing
 /// where it has neither.

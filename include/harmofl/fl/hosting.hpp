@@ -37,6 +37,11 @@ class Hosting {
   }
   const ClientStates& states() const { return states_; }
 
+  /// Gives the root the tensors that `client` keeps and `wanted` accepts, others get nothing; the
+  /// only ranks that need to call are these two.
+  std::vector<NamedTensor> state_at_root(ClientId client,
+                                         const std::function<bool(const std::string&)>& wanted);
+
   /// Takes in what a client's round took, where clients are placed by that; matters on the root.
   void observe_cost(ClientId client, double seconds) {
     if (kind_ == PlacementCosts::measured) costs_.observe(client, seconds);

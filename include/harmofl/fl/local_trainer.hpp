@@ -61,12 +61,14 @@ class LocalTrainer {
   LocalTrainer(Model& model, Algorithm& algorithm, const LocalOptions& options);
 
   /// Runs the local epochs from the model as it stands. `client` and `server` are what the method
-  /// keeps with either. Throws UserError when the client has no training samples.
+  /// keeps with either; `start` is the model's state, where the caller holds it in a tensor of its
+  /// own that stays as it is meanwhile, and is copied where it is undefined. Throws UserError when
+  /// the client has no training samples.
   ClientReport train(const ClientData& data, const RoundContext& context, NamedState& client,
-                     const NamedState& server);
+                     const NamedState& server, const torch::Tensor& start = {});
 
  private:
-  ClientWork begin(NamedState& client, const NamedState& server);
+  ClientWork begin(NamedState& client, const NamedState& server, const torch::Tensor& start);
   void add_loss(const torch::Tensor& loss);
   torch::Tensor step(const Batch& batch, ClientWork& work);
   torch::Tensor gradient(const torch::Tensor& images, const torch::Tensor& targets,
@@ -82,7 +84,7 @@ class LocalTrainer {
   std::unique_ptr<Recorder> recorder_;
   BatchBuffers buffers_;
   torch::Tensor state_;                  ///< The network's state, a view of the model's.
-  torch::Tensor start_;                  ///< That state at the start of a client's work.
+  torch::Tensor start_;                  ///< Its copy at the start of a client's work, or none.
   torch::Tensor extra_;                  ///< Zeros, as many as the method sends; often none.
   torch::Tensor loss_sum_;               ///< Over the client's steps, a scalar.
   torch::Tensor drift_, gradient_norm_;  ///< Sums over steps, where measured.

@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace harmofl::hdf5 {
@@ -39,6 +39,8 @@ struct Layout {
   int deflate = 0;                ///< Compression level, 0 (none) to 9.
 };
 
+class Image;
+
 /// An open HDF5 file; closes itself.
 class File {
  public:
@@ -50,18 +52,8 @@ class File {
   static File open(const std::filesystem::path& path, std::string remedy = {});
 
   ~File();
-  File(File&& other) noexcept
-      : path_(std::move(other.path_)),
-        remedy_(std::move(other.remedy_)),
-        target_(std::move(other.target_)),
-        id_(std::exchange(other.id_, -1)) {}
-  File& operator=(File&& other) noexcept {
-    std::swap(path_, other.path_);
-    std::swap(remedy_, other.remedy_);
-    std::swap(target_, other.target_);
-    std::swap(id_, other.id_);
-    return *this;
-  }
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
 
   const std::filesystem::path& path() const { return path_; }
 
@@ -117,15 +109,12 @@ class File {
 
  private:
   File(std::filesystem::path path, std::string remedy, std::filesystem::path target,
-       std::int64_t id)
-      : path_(std::move(path)), remedy_(std::move(remedy)), target_(std::move(target)), id_(id) {}
-
-  /// The bytes of a file that is in memory.
-  std::string image() const;
+       std::unique_ptr<Image> image, std::int64_t id);
 
   std::filesystem::path path_;    ///< The name in errors.
   std::string remedy_;            ///< The last sentence of errors.
   std::filesystem::path target_;  ///< Where `close` writes to; empty for files that are read.
+  std::unique_ptr<Image> image_;  ///< What `close` writes; null for files that are read.
   std::int64_t id_ = -1;
 };
 

@@ -82,10 +82,6 @@ class Model {
   /// amplitude, which comes last, is frozen.
   std::int64_t aggregated_count() const;
 
-  /// Makes `average`, the first `aggregated_count()` elements, the model's state. The running
-  /// amplitude of the first such call is fixed from then on (method.md, section 2).
-  void install(const torch::Tensor& average);
-
  private:
   torch::Device device_;
   bool channels_last_;

@@ -147,7 +147,7 @@ std::vector<torch::Tensor> gather_tensors(std::map<ClientId, torch::Tensor> own,
       bytes.assign(reinterpret_cast<const char*>(host.const_data_ptr<float>()), host.nbytes());
       own.erase(id);
     }
-    bytes = comm.transfer(placement[id.position()], Rank{0}, bytes);
+    bytes = comm.transfer(placement[id.position()], Rank{0}, std::move(bytes));
     if (!comm.is_root()) continue;
     const auto count = static_cast<std::int64_t>(bytes.size() / sizeof(float));
     all.push_back(torch::empty({count}, torch::kFloat32));
