@@ -2,10 +2,13 @@
 
 #include "harmofl/base/error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -15,6 +18,12 @@ namespace {
 
 constexpr std::string_view infix =
     ".tmp.";  // between the file's name and the process that writes it
+/// What is written once and read never takes no memory from what is read each round, if it is
+/// large.
+constexpr std::size_t large_bytes = std::size_t{8} << 20;
+constexpr std::size_t piece_bytes = std::size_t{4} << 20;  // of a large file, at a time
+constexpr std::size_t block_bytes = 4096;                  // of disks; no less must be asked for
+
 constexpr const char* remedy = "Free space on the disk or choose a folder that you may write to.";
 
 [[noreturn]] void fail(const std::filesystem::path& file, const char* doing, int error) {
@@ -34,8 +43,39 @@ int sync(const std::filesystem::path& path, int flags) {
   return error;
 }
 
+bool set_direct(int descriptor, bool on) {
+  const int flags = fcntl(descriptor, F_GETFL);
+  return flags >= 0 && fcntl(descriptor, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+}
+
+/// Writes the whole blocks of a large `text` past the page cache, as far as the file system does
+/// that, and takes them from `text`. Returns 0 or the error's number.
+int write_past_cache(int descriptor, std::string_view& text) {
+  const auto release = [](char* memory) { std::free(memory); };
+  const std::unique_ptr<char, decltype(release)> aligned(
+      static_cast<char*>(std::aligned_alloc(block_bytes, piece_bytes)), release);
+  if (!aligned || !set_direct(descriptor, true)) return 0;
+  int error = 0;
+  while (error == 0 && text.size() >= block_bytes) {
+    const std::size_t size = std::min(piece_bytes, text.size() / block_bytes * block_bytes);
+    std::memcpy(aligned.get(), text.data(), size);
+    const ssize_t written = write(descriptor, aligned.get(), size);
+    if (written < 0) {
+      if (errno != EINTR) error = errno;
+      continue;
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+    if (static_cast<std::size_t>(written) < size) break;
+  }
+  if (!set_direct(descriptor, false)) return error == 0 ? errno : error;
+  return error == EINVAL ? 0 : error;
+}
+
 /// Writes all of `text`; returns 0 or the error's number.
 int write_all(int descriptor, std::string_view text) {
+  if (text.size() >= large_bytes) {
+    if (const int error = write_past_cache(descriptor, text)) return error;
+  }
   while (!text.empty()) {
     const ssize_t written = write(descriptor, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
