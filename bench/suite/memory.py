@@ -27,8 +27,8 @@ def many_clients(quick, folder):
 CASES = (("unet", "unet", 32, 128, 8, "segmentation"),
          ("densenet121", "densenet121", 32, 96, 32, "classification"))
 QUICK = (("unet", "unet", 4, 32, 4, "segmentation"),)
-# Of the parameters: state, gradients, perturbation, start, global model, sum, two moments.
-COPIES = 8
+# Of the parameters: state, gradients, perturbation, global model, sum, two moments.
+COPIES = 7
 
 
 def peak(shards, output, *arguments):
@@ -61,7 +61,7 @@ def of_a_step(case, folder, base):
     return figure(f"memory of a step, {name}", [whole], [accounted], None, "bytes",
                   f"peak of a rank over the sum of: an empty run {base / 2**20:.0f} MiB, {COPIES} "
                   f"times the parameters {COPIES * 4 * parameters / 2**20:.0f}, the batch "
-                  f"{images / 2**20:.0f}, what autograd keeps of a pass {kept / 2**20:.0f}")
+                  f"{images / 2**20:.0f}, what PyTorch keeps for a backward pass {kept / 2**20:.0f}")
 
 
 def memory(quick, folder):
