@@ -46,10 +46,10 @@ std::string Setting::text(const std::string& name, const std::string& otherwise)
   return found == values_.end() ? otherwise : found->second;
 }
 
-torch::Device choose_device(const Setting& setting) {
+torch::Device choose_device(const Setting& setting, int local_rank) {
   torch::set_num_threads(static_cast<int>(setting.number("threads")));
   const bool gpu = setting.text("device", "cpu") == "cuda";
-  return select_device(gpu ? DeviceType::cuda : DeviceType::cpu, /*local_rank=*/0);
+  return select_device(gpu ? DeviceType::cuda : DeviceType::cpu, local_rank);
 }
 
 ClientData load_samples(const Setting& setting) {

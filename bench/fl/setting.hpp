@@ -28,8 +28,8 @@ class Setting {
   std::map<std::string, std::string> values_;
 };
 
-/// The device `device` (cpu | cuda); libtorch computes with `threads` from then on.
-torch::Device choose_device(const Setting& setting);
+/// The device `device` (cpu | cuda) of a rank; libtorch computes with `threads` from then on.
+torch::Device choose_device(const Setting& setting, int local_rank = 0);
 
 /// The samples of the file `shard`, on the host.
 ClientData load_samples(const Setting& setting);

@@ -5,8 +5,10 @@ import shutil
 import statistics
 import subprocess
 
+from .cluster import allreduce_rows
 from .figures import figure, missing, speedup
-from .programs import BUILD, HARMOFL, PEERS, Refused, Worker, chosen, peer_python, run_or_error
+from .programs import (BUILD, HARMOFL, PEERS, Refused, Worker, chosen, peer_python, run,
+                       run_or_error)
 from .step import CASES, QUICK, measure, words
 
 # precision, format, CUDA graphs
@@ -80,8 +82,23 @@ def compare(folder, case, variant, python, environment):
                      "by torch.profiler")
 
 
+def sums_over_gpus(quick, python, environment):
+    """NCCL's sum of a model's update over all GPUs of this host, against MPI's in host memory."""
+    gpus = int(run((python, "-c", "import torch; print(torch.cuda.device_count())"),
+                   env=environment))
+    if gpus < 2:
+        yield missing("gpu allreduce", "a sum over GPUs needs two of them, and here is one")
+        return
+    values, repeats = (100_000, 3) if quick else (7_800_000, 21)
+    yield from allreduce_rows("gpu allreduce", gpus,
+                              (BUILD / "bench/bench_gpu_allreduce", f"values={values}",
+                               f"repeats={repeats}", "threads=1", "device=cuda"), None,
+                              "copies to the host, MPI's sum there, and copies back")
+
+
 def gpu(quick, folder):
     python, environment = require_gpu(folder)
+    yield from sums_over_gpus(quick, python, environment)
     for case in QUICK if quick else chosen(CASES):
         for variant in VARIANTS[:1] if quick else VARIANTS:
             try:

@@ -204,7 +204,7 @@ std::vector<std::string> Communicator::all_gather(const std::string& bytes) cons
 std::string Communicator::transfer(Rank from, Rank to, std::string bytes) const {
   HARMOFL_EXPECT(from.value() >= 0 && from.value() < size());
   HARMOFL_EXPECT(to.value() >= 0 && to.value() < size());
-  if (from == to) return rank() == to ? bytes : std::string();
+  if (from == to) return rank() == to ? std::move(bytes) : std::string();
   const auto messages = [&](std::int64_t total, const auto& move) {
     in_messages(total, impl_->message_elements, move);
   };
