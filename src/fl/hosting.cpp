@@ -13,6 +13,18 @@ std::string to_bytes(const std::vector<Rank>& placement) {
   return bytes;
 }
 
+/// Most memory, in bytes, for the samples of clients that moved to another rank.
+constexpr std::int64_t most_left_bytes = std::int64_t{64} << 20;
+
+std::int64_t size_bytes(const ClientData& client) {
+  std::int64_t bytes = 0;
+  for (const Samples& split : client.splits) {
+    if (split.count() == 0) continue;
+    bytes += static_cast<std::int64_t>(split.images.nbytes() + split.targets.nbytes());
+  }
+  return bytes;
+}
+
 std::vector<Rank> from_bytes(const std::string& bytes) {
   std::vector<Rank> placement(bytes.size() / sizeof(Rank));
   std::memcpy(placement.data(), bytes.data(), bytes.size());
@@ -85,18 +97,34 @@ void Hosting::move(ClientId client, Rank to) {
   if (!mine && to != comm_.rank()) return;
   const std::string bytes =
       comm_.transfer(from, to, mine ? states_.take(client).serialize() : std::string());
-  if (mine) own_.erase(client);
+  if (mine) leave(client);
   if (to != comm_.rank()) return;
   NamedState state;
   state.import_tensors(NamedState::parse(bytes), device_);
   states_.put(client, std::move(state));
 }
 
+// Samples of small clients are kept, which to read again would take longer than a step.
+void Hosting::leave(ClientId client) {
+  auto samples = own_.extract(client);
+  const std::int64_t bytes = size_bytes(samples.mapped());
+  if (left_bytes_ + bytes > most_left_bytes) return;
+  left_bytes_ += bytes;
+  left_.insert(std::move(samples));
+}
+
+ClientData Hosting::samples_of(ClientId client) {
+  auto kept = left_.extract(client);
+  if (kept.empty()) return load_(federation_.members[client.position()]);
+  left_bytes_ -= size_bytes(kept.mapped());
+  return std::move(kept.mapped());
+}
+
 void Hosting::load_missing() {
   comm_.agree([&] {
     for (ClientId id{0}; id.value() < federation_.size(); ++id) {
       if (placement_[id.position()] != comm_.rank() || own_.contains(id)) continue;
-      own_.emplace(id, load_(federation_.members[id.position()]));
+      own_.emplace(id, samples_of(id));
     }
   });
 }

@@ -9,6 +9,7 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -74,6 +75,28 @@ TEST(Participation, moves_clients_and_what_they_keep_without_a_change_of_bits) {
   }
   options.placement = PlacementCosts::measured;
   expect_same(run(world(), options, small), serial_ending(options, small));
+}
+
+TEST(Participation, reads_the_samples_of_small_clients_once_a_rank) {
+  const SmallFederation small = unequal_sites(8);
+  std::map<std::string, int> reads;
+  const auto load = [&](const Member& member) {
+    ++reads[member.site];
+    return small.loader()(member);
+  };
+  SimulationOptions options = many_rounds();
+  options.rounds = 40;
+  Simulation simulation(world(), options, small.federation(), load, torch::kCPU, nullptr);
+  const std::size_t at_first = reads.size();
+  simulation.run();
+  for (const auto& [site, times] : reads) EXPECT_EQ(times, 1) << site;
+  const bool moved = world().any(reads.size() > at_first);
+  if (world().size() == 1) {
+    EXPECT_FALSE(moved);
+  }
+  if (world().size() == 2) {
+    EXPECT_TRUE(moved);
+  }
 }
 
 TEST(Participation, of_unreliable_devices_loses_the_same_updates_on_any_number_of_ranks) {

@@ -18,7 +18,8 @@ namespace harmofl {
 /// on its rank and nowhere else, so that a rank's memory does not grow with the federation.
 class Hosting {
  public:
-  /// Gives a client's samples; called on the client's rank, again when it moves to another.
+  /// Gives a client's samples; called on the client's rank, again when it moves to another (but not
+  /// always when it comes back).
   using ClientLoader = std::function<ClientData(const Member&)>;
 
   /// Places all clients, longest first by `work` (samples to train on in a round), and loads those
@@ -56,6 +57,8 @@ class Hosting {
 
  private:
   void move(ClientId client, Rank to);
+  void leave(ClientId client);
+  ClientData samples_of(ClientId client);
   void load_missing();
 
   const Communicator& comm_;
@@ -66,6 +69,8 @@ class Hosting {
   torch::Device device_;
   std::vector<Rank> placement_;
   std::map<ClientId, ClientData> own_;
+  std::map<ClientId, ClientData> left_;  ///< Samples of some that moved away: they may come back.
+  std::int64_t left_bytes_ = 0;
   ClientStates states_;
 };
 
