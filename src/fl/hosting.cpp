@@ -1,5 +1,7 @@
 #include "harmofl/fl/hosting.hpp"
 
+#include "harmofl/data/residence.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -15,15 +17,6 @@ std::string to_bytes(const std::vector<Rank>& placement) {
 
 /// Most memory, in bytes, for the samples of clients that moved to another rank.
 constexpr std::int64_t most_left_bytes = std::int64_t{64} << 20;
-
-std::int64_t size_bytes(const ClientData& client) {
-  std::int64_t bytes = 0;
-  for (const Samples& split : client.splits) {
-    if (split.count() == 0) continue;
-    bytes += static_cast<std::int64_t>(split.images.nbytes() + split.targets.nbytes());
-  }
-  return bytes;
-}
 
 std::vector<Rank> from_bytes(const std::string& bytes) {
   std::vector<Rank> placement(bytes.size() / sizeof(Rank));
@@ -107,7 +100,7 @@ void Hosting::move(ClientId client, Rank to) {
 // Samples of small clients are kept, which to read again would take longer than a step.
 void Hosting::leave(ClientId client) {
   auto samples = own_.extract(client);
-  const std::int64_t bytes = size_bytes(samples.mapped());
+  const std::int64_t bytes = sample_bytes(samples.mapped());
   if (left_bytes_ + bytes > most_left_bytes) return;
   left_bytes_ += bytes;
   left_.insert(std::move(samples));
@@ -116,7 +109,7 @@ void Hosting::leave(ClientId client) {
 ClientData Hosting::samples_of(ClientId client) {
   auto kept = left_.extract(client);
   if (kept.empty()) return load_(federation_.members[client.position()]);
-  left_bytes_ -= size_bytes(kept.mapped());
+  left_bytes_ -= sample_bytes(kept.mapped());
   return std::move(kept.mapped());
 }
 
