@@ -1,11 +1,11 @@
 // harmofl: runs a subcommand and turns whatever goes wrong into one message and an exit code.
-#include "harmofl/app/commands.hpp"
+#include "app/commands.hpp"
+#include "base/last_words.hpp"
+#include "base/log.hpp"
+#include "base/memory.hpp"
+#include "comm/communicator.hpp"
+#include "comm/launcher.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/base/last_words.hpp"
-#include "harmofl/base/log.hpp"
-#include "harmofl/base/memory.hpp"
-#include "harmofl/comm/communicator.hpp"
-#include "harmofl/comm/launcher.hpp"
 
 #include <exception>
 

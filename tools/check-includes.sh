@@ -4,7 +4,10 @@
 #   tools/check-includes.sh [ROOT]        ROOT: the folder with include/ and src/ (default: this checkout)
 #
 # A file's layer is its folder: include/harmofl/<layer>/, src/<layer>/, or bench/<layer>/ (which times
-# that layer against what it is made of); files right in src/ (main) belong to app. Looked at are the included files (comments are not) and, for output, the code.
+# that layer against what it is made of); files right in src/ (main) belong to app. A room is a folder
+# inside a layer, src/<layer>/<room>/. Headers are included by their path from include/ (those that are
+# installed, "harmofl/<layer>/<file>.hpp") or from src/ ("<layer>/[<room>/]<file>.hpp"). Looked at are the
+# included files (comments are not) and, for output, the code.
 # Exit status: 0 all is in order; 1 there are violations (each on a line FILE:LINE: REASON).
 set -euo pipefail
 
@@ -14,10 +17,23 @@ layer_rules='
 base:
 comm:  base
 io:    base
+kernels: base
 data:  base io
-model: base io
-fl:    base comm io data model
-app:   base comm io data model fl
+model: base io kernels
+fl:    base comm io data kernels model
+app:   base comm io data kernels model fl
+'
+# What the rooms of a layer may include of that layer's other rooms; the files right in the layer's folder
+# may include all of them, and its installed headers may be included by all. Rooms that are not named
+# here are not looked at.
+room_rules='
+fl/aggregate:
+fl/analysis: local
+fl/clients:
+fl/fleet:
+fl/local:
+fl/methods:
+fl/record: clients local
 '
 # <header pattern> <the one layer that may include it>. Tools and benchmarks are no such layer.
 header_rules='
@@ -48,7 +64,7 @@ done
 [[ ${#files[@]} -gt 0 ]] || fail "no sources under $PWD"
 
 # Plain POSIX awk, one pass over all files.
-if awk -v layer_rules="$layer_rules" -v header_rules="$header_rules" \
+if awk -v layer_rules="$layer_rules" -v room_rules="$room_rules" -v header_rules="$header_rules" \
   -v output_pattern="$output_pattern" -v output_allowed="$output_allowed" '
   function refuse(reason) {
     printf "%s:%d: %s\n", FILENAME, FNR, reason
@@ -64,6 +80,9 @@ if awk -v layer_rules="$layer_rules" -v header_rules="$header_rules" \
     if (parts[1] == "bench" && n >= 3 && parts[2] != "kernels") return parts[2]
     return ""
   }
+
+  # "layer/room" of a path from src/; "" where there is none.
+  function room_of(path,    parts) { return split(path, parts, "/") >= 3 ? parts[1] "/" parts[2] : "" }
 
   # The line without comments; keeps in mind whether a /* is open.
   function without_comments(line,    kept, start, end) {
@@ -96,21 +115,26 @@ if awk -v layer_rules="$layer_rules" -v header_rules="$header_rules" \
         refuse("<" name "> may be included in " header_layer[i] " only")
 
     if (layer == "") return
-    if (name ~ /(^|\/)\.\.\//) refuse("\"" name "\" climbs folders; write \"harmofl/<layer>/<file>.hpp\"")
+    if (name ~ /(^|\/)\.\.\//) refuse("\"" name "\" climbs folders; write \"<layer>/[<room>/]<file>.hpp\"")
     n = split(name, parts, "/")
     if (parts[1] == "harmofl") {
-      if ((n != 3 && n != 4) || !(parts[2] in known)) {
-        refuse("\"" name "\" has not the form \"harmofl/<layer>/[<folder>/]<file>.hpp\" with a known layer")
+      if (n != 3 || !(parts[2] in known)) {
+        refuse("\"" name "\" has not the form \"harmofl/<layer>/<file>.hpp\" with a known layer")
         return
       }
       target = parts[2]
-    } else if (n == 2 && parts[1] in known) {
-      target = parts[1]   # a private header, seen from src/
+    } else if (n >= 2 && parts[1] in known) {
+      target = parts[1]
+      if (FILENAME ~ /^include\//)
+        refuse("\"" name "\" is not installed, so an installed header must not include it")
     } else {
       return
     }
     if (layer in known && target != layer && !((layer, target) in allowed))
       refuse("layer " layer " must not include \"" name "\" (it may include:" may[layer] ")")
+    if (room in has_rule && target == layer && parts[1] != "harmofl" && room_of(name) != room &&
+        !((room, room_of(name)) in room_allowed))
+      refuse("room " room " must not include \"" name "\" (of this layer it may include:" room_may[room] ")")
   }
 
   BEGIN {
@@ -127,6 +151,20 @@ if awk -v layer_rules="$layer_rules" -v header_rules="$header_rules" \
         may[name] = may[name] " " words[k]
       }
     }
+    n = split(room_rules, lines, "\n")
+    for (i = 1; i <= n; i++) {
+      count = split(lines[i], words, " ")
+      if (count == 0) continue
+      name = words[1]
+      sub(/:$/, "", name)
+      split(name, words_of_name, "/")
+      has_rule[name] = 1
+      room_may[name] = count == 1 ? " no other room" : ""
+      for (k = 2; k <= count; k++) {
+        room_allowed[name, words_of_name[1] "/" words[k]] = 1
+        room_may[name] = room_may[name] " " words[k]
+      }
+    }
     n = split(header_rules, lines, "\n")
     for (i = 1; i <= n; i++)
       if (split(lines[i], words, " ") == 2) {
@@ -138,6 +176,7 @@ if awk -v layer_rules="$layer_rules" -v header_rules="$header_rules" \
 
   FNR == 1 {
     layer = layer_of(FILENAME)
+    room = FILENAME ~ /^src\// ? room_of(substr(FILENAME, 5)) : ""
     in_comment = 0
     may_print = layer == "" || FILENAME ~ output_allowed
     if (layer != "" && !(layer in known)) refuse("this file lies in no known layer")

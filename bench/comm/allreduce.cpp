@@ -3,9 +3,8 @@
 //   mpirun -n RANKS bench_allreduce VALUES [REPEATS]
 //
 // Prints one JSON object on rank 0: seconds of each, by the slowest rank, as lists.
-#include "harmofl/comm/communicator.hpp"
-#include "harmofl/comm/transport.hpp"
-
+#include "comm/communicator.hpp"
+#include "comm/transport.hpp"
 #include "timings.hpp"
 
 #include <mpi.h>

@@ -1,8 +1,8 @@
 /// How the programs that sum over ranks are timed, and what they print.
 #pragma once
 
+#include "comm/communicator.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/comm/communicator.hpp"
 
 #include <chrono>
 #include <cstdint>

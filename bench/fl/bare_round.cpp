@@ -7,9 +7,8 @@
 //
 // Every line "N" on standard input is answered by the seconds of N rounds of `steps` steps, and the
 // loss of the last. The batches of the shard are taken in turn.
-#include "harmofl/base/timer.hpp"
-#include "harmofl/data/batches.hpp"
-
+#include "base/timer.hpp"
+#include "data/batches/batches.hpp"
 #include "setting.hpp"
 
 namespace {

@@ -4,11 +4,10 @@
 //   mpirun -n GPUS bench_gpu_allreduce values=7800000 repeats=11 device=cuda threads=1
 //
 // Prints one JSON object on rank 0: seconds of each, by the slowest rank, as lists.
-#include "harmofl/base/error.hpp"
-#include "harmofl/comm/transport.hpp"
-#include "harmofl/model/device.hpp"
-
 #include "comm/timings.hpp"
+#include "comm/transport.hpp"
+#include "harmofl/base/error.hpp"
+#include "model/device/device.hpp"
 #include "setting.hpp"
 
 #include <torch/types.h>

@@ -1,10 +1,10 @@
 #include "setting.hpp"
 
+#include "base/memory.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/base/memory.hpp"
-#include "harmofl/model/device.hpp"
 #include "harmofl/model/network.hpp"
-#include "harmofl/model/weights_file.hpp"
+#include "model/device/device.hpp"
+#include "model/weights/weights_file.hpp"
 
 #include <torch/utils.h>
 

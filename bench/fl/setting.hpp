@@ -1,9 +1,9 @@
 /// What the benchmark programs of this layer are told, and what they make of it.
 #pragma once
 
+#include "fl/local/local_trainer.hpp"
 #include "harmofl/data/client_data.hpp"
-#include "harmofl/fl/local_trainer.hpp"
-#include "harmofl/model/model.hpp"
+#include "model/model.hpp"
 
 #include <cstdint>
 #include <functional>

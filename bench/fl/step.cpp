@@ -5,9 +5,8 @@
 // Other words: setting.hpp. Every line "N" on standard input is answered by the seconds that N
 // local rounds of one epoch took, and the loss of the last. The amplitude is that of the first
 // batch, and fixed from then on.
-#include "harmofl/base/timer.hpp"
-#include "harmofl/data/residence.hpp"
-
+#include "base/timer.hpp"
+#include "data/batches/residence.hpp"
 #include "setting.hpp"
 
 namespace {

@@ -2,10 +2,9 @@
 //   copy/SHAPE/memory|cache           one read and one write of the batch
 //   transforms/SHAPE/float64|float32  one rfft2 and one irfft2 of the batch
 //   libtorch/BAND/SHAPE               the same, frozen and in rows, by libtorch's operations
-#include "harmofl/base/text.hpp"
-#include "harmofl/model/amplitude_normalization.hpp"
-
 #include "add.hpp"
+#include "harmofl/base/text.hpp"
+#include "model/amplitude/amplitude_normalization.hpp"
 #include "model/amplitude_oracle.hpp"
 #include "model/tensors.hpp"
 #include "ring.hpp"

@@ -1,12 +1,11 @@
 // checkpoint/COUNT/ours: a checkpoint of COUNT parameters written, synced and put in place, against
 //   checkpoint/COUNT/plain  a plain write and fsync of as many bytes, under a new name, and a
 //   rename
-#include "harmofl/io/checkpoint.hpp"
-
-#include "harmofl/base/text.hpp"
+#include "io/checkpoint/checkpoint.hpp"
 
 #include "add.hpp"
 #include "files.hpp"
+#include "harmofl/base/text.hpp"
 
 namespace harmofl::bench {
 namespace {

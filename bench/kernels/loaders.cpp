@@ -3,13 +3,12 @@
 //   read/TASK/cold|warm  a plain read of the whole file
 // batches/TASK: the batches alone, of samples in memory.
 // Cold: the file's pages are dropped before each pass. Items are images.
-#include "harmofl/base/text.hpp"
-#include "harmofl/data/batches.hpp"
-#include "harmofl/data/client_data.hpp"
-#include "harmofl/data/synthetic.hpp"
-
 #include "add.hpp"
+#include "data/batches/batches.hpp"
+#include "data/synthetic/synthetic.hpp"
 #include "files.hpp"
+#include "harmofl/base/text.hpp"
+#include "harmofl/data/client_data.hpp"
 
 #include <map>
 #include <string>

@@ -1,6 +1,6 @@
 // Runs the registered kernels as the program itself runs: with its way of keeping memory and one
 // thread unless OMP_NUM_THREADS says otherwise.
-#include "harmofl/base/memory.hpp"
+#include "base/memory.hpp"
 
 #include <benchmark/benchmark.h>
 

@@ -2,13 +2,12 @@
 // of a model of COUNT parameters, against
 //   step/.../libtorch  the same by libtorch's operations, one after the other
 //   step/.../copy      a copy that moves as many bytes as the passes have to
-#include "harmofl/base/text.hpp"
-#include "harmofl/fl/optimizer.hpp"
-#include "harmofl/fl/weight_perturbation.hpp"
-
 #include "add.hpp"
 #include "fl/flat_module.hpp"
+#include "fl/local/optimizer.hpp"
+#include "fl/local/weight_perturbation.hpp"
 #include "fl/step_oracle.hpp"
+#include "harmofl/base/text.hpp"
 #include "model/tensors.hpp"
 
 namespace harmofl::bench {

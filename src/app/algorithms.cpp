@@ -1,4 +1,4 @@
-#include "harmofl/app/commands.hpp"
+#include "app/commands.hpp"
 #include "harmofl/fl/algorithm.hpp"
 
 namespace harmofl {

@@ -1,4 +1,4 @@
-#include "harmofl/app/command_line.hpp"
+#include "app/command_line.hpp"
 
 namespace harmofl {
 

@@ -1,6 +1,6 @@
-#include "harmofl/app/commands.hpp"
+#include "app/commands.hpp"
 
-#include "harmofl/base/version.hpp"
+#include "base/version.hpp"
 
 #include <algorithm>
 #include <iostream>

@@ -1,6 +1,6 @@
-#include "harmofl/app/config.hpp"
+#include "app/config.hpp"
 
-#include "harmofl/app/command_line.hpp"
+#include "app/command_line.hpp"
 
 #include <fstream>
 #include <sstream>

@@ -1,4 +1,5 @@
-#include "harmofl/app/config.hpp"
+#include "app/config.hpp"
+#include "harmofl/base/text.hpp"
 #include "harmofl/fl/algorithm.hpp"
 #include "harmofl/model/network_options.hpp"
 

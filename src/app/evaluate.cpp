@@ -1,10 +1,10 @@
-#include "harmofl/app/command_line.hpp"
-#include "harmofl/app/commands.hpp"
-#include "harmofl/app/load_model.hpp"
-#include "harmofl/app/run_options.hpp"
-#include "harmofl/fl/evaluation.hpp"
-#include "harmofl/fl/exchange.hpp"
-#include "harmofl/io/atomic_file.hpp"
+#include "app/command_line.hpp"
+#include "app/commands.hpp"
+#include "app/load_model.hpp"
+#include "app/run_options.hpp"
+#include "fl/aggregate/exchange.hpp"
+#include "fl/local/evaluation.hpp"
+#include "io/atomic_file.hpp"
 
 #include <nlohmann/json.hpp>
 

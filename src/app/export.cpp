@@ -1,8 +1,8 @@
-#include "harmofl/app/command_line.hpp"
-#include "harmofl/app/commands.hpp"
-#include "harmofl/fl/exchange.hpp"
-#include "harmofl/io/checkpoint.hpp"
-#include "harmofl/model/weights_file.hpp"
+#include "app/command_line.hpp"
+#include "app/commands.hpp"
+#include "fl/aggregate/exchange.hpp"
+#include "io/checkpoint/checkpoint.hpp"
+#include "model/weights/weights_file.hpp"
 
 #include <algorithm>
 #include <filesystem>

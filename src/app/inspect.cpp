@@ -1,8 +1,8 @@
-#include "harmofl/app/command_line.hpp"
-#include "harmofl/app/commands.hpp"
+#include "app/command_line.hpp"
+#include "app/commands.hpp"
 #include "harmofl/data/client_data.hpp"
-#include "harmofl/io/checkpoint.hpp"
-#include "harmofl/io/hdf5.hpp"
+#include "io/checkpoint/checkpoint.hpp"
+#include "io/hdf5/hdf5.hpp"
 
 #include <cmath>
 #include <iomanip>

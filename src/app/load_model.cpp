@@ -1,9 +1,9 @@
-#include "harmofl/app/load_model.hpp"
+#include "app/load_model.hpp"
 
-#include "harmofl/app/run_options.hpp"
+#include "app/run_options.hpp"
+#include "fl/aggregate/exchange.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/fl/exchange.hpp"
-#include "harmofl/io/checkpoint.hpp"
+#include "io/checkpoint/checkpoint.hpp"
 
 #include <algorithm>
 

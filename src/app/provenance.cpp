@@ -1,7 +1,7 @@
-#include "harmofl/app/provenance.hpp"
+#include "app/provenance.hpp"
 
-#include "harmofl/base/version.hpp"
-#include "harmofl/io/hdf5.hpp"
+#include "base/version.hpp"
+#include "io/hdf5/hdf5.hpp"
 
 #include <boost/version.hpp>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-#include "harmofl/app/run_options.hpp"
+#include "app/run_options.hpp"
 
 #include "harmofl/base/error.hpp"
 

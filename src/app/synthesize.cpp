@@ -1,6 +1,6 @@
-#include "harmofl/app/command_line.hpp"
-#include "harmofl/app/commands.hpp"
-#include "harmofl/data/synthetic.hpp"
+#include "app/command_line.hpp"
+#include "app/commands.hpp"
+#include "data/synthetic/synthetic.hpp"
 
 #include <cstdio>
 #include <optional>

@@ -1,6 +1,6 @@
-#include "harmofl/app/threads.hpp"
+#include "app/threads.hpp"
 
-#include "harmofl/base/log.hpp"
+#include "base/log.hpp"
 
 #include <nlohmann/json.hpp>
 #include <sched.h>

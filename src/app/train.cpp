@@ -1,12 +1,12 @@
-#include "harmofl/app/commands.hpp"
-#include "harmofl/app/provenance.hpp"
-#include "harmofl/app/run_options.hpp"
-#include "harmofl/app/threads.hpp"
-#include "harmofl/base/interrupt.hpp"
-#include "harmofl/base/log.hpp"
-#include "harmofl/data/partition_file.hpp"
-#include "harmofl/io/checkpoint.hpp"
-#include "harmofl/model/weights_file.hpp"
+#include "app/commands.hpp"
+#include "app/provenance.hpp"
+#include "app/run_options.hpp"
+#include "app/threads.hpp"
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
+#include "data/partition/partition_file.hpp"
+#include "io/checkpoint/checkpoint.hpp"
+#include "model/weights/weights_file.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,4 @@
-#include "harmofl/base/checksum.hpp"
+#include "base/checksum.hpp"
 
 #define XXH_INLINE_ALL
 #include "harmofl/base/error.hpp"

@@ -1,4 +1,4 @@
-#include "harmofl/base/fault.hpp"
+#include "base/fault.hpp"
 
 #include "harmofl/base/text.hpp"
 

@@ -1,6 +1,6 @@
 // A signal handler may neither allocate nor lock: the text lies ready in two buffers of fixed size,
 // of which one is whole at any moment.
-#include "harmofl/base/last_words.hpp"
+#include "base/last_words.hpp"
 
 #include "harmofl/base/text.hpp"
 

@@ -1,4 +1,4 @@
-#include "harmofl/base/log.hpp"
+#include "base/log.hpp"
 
 #include <cstdio>
 #include <mutex>

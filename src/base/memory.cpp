@@ -1,4 +1,4 @@
-#include "harmofl/base/memory.hpp"
+#include "base/memory.hpp"
 
 #include <cstdlib>
 #include <initializer_list>

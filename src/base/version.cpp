@@ -1,4 +1,4 @@
-#include "harmofl/base/version.hpp"
+#include "base/version.hpp"
 
 #include "harmofl_build_info.hpp"  // made by cmake/BuildInfo.cmake at every build
 

@@ -1,5 +1,5 @@
 // How an error of one rank becomes the error of all of them.
-#include "harmofl/comm/communicator.hpp"
+#include "comm/communicator.hpp"
 
 #include <algorithm>
 #include <exception>

@@ -1,6 +1,6 @@
 // Collective operations of one communicator. Counts of MPI 3 are `int`, so every operation goes in
 // messages of at most `message_elements`; a communicator of one rank calls MPI nowhere.
-#include "harmofl/comm/communicator.hpp"
+#include "comm/communicator.hpp"
 
 #include <mpi.h>
 

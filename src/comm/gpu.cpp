@@ -1,4 +1,4 @@
-#include "gpu.hpp"
+#include "comm/gpu.hpp"
 
 #include <mpi.h>
 #if defined(OPEN_MPI) && __has_include(<mpi-ext.h>)
@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #ifdef HARMOFL_WITH_NCCL
-#include "cuda_check.hpp"
+#include "comm/cuda_check.hpp"
 
 #include <array>
 #endif

@@ -1,8 +1,8 @@
 /// What this layer needs of CUDA and of MPI's view of it. Builds without CUDA have no GPU.
 #pragma once
 
-#include "harmofl/comm/transport.hpp"
-#include "harmofl/comm/transport_choice.hpp"
+#include "comm/transport.hpp"
+#include "comm/transport_choice.hpp"
 
 namespace harmofl {
 

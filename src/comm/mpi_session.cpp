@@ -1,5 +1,5 @@
 // Start and end of MPI.
-#include "harmofl/comm/communicator.hpp"
+#include "comm/communicator.hpp"
 
 #include <mpi.h>
 

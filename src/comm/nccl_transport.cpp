@@ -5,9 +5,9 @@
 // aborted: destroying it in good order would wait for the peer that is gone.
 #ifdef HARMOFL_WITH_NCCL
 
-#include "nccl_transport.hpp"
+#include "comm/nccl_transport.hpp"
 
-#include "cuda_check.hpp"
+#include "comm/cuda_check.hpp"
 
 #include <nccl.h>
 

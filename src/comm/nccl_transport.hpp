@@ -1,7 +1,7 @@
 /// The NCCL transport, in builds with HARMOFL_WITH_NCCL.
 #pragma once
 
-#include "harmofl/comm/transport.hpp"
+#include "comm/transport.hpp"
 
 #include <memory>
 

@@ -1,11 +1,10 @@
-#include "harmofl/comm/transport.hpp"
+#include "comm/transport.hpp"
 
-#include "harmofl/base/log.hpp"
-#include "harmofl/comm/transport_choice.hpp"
-
-#include "gpu.hpp"
+#include "base/log.hpp"
+#include "comm/gpu.hpp"
+#include "comm/transport_choice.hpp"
 #ifdef HARMOFL_WITH_NCCL
-#include "nccl_transport.hpp"
+#include "comm/nccl_transport.hpp"
 #endif
 
 namespace harmofl {

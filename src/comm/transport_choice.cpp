@@ -1,4 +1,4 @@
-#include "harmofl/comm/transport_choice.hpp"
+#include "comm/transport_choice.hpp"
 
 #include <algorithm>
 #include <map>

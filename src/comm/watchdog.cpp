@@ -1,9 +1,9 @@
-#include "harmofl/comm/watchdog.hpp"
+#include "comm/watchdog.hpp"
 
+#include "base/last_words.hpp"
+#include "base/log.hpp"
+#include "comm/communicator.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/base/last_words.hpp"
-#include "harmofl/base/log.hpp"
-#include "harmofl/comm/communicator.hpp"
 
 #include <chrono>
 #include <condition_variable>

@@ -1,7 +1,7 @@
 #include "harmofl/data/client_data.hpp"
 
+#include "data/batches/residence.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/data/residence.hpp"
 
 #include <torch/types.h>
 

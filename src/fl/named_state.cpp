@@ -1,7 +1,7 @@
 #include "harmofl/fl/named_state.hpp"
 
 #include "harmofl/base/error.hpp"
-#include "harmofl/io/tensor_elements.hpp"
+#include "io/tensor_elements.hpp"
 
 #include <nlohmann/json.hpp>
 

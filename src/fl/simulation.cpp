@@ -1,11 +1,11 @@
 // The loop of a federated run. Ranks share nothing but the aggregate, so that everything between
 // two all-reduces is local and a rank may host any number of clients.
-#include "harmofl/fl/simulation.hpp"
+#include "fl/simulation.hpp"
 
+#include "base/fault.hpp"
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/base/fault.hpp"
-#include "harmofl/base/interrupt.hpp"
-#include "harmofl/base/log.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -1,8 +1,8 @@
 // What a simulation reads and writes: checkpoints, the best model, the summary.
+#include "base/fault.hpp"
+#include "fl/simulation.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/base/fault.hpp"
-#include "harmofl/fl/simulation.hpp"
-#include "harmofl/io/checkpoint.hpp"
+#include "io/checkpoint/checkpoint.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,8 +1,8 @@
 // What a simulation measures: models on val and test images, and the round itself.
-#include "harmofl/base/log.hpp"
-#include "harmofl/base/memory.hpp"
-#include "harmofl/fl/batch_statistics.hpp"
-#include "harmofl/fl/simulation.hpp"
+#include "base/log.hpp"
+#include "base/memory.hpp"
+#include "fl/local/batch_statistics.hpp"
+#include "fl/simulation.hpp"
 
 #include <utility>
 

@@ -1,5 +1,5 @@
 // How a simulation is put together: who takes part, where, with what.
-#include "harmofl/fl/simulation.hpp"
+#include "fl/simulation.hpp"
 
 #include <optional>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "harmofl/io/atomic_file.hpp"
+#include "io/atomic_file.hpp"
 
 #include "harmofl/base/error.hpp"
 

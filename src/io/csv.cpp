@@ -1,4 +1,4 @@
-#include "harmofl/io/csv.hpp"
+#include "io/csv.hpp"
 
 #include "harmofl/base/error.hpp"
 

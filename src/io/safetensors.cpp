@@ -1,8 +1,8 @@
-#include "harmofl/io/safetensors.hpp"
+#include "io/safetensors.hpp"
 
 #include "harmofl/base/error.hpp"
-#include "harmofl/io/atomic_file.hpp"
-#include "harmofl/io/tensor_elements.hpp"
+#include "io/atomic_file.hpp"
+#include "io/tensor_elements.hpp"
 
 #include <nlohmann/json.hpp>
 

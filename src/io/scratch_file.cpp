@@ -1,4 +1,4 @@
-#include "harmofl/io/scratch_file.hpp"
+#include "io/scratch_file.hpp"
 
 #include "harmofl/base/error.hpp"
 

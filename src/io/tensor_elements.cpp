@@ -1,4 +1,4 @@
-#include "harmofl/io/tensor_elements.hpp"
+#include "io/tensor_elements.hpp"
 
 #include "harmofl/base/error.hpp"
 

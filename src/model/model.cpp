@@ -1,9 +1,9 @@
-#include "harmofl/model/model.hpp"
+#include "model/model.hpp"
 
 #include "harmofl/base/error.hpp"
 #include "harmofl/model/network.hpp"
-#include "harmofl/model/norm.hpp"
-#include "harmofl/model/projection.hpp"
+#include "model/networks/norm.hpp"
+#include "model/networks/projection.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -1,7 +1,7 @@
 #include "harmofl/model/parameter_vector.hpp"
 
 #include "harmofl/base/error.hpp"
-#include "harmofl/model/norm.hpp"
+#include "model/networks/norm.hpp"
 
 #include <torch/nn/module.h>
 

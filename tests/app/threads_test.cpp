@@ -1,4 +1,4 @@
-#include "harmofl/app/threads.hpp"
+#include "app/threads.hpp"
 
 #include <gmock/gmock.h>
 #include <sched.h>

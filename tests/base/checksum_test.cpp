@@ -1,7 +1,6 @@
-#include "harmofl/base/checksum.hpp"
+#include "base/checksum.hpp"
 
 #include "harmofl/base/error.hpp"
-
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>

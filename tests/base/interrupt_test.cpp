@@ -1,4 +1,4 @@
-#include "harmofl/base/interrupt.hpp"
+#include "base/interrupt.hpp"
 
 #include <gmock/gmock.h>
 

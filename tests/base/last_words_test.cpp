@@ -1,5 +1,5 @@
 // What a process says when a signal ends it.
-#include "harmofl/base/last_words.hpp"
+#include "base/last_words.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,4 @@
-#include "harmofl/comm/communicator.hpp"
-
+#include "comm/communicator.hpp"
 #include "support/world.hpp"
 
 #include <gmock/gmock.h>

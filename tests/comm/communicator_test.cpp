@@ -1,5 +1,5 @@
 // Expected values are computed from the rank and the number of ranks.
-#include "harmofl/comm/communicator.hpp"
+#include "comm/communicator.hpp"
 
 #include "support/world.hpp"
 

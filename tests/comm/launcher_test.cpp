@@ -1,6 +1,6 @@
-#include "harmofl/comm/launcher.hpp"
+#include "comm/launcher.hpp"
 
-#include "harmofl/comm/communicator.hpp"
+#include "comm/communicator.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "harmofl/comm/transport.hpp"
+#include "comm/transport.hpp"
 
 #include "support/world.hpp"
 

@@ -1,7 +1,7 @@
-#include "harmofl/comm/watchdog.hpp"
+#include "comm/watchdog.hpp"
 
+#include "base/timer.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/base/timer.hpp"
 
 #include <gmock/gmock.h>
 

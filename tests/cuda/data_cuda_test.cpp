@@ -1,9 +1,8 @@
 // Batches, augmentation and amplitude normalisation on the GPU against the CPU.
-#include "harmofl/data/batches.hpp"
-#include "harmofl/data/residence.hpp"
-#include "harmofl/model/amplitude_normalization.hpp"
-
 #include "cuda/gpu_fixture.hpp"
+#include "data/batches/batches.hpp"
+#include "data/batches/residence.hpp"
+#include "model/amplitude/amplitude_normalization.hpp"
 #include "model/tensors.hpp"
 
 #include <gmock/gmock.h>

@@ -1,8 +1,7 @@
 // The GPU as a device, and sums of what lies on it by one rank.
-#include "harmofl/comm/transport.hpp"
-#include "harmofl/fl/aggregator.hpp"
-
+#include "comm/transport.hpp"
 #include "cuda/gpu_fixture.hpp"
+#include "fl/aggregate/aggregator.hpp"
 #include "model/tensors.hpp"
 
 #include <c10/cuda/CUDAGuard.h>

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "harmofl/base/error.hpp"
-#include "harmofl/model/device.hpp"
-
+#include "model/device/device.hpp"
 #include "support/world.hpp"
 
 #include <gtest/gtest.h>

@@ -1,9 +1,8 @@
 // NCCL between ranks. NCCL takes no two ranks on one GPU, except when it takes them for ranks of
 // different hosts: each sets an NCCL_HOSTID of its own, and what works within a host is off.
-#include "harmofl/comm/transport.hpp"
-#include "harmofl/fl/aggregator.hpp"
-
+#include "comm/transport.hpp"
 #include "cuda/gpu_fixture.hpp"
+#include "fl/aggregate/aggregator.hpp"
 #include "model/tensors.hpp"
 #include "support/errors.hpp"
 

@@ -1,8 +1,7 @@
 // Gradients, local training and a federated run on the GPU against the CPU.
-#include "harmofl/data/residence.hpp"
-#include "harmofl/fl/local_trainer.hpp"
-
 #include "cuda/gpu_fixture.hpp"
+#include "data/batches/residence.hpp"
+#include "fl/local/local_trainer.hpp"
 #include "fl/small_federation.hpp"
 #include "model/tensors.hpp"
 

@@ -8,7 +8,7 @@ import unittest
 import support
 from support import harmofl, run
 
-SAMPLE = support.SOURCE / "tests/data/bbbc038"
+SAMPLE = support.SOURCE / "tests/fixtures/bbbc038"
 WHOLE = support.SOURCE.parent / "shared/data/bbbc038"
 SITES = ("fluo256", "fluo360", "fluo520", "he_violet", "he_white")
 

@@ -1,6 +1,6 @@
 """The golden traces of whole rounds, run through tools/recompute instead of the program.
 
-tests/data/traces/README.md describes the files.
+tests/fixtures/traces/README.md describes the files.
 """
 import os
 import pathlib
@@ -57,7 +57,7 @@ def folder():
     if given:
         return pathlib.Path(given)
     beside = support.SOURCE.parent / "shared" / "traces"
-    return beside if beside.is_dir() else support.SOURCE / "tests" / "data" / "traces"
+    return beside if beside.is_dir() else support.SOURCE / "tests" / "fixtures" / "traces"
 
 
 def tensor(dataset):

@@ -1,9 +1,8 @@
 /// Runs that leave files, in a temporary folder that all ranks of a test use.
 #pragma once
 
-#include "harmofl/io/run_folder.hpp"
-
 #include "fl/small_federation.hpp"
+#include "io/checkpoint/run_folder.hpp"
 #include "support/temp_folder.hpp"
 #include "support/world.hpp"
 

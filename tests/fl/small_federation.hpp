@@ -1,9 +1,9 @@
 /// A federation of synthetic sites in memory, small enough to train in a test.
 #pragma once
 
-#include "harmofl/data/residence.hpp"
-#include "harmofl/data/synthetic.hpp"
-#include "harmofl/fl/simulation.hpp"
+#include "data/batches/residence.hpp"
+#include "data/synthetic/synthetic.hpp"
+#include "fl/simulation.hpp"
 
 #include <torch/types.h>
 

@@ -2,8 +2,8 @@
 /// replace.
 #pragma once
 
-#include "harmofl/fl/optimizer.hpp"
-#include "harmofl/fl/weight_perturbation.hpp"
+#include "fl/local/optimizer.hpp"
+#include "fl/local/weight_perturbation.hpp"
 
 #include <torch/types.h>
 

@@ -1,13 +1,12 @@
 // Golden tests of single parts.
-#include "harmofl/base/text.hpp"
-#include "harmofl/fl/optimizer.hpp"
-#include "harmofl/fl/weight_perturbation.hpp"
-#include "harmofl/model/densenet.hpp"
-#include "harmofl/model/losses.hpp"
-#include "harmofl/model/metrics.hpp"
-#include "harmofl/model/model.hpp"
-
+#include "fl/local/optimizer.hpp"
+#include "fl/local/weight_perturbation.hpp"
 #include "golden/trace.hpp"
+#include "harmofl/base/text.hpp"
+#include "model/measures/losses.hpp"
+#include "model/measures/metrics.hpp"
+#include "model/model.hpp"
+#include "model/networks/densenet.hpp"
 
 #include <gtest/gtest.h>
 #include <torch/nn/modules/linear.h>

@@ -1,9 +1,8 @@
 // Golden tests of whole federated runs, through the same Simulation that users run.
-#include "harmofl/base/text.hpp"
-#include "harmofl/fl/simulation.hpp"
-
 #include "fl/flat_module.hpp"
+#include "fl/simulation.hpp"
 #include "golden/trace.hpp"
+#include "harmofl/base/text.hpp"
 #include "support/world.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // One test a file of the folder of traces and memory format of the images: channels-last goes
-// through the kernels of src/model/kernels, contiguous through libtorch.
+// through the kernels of src/kernels, contiguous through libtorch.
 #include "golden/trace.hpp"
 #include "support/world.hpp"
 

@@ -13,7 +13,7 @@ std::filesystem::path trace_folder() {
   if (const char* given = std::getenv("HARMOFL_TRACES")) return given;
   const std::filesystem::path source = HARMOFL_SOURCE_DIR;
   const auto shared = source.parent_path() / "shared" / "traces";
-  return std::filesystem::exists(shared) ? shared : source / "tests" / "data" / "traces";
+  return std::filesystem::exists(shared) ? shared : source / "tests" / "fixtures" / "traces";
 }
 
 Trace::Trace(const std::filesystem::path& path) : path_(path), file_(hdf5::File::open(path)) {}

@@ -1,14 +1,14 @@
 /// Golden traces: inputs and the numbers that an independent implementation got for them.
 ///
 /// The folder is that of environment variable HARMOFL_TRACES, else ../shared/traces beside the
-/// source tree, else the part of it that is kept in tests/data/traces. Its README has the layout.
-/// A dataset passes when max|got - expected| <= tol_abs or |got - expected|_2 <= tol_l2
+/// source tree, else the part of it that is kept in tests/fixtures/traces. Its README has the
+/// layout. A dataset passes when max|got - expected| <= tol_abs or |got - expected|_2 <= tol_l2
 /// |expected|_2.
 #pragma once
 
-#include "harmofl/data/batches.hpp"
-#include "harmofl/io/checkpoint.hpp"
-#include "harmofl/io/hdf5.hpp"
+#include "data/batches/batches.hpp"
+#include "io/checkpoint/checkpoint.hpp"
+#include "io/hdf5/hdf5.hpp"
 
 #include <torch/types.h>
 

@@ -1,4 +1,4 @@
-#include "harmofl/io/atomic_file.hpp"
+#include "io/atomic_file.hpp"
 
 #include "io/file_size_limit.hpp"
 #include "io/samples.hpp"

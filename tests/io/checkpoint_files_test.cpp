@@ -1,4 +1,4 @@
-#include "harmofl/io/checkpoint_files.hpp"
+#include "io/checkpoint/checkpoint_files.hpp"
 
 #include "io/checkpoints.hpp"
 #include "io/file_size_limit.hpp"

@@ -1,9 +1,8 @@
-#include "harmofl/io/checkpoint.hpp"
+#include "io/checkpoint/checkpoint.hpp"
 
-#include "harmofl/base/checksum.hpp"
-#include "harmofl/io/hdf5.hpp"
-
+#include "base/checksum.hpp"
 #include "io/file_size_limit.hpp"
+#include "io/hdf5/hdf5.hpp"
 #include "io/samples.hpp"
 #include "support/temp_folder.hpp"
 

@@ -1,7 +1,7 @@
 /// Small checkpoints for the tests of io.
 #pragma once
 
-#include "harmofl/io/checkpoint.hpp"
+#include "io/checkpoint/checkpoint.hpp"
 
 #include <filesystem>
 #include <memory>

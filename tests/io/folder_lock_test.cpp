@@ -1,7 +1,6 @@
-#include "harmofl/io/folder_lock.hpp"
+#include "io/checkpoint/folder_lock.hpp"
 
 #include "harmofl/base/text.hpp"
-
 #include "support/errors.hpp"
 #include "support/temp_folder.hpp"
 

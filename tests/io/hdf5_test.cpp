@@ -1,4 +1,4 @@
-#include "harmofl/io/hdf5.hpp"
+#include "io/hdf5/hdf5.hpp"
 
 #include "io/samples.hpp"
 #include "support/temp_folder.hpp"

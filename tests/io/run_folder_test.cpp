@@ -1,4 +1,4 @@
-#include "harmofl/io/run_folder.hpp"
+#include "io/checkpoint/run_folder.hpp"
 
 #include "io/checkpoints.hpp"
 #include "support/errors.hpp"

@@ -1,11 +1,10 @@
 // Files are made byte by byte here, so that what is read and written is compared with the format's
 // definition and not with this project's own writer.
-#include "harmofl/io/safetensors.hpp"
-
-#include "harmofl/io/tensor_elements.hpp"
+#include "io/safetensors.hpp"
 
 #include "io/file_size_limit.hpp"
 #include "io/samples.hpp"
+#include "io/tensor_elements.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "harmofl/io/shard.hpp"
-
 #include "support/errors.hpp"
 
 #include <gtest/gtest.h>

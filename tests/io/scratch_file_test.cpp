@@ -1,8 +1,7 @@
 // Records put aside in a file without a name.
-#include "harmofl/io/scratch_file.hpp"
+#include "io/scratch_file.hpp"
 
 #include "harmofl/base/rng.hpp"
-
 #include "io/file_size_limit.hpp"
 #include "support/errors.hpp"
 #include "support/temp_folder.hpp"

@@ -1,7 +1,6 @@
 // Damages intact shards in every way that the format knows, and reads the error.
-#include "harmofl/base/checksum.hpp"
-#include "harmofl/io/hdf5.hpp"
-
+#include "base/checksum.hpp"
+#include "io/hdf5/hdf5.hpp"
 #include "io/samples.hpp"
 #include "support/temp_folder.hpp"
 

@@ -1,5 +1,4 @@
 #include "harmofl/io/shard_pool.hpp"
-
 #include "io/file_size_limit.hpp"
 #include "io/samples.hpp"
 #include "support/temp_folder.hpp"

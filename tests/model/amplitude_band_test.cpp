@@ -2,8 +2,7 @@
 // (method.md, section 2): the whole complex spectrum in float64, angles and exponentials, and a
 // band that is cut from the shifted spectrum.
 #include "harmofl/base/error.hpp"
-#include "harmofl/model/amplitude_normalization.hpp"
-
+#include "model/amplitude/amplitude_normalization.hpp"
 #include "model/tensors.hpp"
 
 #include <gmock/gmock.h>

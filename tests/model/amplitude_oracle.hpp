@@ -1,8 +1,8 @@
 /// Amplitude normalisation by libtorch's own operations, one after the other: what the kernels of
-/// src/model/kernels replace on the CPU.
+/// src/kernels replace on the CPU.
 #pragma once
 
-#include "harmofl/model/amplitude_normalization.hpp"
+#include "model/amplitude/amplitude_normalization.hpp"
 
 #include <torch/fft.h>
 #include <torch/types.h>

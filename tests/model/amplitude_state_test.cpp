@@ -1,7 +1,6 @@
 // How the running amplitude moves, and when it does not.
 #include "harmofl/base/error.hpp"
-#include "harmofl/model/amplitude_normalization.hpp"
-
+#include "model/amplitude/amplitude_normalization.hpp"
 #include "model/tensors.hpp"
 
 #include <gmock/gmock.h>

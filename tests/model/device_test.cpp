@@ -1,8 +1,7 @@
-#include "harmofl/model/device.hpp"
+#include "model/device/device.hpp"
 
+#include "base/version.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/base/version.hpp"
-
 #include "support/errors.hpp"
 
 #include <gmock/gmock.h>

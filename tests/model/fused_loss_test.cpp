@@ -1,9 +1,8 @@
 // The fused loss against the same formulas in libtorch's operations and in float64.
-#include "harmofl/model/fused_loss.hpp"
+#include "model/measures/fused_loss.hpp"
 
 #include "harmofl/base/error.hpp"
-#include "harmofl/model/losses.hpp"
-
+#include "model/measures/losses.hpp"
 #include "model/tensors.hpp"
 
 #include <ATen/Parallel.h>

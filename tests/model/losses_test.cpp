@@ -1,6 +1,6 @@
 // Losses against small cases worked out by hand. Logits are logarithms of probabilities, so that
 // softmax gives these probabilities back.
-#include "harmofl/model/losses.hpp"
+#include "model/measures/losses.hpp"
 
 #include "model/tensors.hpp"
 

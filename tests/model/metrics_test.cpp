@@ -1,5 +1,5 @@
 // Metrics against small cases worked out by hand.
-#include "harmofl/model/metrics.hpp"
+#include "model/measures/metrics.hpp"
 
 #include "model/tensors.hpp"
 

@@ -1,5 +1,5 @@
 // Amplitude normalisation, a network and one buffer put together.
-#include "harmofl/model/model.hpp"
+#include "model/model.hpp"
 
 #include "model/tensors.hpp"
 

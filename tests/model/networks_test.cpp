@@ -1,8 +1,7 @@
 #include "harmofl/base/error.hpp"
-#include "harmofl/model/losses.hpp"
-#include "harmofl/model/model.hpp"
 #include "harmofl/model/network.hpp"
-
+#include "model/measures/losses.hpp"
+#include "model/model.hpp"
 #include "model/tensors.hpp"
 
 #include <gmock/gmock.h>

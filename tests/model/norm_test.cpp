@@ -1,5 +1,5 @@
 // Normalisation layers against sums written out by hand.
-#include "harmofl/model/norm.hpp"
+#include "model/networks/norm.hpp"
 
 #include "model/tensors.hpp"
 

@@ -1,9 +1,8 @@
 #include "harmofl/model/parameter_vector.hpp"
 
-#include "harmofl/model/losses.hpp"
 #include "harmofl/model/network.hpp"
-
 #include "io/samples.hpp"
+#include "model/measures/losses.hpp"
 #include "model/tensors.hpp"
 
 #include <gmock/gmock.h>

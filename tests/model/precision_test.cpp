@@ -1,9 +1,8 @@
 // bfloat16 against float32. The CPU has the first too, emulated or not, so this needs no GPU.
-#include "harmofl/model/precision.hpp"
+#include "model/device/precision.hpp"
 
-#include "harmofl/model/losses.hpp"
-#include "harmofl/model/model.hpp"
-
+#include "model/measures/losses.hpp"
+#include "model/model.hpp"
 #include "model/tensors.hpp"
 #include "support/errors.hpp"
 

@@ -1,4 +1,4 @@
-#include "harmofl/model/recorder.hpp"
+#include "model/device/recorder.hpp"
 
 #include "support/errors.hpp"
 

@@ -1,7 +1,6 @@
-#include "harmofl/model/weights_file.hpp"
+#include "model/weights/weights_file.hpp"
 
 #include "harmofl/base/error.hpp"
-
 #include "io/samples.hpp"
 #include "support/temp_folder.hpp"
 

@@ -1,7 +1,6 @@
 #include "prepare/convert.hpp"
 
 #include "harmofl/io/shard.hpp"
-
 #include "prepare/png_files.hpp"
 #include "support/temp_folder.hpp"
 

@@ -2,9 +2,8 @@
 // test: exit codes are all-reduced, and a fatal failure (ASSERT_*), after which the other ranks
 // would wait for ever, ends the job. Alone it starts no MPI unless mpirun started it, so that unit
 // tests stay fast and can be listed by ctest.
-#include "harmofl/base/log.hpp"
-#include "harmofl/comm/communicator.hpp"
-
+#include "base/log.hpp"
+#include "comm/communicator.hpp"
 #include "support/world.hpp"
 
 #include <gmock/gmock.h>

@@ -1,7 +1,7 @@
 /// The ranks that a test runs on.
 #pragma once
 
-#include "harmofl/comm/communicator.hpp"
+#include "comm/communicator.hpp"
 
 namespace harmofl::test {
 

@@ -1,10 +1,9 @@
 #include "prepare/convert.hpp"
 
-#include "harmofl/base/log.hpp"
+#include "base/log.hpp"
+#include "base/timer.hpp"
+#include "base/version.hpp"
 #include "harmofl/base/text.hpp"
-#include "harmofl/base/timer.hpp"
-#include "harmofl/base/version.hpp"
-
 #include "prepare/report.hpp"
 #include "prepare/site.hpp"
 #include "prepare/splits.hpp"

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "harmofl/base/error.hpp"
-
 #include "prepare/options.hpp"
 #include "prepare/scan.hpp"
 

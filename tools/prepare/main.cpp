@@ -1,8 +1,7 @@
 // harmofl-prepare: makes the HDF5 shards that harmofl trains on from folders of images.
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/base/interrupt.hpp"
-#include "harmofl/base/log.hpp"
-
 #include "prepare/convert.hpp"
 #include "prepare/options.hpp"
 

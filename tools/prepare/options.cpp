@@ -1,8 +1,8 @@
 #include "prepare/options.hpp"
 
+#include "base/version.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
-#include "harmofl/base/version.hpp"
 
 #include <boost/program_options.hpp>
 

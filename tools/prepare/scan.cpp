@@ -2,7 +2,6 @@
 
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
-
 #include "prepare/scan_layouts.hpp"
 
 #include <algorithm>

@@ -1,6 +1,5 @@
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
-
 #include "prepare/scan_layouts.hpp"
 
 #include <algorithm>

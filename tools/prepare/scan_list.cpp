@@ -1,7 +1,6 @@
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
-#include "harmofl/io/csv.hpp"
-
+#include "io/csv.hpp"
 #include "prepare/scan_layouts.hpp"
 
 #include <utility>

@@ -1,11 +1,10 @@
 #include "prepare/site.hpp"
 
-#include "harmofl/base/checksum.hpp"
+#include "base/checksum.hpp"
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
 #include "harmofl/base/error.hpp"
-#include "harmofl/base/interrupt.hpp"
-#include "harmofl/base/log.hpp"
 #include "harmofl/base/text.hpp"
-
 #include "prepare/image.hpp"
 #include "prepare/resample.hpp"
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "harmofl/base/ids.hpp"
-
 #include "prepare/scan.hpp"
 
 #include <array>

@@ -1,11 +1,24 @@
 /// What a method is combined with; its cautions are about that.
 #pragma once
 
-#include "harmofl/fl/federation.hpp"
-#include "harmofl/fl/optimizer.hpp"
 #include "harmofl/model/network_options.hpp"
 
 namespace harmofl {
+
+enum class OptimizerKind { sgd, adam };
+
+struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::sgd;
+  double lr = 1e-2;
+  double momentum = 0.9;      ///< Of SGD; 0 is plain SGD.
+  double weight_decay = 0.0;  ///< L2, added to the gradient as weight_decay * w.
+
+  /// The momentum that acts: that of SGD, none of Adam.
+  double effective_momentum() const { return kind == OptimizerKind::sgd ? momentum : 0.0; }
+};
+
+/// How clients count in the average, `data.weights`.
+enum class Weighting { uniform, samples };
 
 /// How running statistics are handled, `model.buffers`.
 enum class BufferPolicy {

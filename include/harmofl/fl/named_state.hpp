@@ -1,7 +1,7 @@
 /// What a client keeps between rounds and shares with nobody, and what the server keeps.
 #pragma once
 
-#include "harmofl/io/checkpoint.hpp"
+#include "harmofl/io/named_tensor.hpp"
 
 #include <torch/types.h>
 

@@ -1,7 +1,7 @@
 /// All of a model's state in one buffer.
 #pragma once
 
-#include "harmofl/io/checkpoint.hpp"
+#include "harmofl/io/named_tensor.hpp"
 
 #include <torch/types.h>
 

@@ -1,6 +1,5 @@
-#include "harmofl/app/commands.hpp"
-
-#include "kinds.hpp"
+#include "app/analyse/kinds.hpp"
+#include "app/commands.hpp"
 
 namespace harmofl {
 namespace {

@@ -1,8 +1,8 @@
-#include "analysis.hpp"
+#include "app/analyse/analysis.hpp"
 
-#include "harmofl/app/run_options.hpp"
-#include "harmofl/base/log.hpp"
-#include "harmofl/io/atomic_file.hpp"
+#include "app/run_options.hpp"
+#include "base/log.hpp"
+#include "io/atomic_file.hpp"
 
 #include <torch/utils.h>
 

@@ -1,16 +1,15 @@
 /// What the kinds of `harmofl analyse` share: their options, what they open, where results go.
 #pragma once
 
-#include "harmofl/app/command_line.hpp"
-#include "harmofl/app/commands.hpp"
-#include "harmofl/app/load_model.hpp"
-#include "harmofl/comm/communicator.hpp"
+#include "app/analyse/result_table.hpp"
+#include "app/command_line.hpp"
+#include "app/commands.hpp"
+#include "app/load_model.hpp"
+#include "comm/communicator.hpp"
+#include "fl/analysis/landscape.hpp"
+#include "fl/clients/federation.hpp"
 #include "harmofl/data/client_data.hpp"
-#include "harmofl/fl/federation.hpp"
-#include "harmofl/fl/landscape.hpp"
-#include "harmofl/model/losses.hpp"
-
-#include "result_table.hpp"
+#include "model/measures/losses.hpp"
 
 #include <cstdint>
 #include <filesystem>

@@ -1,10 +1,9 @@
 // `harmofl analyse drift`: how far clients move from the global model in a round, and where to.
-#include "harmofl/app/run_options.hpp"
-#include "harmofl/fl/gradients.hpp"
-#include "harmofl/fl/simulation.hpp"
-
-#include "analysis.hpp"
-#include "kinds.hpp"
+#include "app/analyse/analysis.hpp"
+#include "app/analyse/kinds.hpp"
+#include "app/run_options.hpp"
+#include "fl/analysis/gradients.hpp"
+#include "fl/simulation.hpp"
 
 #include <limits>
 #include <map>

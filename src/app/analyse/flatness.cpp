@@ -1,10 +1,9 @@
 // `harmofl analyse flatness`: the loss at growing distances from the weights w.
-#include "harmofl/fl/evaluation.hpp"
-#include "harmofl/fl/landscape.hpp"
-#include "harmofl/model/metrics.hpp"
-
-#include "analysis.hpp"
-#include "kinds.hpp"
+#include "app/analyse/analysis.hpp"
+#include "app/analyse/kinds.hpp"
+#include "fl/analysis/landscape.hpp"
+#include "fl/local/evaluation.hpp"
+#include "model/measures/metrics.hpp"
 
 #include <cmath>
 #include <limits>

@@ -1,8 +1,8 @@
 // `harmofl analyse gradients`: how far the sites pull the model in the same direction.
-#include "harmofl/fl/gradients.hpp"
+#include "fl/analysis/gradients.hpp"
 
-#include "analysis.hpp"
-#include "kinds.hpp"
+#include "app/analyse/analysis.hpp"
+#include "app/analyse/kinds.hpp"
 
 #include <limits>
 #include <map>

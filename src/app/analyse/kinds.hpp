@@ -1,7 +1,7 @@
 /// The kinds of `harmofl analyse`: each collective, its arguments without its own name.
 #pragma once
 
-#include "harmofl/app/commands.hpp"
+#include "app/commands.hpp"
 
 namespace harmofl {
 

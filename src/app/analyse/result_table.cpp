@@ -1,6 +1,6 @@
-#include "result_table.hpp"
+#include "app/analyse/result_table.hpp"
 
-#include "harmofl/io/csv.hpp"
+#include "io/csv.hpp"
 
 #include <algorithm>
 #include <cmath>

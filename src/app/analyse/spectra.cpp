@@ -1,9 +1,9 @@
 // `harmofl analyse spectra`: how far the sites' images differ by frequency, and what of that
 // amplitude normalisation leaves.
-#include "harmofl/fl/spectra.hpp"
+#include "fl/analysis/spectra.hpp"
 
-#include "analysis.hpp"
-#include "kinds.hpp"
+#include "app/analyse/analysis.hpp"
+#include "app/analyse/kinds.hpp"
 
 #include <algorithm>
 #include <numeric>

@@ -1,9 +1,8 @@
 // `harmofl analyse surface`: the loss on a plane through the weights w.
-#include "harmofl/fl/landscape.hpp"
-#include "harmofl/model/metrics.hpp"
-
-#include "analysis.hpp"
-#include "kinds.hpp"
+#include "app/analyse/analysis.hpp"
+#include "app/analyse/kinds.hpp"
+#include "fl/analysis/landscape.hpp"
+#include "model/measures/metrics.hpp"
 
 #include <algorithm>
 #include <cmath>

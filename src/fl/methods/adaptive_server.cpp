@@ -1,4 +1,4 @@
-#include "adaptive_server.hpp"
+#include "fl/methods/adaptive_server.hpp"
 
 #include <limits>
 

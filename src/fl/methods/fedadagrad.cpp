@@ -1,7 +1,7 @@
 // FedAdagrad (Reddi et al., "Adaptive federated optimization", ICLR 2021). With the rest of the
 // server's step in adaptive_server.cpp:
 //   v <- v + Delta^2
-#include "adaptive_server.hpp"
+#include "fl/methods/adaptive_server.hpp"
 
 namespace harmofl {
 namespace {

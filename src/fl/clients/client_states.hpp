@@ -1,0 +1,57 @@
+/// What the clients of a rank keep between rounds: in memory up to a budget, the rest in a file.
+#pragma once
+
+#include "harmofl/base/ids.hpp"
+#include "harmofl/fl/named_state.hpp"
+#include "io/scratch_file.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+
+namespace harmofl {
+
+struct StateOptions {
+  std::int64_t memory_bytes = 0;  ///< Of all clients' state of a rank; 0 is no limit.
+  std::filesystem::path
+      scratch;  ///< Folder of what does not fit; empty: the system's temporary one.
+};
+
+/// The states of the clients that this rank hosts. Every client has one; it is empty at first.
+///
+/// Clients are visited in the same order every round, so what does not fit is the state that was
+/// just used: those that came first stay in memory, and only the rest is read and written.
+class ClientStates {
+ public:
+  ClientStates(StateOptions options, torch::Device device);
+
+  /// Calls `work` with the state of a client, in memory; afterwards it may go to the file.
+  void with(ClientId client, const std::function<void(NamedState&)>& work);
+
+  /// Takes a client's state away, to give it to another rank.
+  NamedState take(ClientId client);
+  /// Gives a client a state.
+  void put(ClientId client, NamedState state);
+
+  std::int64_t memory_bytes() const { return memory_bytes_; }
+  /// Size of the file; 0 while everything fits.
+  std::int64_t file_bytes() const { return file_ ? file_->size_bytes() : 0; }
+
+ private:
+  NamedState& bring(ClientId client);
+  void settle(ClientId client);
+
+  StateOptions options_;
+  torch::Device device_;
+  struct Held {
+    NamedState state;
+    std::int64_t bytes = 0;
+  };
+  std::map<ClientId, Held> held_;      ///< Those in memory that are not empty.
+  std::unique_ptr<ScratchFile> file_;  ///< Made when the first state goes there.
+  std::int64_t memory_bytes_ = 0;
+};
+
+}  // namespace harmofl

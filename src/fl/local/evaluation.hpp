@@ -1,0 +1,41 @@
+/// How good a model is on a site.
+#pragma once
+
+#include "comm/communicator.hpp"
+#include "harmofl/base/ids.hpp"
+#include "harmofl/data/client_data.hpp"
+#include "model/measures/losses.hpp"
+#include "model/measures/metrics.hpp"
+#include "model/model.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace harmofl {
+
+/// Metrics of one client or site and split.
+struct Score {
+  ClientId client;  ///< Of val and test: the position in Federation::measured().
+  Split split = Split::val;
+  MetricValues values;
+  double seconds = 0.0;
+};
+
+/// Evaluates `model` on one split, in stored order and batches of `batch_size`. The batch size
+/// matters to the result with `model.norm = batch-stateless`, whose statistics are the batch's.
+/// An empty split gives empty values.
+MetricValues evaluate(Model& model, const Samples& samples, Task task, std::int64_t classes,
+                      LossKind loss, std::int64_t batch_size);
+
+/// Brings the scores of all ranks to the root, sorted by client, then split. Collective.
+std::vector<Score> gather_scores(const std::vector<Score>& scores, const Communicator& comm);
+
+/// Mean and sample standard deviation over sites.
+struct Spread {
+  double mean = 0.0;
+  double std = 0.0;
+};
+Spread spread(const std::vector<double>& values);
+
+}  // namespace harmofl

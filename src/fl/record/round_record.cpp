@@ -1,0 +1,70 @@
+#include "fl/record/round_record.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <set>
+
+namespace harmofl {
+namespace {
+
+using nlohmann::json;
+
+/// Mean and largest of `value` over ranks.
+template <class Value>
+json over_ranks(const std::vector<RankRound>& ranks, const Value& value) {
+  double sum = 0.0;
+  double most = 0.0;
+  for (const RankRound& rank : ranks) {
+    sum += value(rank);
+    most = std::max(most, value(rank));
+  }
+  return {{"mean", sum / static_cast<double>(ranks.size())}, {"max", most}};
+}
+
+json phases_of(const std::vector<RankRound>& ranks) {
+  std::set<std::string> names;
+  for (const RankRound& rank : ranks) {
+    for (const auto& [name, seconds] : rank.seconds) names.insert(name);
+  }
+  json phases = json::object();
+  for (const std::string& name : names) {
+    phases[name] = over_ranks(ranks, [&](const RankRound& rank) {
+      const auto found = rank.seconds.find(name);
+      return found == rank.seconds.end() ? 0.0 : found->second;
+    });
+  }
+  return phases;
+}
+
+}  // namespace
+
+std::vector<RankRound> gather_rank_rounds(const RankRound& own, const Communicator& comm) {
+  std::string packed;
+  json::to_msgpack(json{own.seconds, own.peak_memory_bytes}, packed);
+  std::vector<RankRound> all;
+  for (const std::string& bytes : comm.gather(packed)) {
+    const json rank = json::from_msgpack(bytes);
+    all.push_back({rank[0], rank[1]});
+  }
+  return all;
+}
+
+json RoundRecord::to_json() const {
+  json line = {{"round", round.value()},
+               {"seconds", seconds},
+               {"clients", clients},
+               {"counted", counted},
+               {"lost", lost},
+               {"simulated_seconds", simulated_s},
+               {"sent_bytes", sent_bytes},
+               {"moved_clients", moved_clients}};
+  if (!ranks.empty()) {
+    line["phases"] = phases_of(ranks);
+    line["peak_memory_bytes"] = over_ranks(
+        ranks, [](const RankRound& rank) { return static_cast<double>(rank.peak_memory_bytes); });
+  }
+  return line;
+}
+
+}  // namespace harmofl

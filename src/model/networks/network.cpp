@@ -1,0 +1,75 @@
+#include "harmofl/model/network.hpp"
+
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/rng.hpp"
+#include "model/networks/cnn.hpp"
+#include "model/networks/densenet.hpp"
+#include "model/networks/resnet.hpp"
+#include "model/networks/unet.hpp"
+
+#include <torch/utils.h>
+
+namespace harmofl {
+namespace {
+
+template <class Kind>
+std::shared_ptr<Network> make(const NetworkOptions& options, const ProblemShape& shape) {
+  return std::make_shared<Kind>(options, shape);
+}
+
+struct Entry {
+  NetworkDefaults defaults;
+  std::shared_ptr<Network> (*make)(const NetworkOptions&, const ProblemShape&);
+};
+
+const std::vector<Entry>& networks() {
+  static const std::vector<Entry> table{
+      {{"cnn", 16, "batch-stateless"}, make<Cnn>},
+      {{"densenet121", 32, "batch-stateless"}, make_densenet121},
+      {{"densenet121-plain", 32, "batch"}, make_densenet121_plain},
+      {{"resnet18", 64, "group"}, make<ResNet18>},
+      {{"unet", 32, "batch-stateless"}, make<UNet>},
+  };
+  return table;
+}
+
+const Entry& find(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Entry& entry : networks()) {
+    if (entry.defaults.name == name) return entry;
+    names.push_back(entry.defaults.name);
+  }
+  throw UsageError(unknown("model.name = " + name, name, names));
+}
+
+}  // namespace
+
+std::shared_ptr<Network> make_network(const NetworkOptions& options, const ProblemShape& shape,
+                                      std::uint64_t seed) {
+  HARMOFL_VALIDATE(options.width > 0, "model.width = ", options.width,
+                   " is no number of channels. Give 1 or more.");
+  const Entry& entry = find(options.name);
+  torch::manual_seed(mix64(seed ^ static_cast<std::uint64_t>(RngPurpose::initial_model)));
+  return entry.make(options, shape);
+}
+
+void require_labels(const std::string& name, const ProblemShape& shape, std::int64_t least_side) {
+  HARMOFL_VALIDATE(shape.task == Task::classification, "model.name = ", name,
+                   " classifies images, but the shards' task is segmentation. ",
+                   "Use model.name = unet.");
+  HARMOFL_VALIDATE(shape.height >= least_side && shape.width >= least_side, "model.name = ", name,
+                   " needs images of ", least_side, "x", least_side,
+                   " pixels at least, but the shards hold ", shape.height, "x", shape.width,
+                   ". Prepare them with another --size, or use a network that halves them less ",
+                   "often.");
+}
+
+std::vector<NetworkDefaults> network_defaults() {
+  std::vector<NetworkDefaults> all;
+  for (const Entry& entry : networks()) all.push_back(entry.defaults);
+  return all;
+}
+
+NetworkDefaults find_network_defaults(const std::string& name) { return find(name).defaults; }
+
+}  // namespace harmofl

@@ -1,0 +1,24 @@
+/// A model's weights in files that other programs read and write; the extension says the format.
+/// Unlike a checkpoint they have no checksums that are verified: a changed number is not noticed.
+#pragma once
+
+#include "harmofl/io/named_tensor.hpp"
+
+#include <filesystem>
+#include <vector>
+
+namespace harmofl {
+
+/// Reads float32 tensors by name from `.safetensors`, from `.pt` or `.pth` (a state_dict of
+/// torch.save), or from `.h5` (group /model of a checkpoint of this program). Throws UsageError for
+/// another extension, UserError for a file that cannot be used.
+std::vector<NamedTensor> read_weights(const std::filesystem::path& path);
+
+/// Throws UsageError for an extension that `write_weights` does not know, UserError for `.h5`.
+void check_weights_extension(const std::filesystem::path& path);
+
+/// Writes `.safetensors`, `.pt` or `.pth`, atomically: float32, counts of batches int64. Throws as
+/// `check_weights_extension`, and UserError when the file cannot be written.
+void write_weights(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors);
+
+}  // namespace harmofl

@@ -1,0 +1,200 @@
+// The local work of one client, against the same steps written out.
+#include "fl/local/local_trainer.hpp"
+
+#include "fl/small_federation.hpp"
+#include "harmofl/base/error.hpp"
+#include "io/samples.hpp"
+#include "model/tensors.hpp"
+
+#include <gmock/gmock.h>
+
+#include <set>
+#include <string>
+
+namespace harmofl {
+namespace {
+
+using test::distance;
+using test::same_bits;
+
+constexpr std::int64_t batch_size = 5;  ///< Of 12 samples: batches of 5, 5 and 2.
+
+ModelOptions model_options(double momentum = 0.5, bool every_pass = false) {
+  ModelOptions options;
+  options.network = {"unet", 2, NormKind::batch};
+  options.amplitude.band = Band::full;
+  options.amplitude.momentum = momentum;
+  options.amplitude.update_every_pass = every_pass;
+  return options;
+}
+
+LocalOptions plain_options(double alpha = 0.0) {
+  LocalOptions options;
+  options.perturbation.alpha = alpha;
+  options.batches.batch_size = batch_size;
+  options.shuffle = false;
+  return options;
+}
+
+const ClientData& client() {
+  static const ClientData data = test::unequal_sites(1).clients.front();
+  return data;
+}
+
+/// The model after training, and what was reported.
+struct Trained {
+  Trained(const ModelOptions& model_options, const LocalOptions& options, std::int64_t round = 0)
+      : model(model_options, test::segmentation_of(32, 32), 1, torch::kCPU) {
+    Algorithm plain;
+    LocalTrainer trainer(model, plain, options);
+    NamedState state;
+    report = trainer.train(client(), {RoundId{round}, ClientId{0}, 7}, state, {});
+  }
+  Model model;
+  ClientReport report;
+};
+
+/// The images of a batch in stored order, divided by their scale, and the masks.
+std::pair<torch::Tensor, torch::Tensor> batch(std::int64_t index) {
+  const Samples& samples = client().split(Split::train);
+  const std::int64_t first = index * batch_size;
+  const std::int64_t count = std::min(batch_size, samples.count() - first);
+  return {samples.images.narrow(0, first, count).to(torch::kFloat32) / 255.0,
+          samples.targets.narrow(0, first, count).to(torch::kInt64)};
+}
+
+TEST(LocalTrainer, starts_from_the_callers_tensor_as_from_a_copy_of_its_own) {
+  LocalOptions options = plain_options();
+  options.measure = true;
+  const Trained copied(model_options(), options);
+  Model model(model_options(), test::segmentation_of(32, 32), 1, torch::kCPU);
+  const torch::Tensor start = model.state().state().clone();
+  const torch::Tensor before = start.clone();
+  Algorithm plain;
+  LocalTrainer trainer(model, plain, options);
+  NamedState state;
+  const ClientReport report =
+      trainer.train(client(), {RoundId{0}, ClientId{0}, 7}, state, {}, start);
+  EXPECT_GT(report.drift, 0.0);
+  EXPECT_EQ(report.drift, copied.report.drift);
+  EXPECT_TRUE(same_bits(report.update, copied.report.update));
+  EXPECT_TRUE(same_bits(start, before));
+}
+
+TEST(LocalTrainer, takes_one_step_a_batch_in_stored_order) {
+  const LocalOptions options = plain_options();
+  const Trained trained(model_options(), options);
+  Model model(model_options(), test::segmentation_of(32, 32), 1, torch::kCPU);
+  const Optimizer optimizer(options.optimizer);
+  NamedState state;
+  double loss_sum = 0.0;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const auto [images, masks] = batch(i);
+    model.state().gradients().zero_();
+    const torch::Tensor value =
+        loss(options.loss, model.forward(model.amplitude().observe(images)), masks);
+    value.backward();
+    loss_sum += value.item<double>();
+    optimizer.step(model.state(), state);
+  }
+  EXPECT_TRUE(same_bits(trained.model.state().state(), model.state().state()));
+  EXPECT_EQ(trained.report.steps, 3);
+  EXPECT_NEAR(trained.report.loss, loss_sum / 3.0, 1e-6);
+}
+
+TEST(LocalTrainer, counts_the_steps_of_all_local_epochs) {
+  LocalOptions options = plain_options();
+  options.local_epochs = 2;
+  options.batches.most_samples = 7;
+  EXPECT_EQ(Trained(model_options(), options).report.steps, 2 * 2);
+}
+
+TEST(LocalTrainer, moves_the_running_amplitude_once_a_batch_or_in_every_pass) {
+  LocalOptions options = plain_options(/*alpha=*/0.05);
+  options.batches.most_samples = 2 * batch_size;
+  const auto amplitude = [](std::int64_t index) {
+    return torch::fft::fft2(batch(index).first.to(torch::kFloat64)).abs().mean(0);
+  };
+  for (const bool every_pass : {false, true}) {
+    Trained trained(model_options(0.5, every_pass), options);
+    // Once: (A1 + A2) / 2. In every pass: A1, A1, (A1 + A2) / 2, A1 / 4 + 3 A2 / 4.
+    const double second = every_pass ? 0.75 : 0.5;
+    const torch::Tensor expected = (1.0 - second) * amplitude(0) + second * amplitude(1);
+    EXPECT_LT(distance(trained.model.amplitude().running_amplitude(), expected),
+              1e-6 * expected.max().item<double>())
+        << "every pass " << every_pass;
+  }
+}
+
+TEST(LocalTrainer, draws_another_order_every_round) {
+  LocalOptions options = plain_options();
+  options.shuffle = true;
+  const Trained first(model_options(), options);
+  const Trained again(model_options(), options);
+  const Trained next_round(model_options(), options, 1);
+  EXPECT_TRUE(same_bits(first.model.state().state(), again.model.state().state()));
+  EXPECT_FALSE(same_bits(first.model.state().state(), next_round.model.state().state()));
+}
+
+TEST(LocalTrainer, refuses_a_site_without_training_samples) {
+  Model model(model_options(), test::segmentation_of(32, 32), 1, torch::kCPU);
+  Algorithm plain;
+  LocalTrainer trainer(model, plain, plain_options());
+  ClientData nobody = client();
+  nobody.split(Split::train) = {};
+  NamedState state;
+  EXPECT_THAT(test::user_error_of([&] { trainer.train(nobody, {}, state, {}); }),
+              testing::HasSubstr("site site_0 has no training samples"));
+}
+
+/// What is said when `method` shall be recorded.
+std::string graph_refusal(const std::string& method, const AmplitudeOptions& amplitude = {}) {
+  LocalOptions options = plain_options();
+  options.graphs = true;
+  try {
+    check_graphs(options, *make_algorithm(method, {}), amplitude);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(LocalTrainer, records_the_step_of_methods_that_leave_the_local_objective_as_it_is) {
+  const std::set<std::string> additive{"ditto", "feddyn", "fedprox", "moon", "scaffold"};
+  for (const std::string& method : algorithm_names()) {
+    EXPECT_EQ(graph_refusal(method).empty(), !additive.contains(method)) << method;
+  }
+  EXPECT_THAT(graph_refusal("fedprox"), testing::HasSubstr("--device.graphs false"));
+}
+
+TEST(LocalTrainer, takes_a_method_that_no_maker_made_for_one_that_adds_to_the_objective) {
+  LocalOptions options = plain_options();
+  EXPECT_NO_THROW(check_graphs(options, Algorithm(), {}));
+  options.graphs = true;
+  EXPECT_THROW(check_graphs(options, Algorithm(), {}), UserError);
+}
+
+TEST(LocalTrainer, records_no_step_whose_images_change_between_its_passes) {
+  const AmplitudeOptions moving{.band = Band::dc, .update_every_pass = true};
+  EXPECT_THAT(graph_refusal("harmofl", moving), testing::HasSubstr("amplitude.update"));
+  EXPECT_EQ(graph_refusal("harmofl", {.band = Band::dc}), "");
+  EXPECT_EQ(graph_refusal("harmofl", {.band = Band::off, .update_every_pass = true}), "");
+}
+
+TEST(LocalTrainer, trains_in_bf16_near_to_fp32_with_weights_in_float32) {
+  constexpr double tolerance =
+      0.02;  ///< Of the update's largest change, see the test of precision.
+  LocalOptions options = plain_options(/*alpha=*/0.05);
+  options.local_epochs = 2;
+  ModelOptions bf16 = model_options();
+  bf16.precision = Precision::bf16;
+  const Trained full(model_options(), options);
+  const Trained half(bf16, options);
+  EXPECT_EQ(half.model.state().state().scalar_type(), torch::kFloat32);
+  EXPECT_FALSE(same_bits(half.model.state().parameters(), full.model.state().parameters()));
+  EXPECT_LT(distance(half.model.state().parameters(), full.model.state().parameters()), tolerance);
+  EXPECT_NEAR(half.report.loss, full.report.loss, tolerance * full.report.loss);
+}
+
+}  // namespace
+}  // namespace harmofl

@@ -1,0 +1,107 @@
+// Client weight perturbation on f(w) = w' A w / 2, whose gradient is A w (method.md, section 3).
+#include "fl/local/weight_perturbation.hpp"
+
+#include "fl/flat_module.hpp"
+#include "harmofl/base/error.hpp"
+#include "model/tensors.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+namespace harmofl {
+namespace {
+
+using test::distance;
+using test::FlatModule;
+using test::same_bits;
+
+constexpr double tolerance = 1e-5;  ///< Of float32 gradients about 10.
+
+torch::Tensor matrix() {
+  return torch::tensor({4.0, 1.0, 0.0, 1.0, 3.0, -1.0, 0.0, -1.0, 2.0}).view({3, 3});
+}
+
+/// A quadratic over two parameters of lengths 1 and 2, and how often its gradient was asked for.
+struct Quadratic {
+  Quadratic() { test::set_parameters(w, torch::tensor({1.0, -2.0, 0.3})); }
+
+  torch::Tensor step(double alpha) {
+    WeightPerturbation perturbation({.alpha = alpha});
+    return perturbation(w, gradient());
+  }
+
+  WeightPerturbation::Gradient gradient() {
+    return [this] {
+      ++passes;
+      EXPECT_TRUE(torch::GradMode::is_enabled()) << "pass " << passes;
+      torch::NoGradGuard no_grad;
+      w.gradients().copy_(matrix().mv(w.parameters()));
+      return 0.5 * w.parameters().dot(w.gradients());
+    };
+  }
+
+  FlatModule module{{1, 2}};
+  ParameterVector w{module, {}, true};
+  int passes = 0;
+};
+
+TEST(WeightPerturbation, leaves_the_gradient_at_the_perturbed_weights) {
+  for (const double alpha : {0.005, 0.05, 1.0}) {
+    Quadratic f;
+    const torch::Tensor w = f.w.parameters().to(torch::kFloat64);
+    const torch::Tensor a = matrix().to(torch::kFloat64);
+    const torch::Tensor g1 = a.mv(w);
+    const torch::Tensor g2 = a.mv(w + alpha * g1 / g1.norm());
+    f.step(alpha);
+    EXPECT_LT(distance(f.w.gradients(), g2), tolerance) << "alpha " << alpha;
+    EXPECT_GT(distance(g1, g2), 100 * tolerance) << "the case shows nothing";
+    EXPECT_EQ(f.passes, 2);
+  }
+}
+
+// As in the published code, w + delta - delta: two roundings of numbers no larger than both.
+TEST(WeightPerturbation, restores_the_weights_up_to_two_roundings) {
+  constexpr double alpha = 0.05;
+  Quadratic f;
+  WeightPerturbation perturbation({.alpha = alpha});
+  for (const double value : {1.0, 0.1, 1e-7, 3e8}) {
+    test::set_parameters(f.w, torch::tensor({1.0, -2.0, 0.3}) * value);
+    const torch::Tensor before = f.w.parameters().clone();
+    perturbation(f.w, f.gradient());
+    const double largest = before.abs().max().item<double>() + alpha;
+    EXPECT_LE(distance(f.w.parameters(), before), std::ldexp(largest, -23)) << value;
+  }
+}
+
+TEST(WeightPerturbation, returns_the_loss_of_the_first_pass) {
+  Quadratic f;
+  const torch::Tensor w = f.w.parameters().clone();
+  const double expected = 0.5 * w.dot(matrix().mv(w)).item<double>();
+  EXPECT_NEAR(f.step(1.0).item<double>(), expected, tolerance);
+}
+
+TEST(WeightPerturbation, of_length_zero_is_one_plain_pass) {
+  Quadratic f;
+  const torch::Tensor before = f.w.parameters().clone();
+  f.step(0.0);
+  EXPECT_EQ(f.passes, 1);
+  EXPECT_TRUE(same_bits(f.w.gradients(), matrix().mv(before)));
+  EXPECT_TRUE(same_bits(f.w.parameters(), before));
+}
+
+TEST(WeightPerturbation, survives_a_gradient_of_zero) {
+  Quadratic f;
+  test::set_parameters(f.w, torch::zeros({3}));
+  f.step(0.05);
+  EXPECT_TRUE(same_bits(f.w.gradients(), torch::zeros({3})));
+  EXPECT_TRUE(same_bits(f.w.parameters(), torch::zeros({3})));
+}
+
+TEST(WeightPerturbation, refuses_a_negative_length) {
+  EXPECT_THROW(WeightPerturbation({.alpha = -0.05}), UserError);
+  EXPECT_THROW(WeightPerturbation({.alpha = std::nan("")}), UserError);
+}
+
+}  // namespace
+}  // namespace harmofl

@@ -1,0 +1,55 @@
+// What a line of rounds.jsonl says.
+#include "fl/record/round_record.hpp"
+
+#include "support/world.hpp"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+namespace harmofl {
+namespace {
+
+using nlohmann::json;
+using test::world;
+
+TEST(RoundRecord, holds_mean_and_largest_of_every_rank) {
+  const auto rank = static_cast<double>(world().rank().value());
+  RankRound own{{{"train", 1.0 + rank}}, 100 * (world().rank().value() + 1)};
+  if (world().is_root()) own.seconds["save"] = 6.0;  // a phase that other ranks do not have
+  RoundRecord record;
+  record.ranks = gather_rank_rounds(own, world());
+  if (!world().is_root()) {
+    EXPECT_TRUE(record.ranks.empty());
+    return;
+  }
+  const auto ranks = static_cast<double>(world().size());
+  const json line = record.to_json();
+  EXPECT_DOUBLE_EQ(line["phases"]["train"]["mean"], (ranks + 1.0) / 2.0);
+  EXPECT_DOUBLE_EQ(line["phases"]["train"]["max"], ranks);
+  EXPECT_DOUBLE_EQ(line["phases"]["save"]["mean"], 6.0 / ranks);
+  EXPECT_DOUBLE_EQ(line["phases"]["save"]["max"], 6.0);
+  EXPECT_DOUBLE_EQ(line["peak_memory_bytes"]["max"], 100.0 * ranks);
+}
+
+TEST(RoundRecord, says_who_took_part_and_what_was_lost) {
+  const RoundRecord record{.round = RoundId{4},
+                           .seconds = 2.5,
+                           .clients = 3,
+                           .counted = 2,
+                           .lost = {{"straggler", 2}, {"dropped_after", 1}},
+                           .simulated_s = 7.5,
+                           .sent_bytes = 800,
+                           .moved_clients = 1,
+                           .ranks = {}};
+  EXPECT_EQ(record.to_json(), (json{{"round", 4},
+                                    {"seconds", 2.5},
+                                    {"clients", 3},
+                                    {"counted", 2},
+                                    {"lost", {{"straggler", 2}, {"dropped_after", 1}}},
+                                    {"simulated_seconds", 7.5},
+                                    {"sent_bytes", 800},
+                                    {"moved_clients", 1}}));
+}
+
+}  // namespace
+}  // namespace harmofl
