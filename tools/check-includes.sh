@@ -24,8 +24,8 @@ fl:    base comm io data kernels model
 app:   base comm io data kernels model fl
 '
 # What the rooms of a layer may include of that layer's other rooms; the files right in the layer's folder
-# may include all of them, and its installed headers may be included by all. Rooms that are not named
-# here are not looked at.
+# may include all of them, and its installed headers may be included by all. A layer with a room in this
+# table has all its rooms in it; the rooms of other layers include each other as they like.
 room_rules='
 fl/aggregate:
 fl/analysis: local
@@ -109,13 +109,16 @@ if awk -v layer_rules="$layer_rules" -v room_rules="$room_rules" -v header_rules
     return kept
   }
 
-  function check_include(name,    parts, n, target, i) {
+  function check_include(name, quoted,    parts, n, target, i) {
     for (i = 1; i <= header_count; i++)
       if (name ~ header_pattern[i] && layer != header_layer[i])
         refuse("<" name "> may be included in " header_layer[i] " only")
 
     if (layer == "") return
-    if (name ~ /(^|\/)\.\.\//) refuse("\"" name "\" climbs folders; write \"<layer>/[<room>/]<file>.hpp\"")
+    if (name ~ /(^|\/)\.\.\//) {
+      refuse("\"" name "\" climbs folders; write \"<layer>/[<room>/]<file>.hpp\"")
+      return
+    }
     n = split(name, parts, "/")
     if (parts[1] == "harmofl") {
       if (n != 3 || !(parts[2] in known)) {
@@ -128,6 +131,10 @@ if awk -v layer_rules="$layer_rules" -v room_rules="$room_rules" -v header_rules
       if (FILENAME ~ /^include\//)
         refuse("\"" name "\" is not installed, so an installed header must not include it")
     } else {
+      if (quoted && FILENAME ~ /^include\//)
+        refuse("\"" name "\" is not installed, so an installed header must not include it")
+      else if (quoted && FILENAME ~ /^src\// && name !~ generated)
+        refuse("\"" name "\" lies in no layer, or is not included by its path from src/ or include/")
       return
     }
     if (layer in known && target != layer && !((layer, target) in allowed))
@@ -138,6 +145,7 @@ if awk -v layer_rules="$layer_rules" -v room_rules="$room_rules" -v header_rules
   }
 
   BEGIN {
+    generated = "^harmofl_build_info[.]hpp$"
     n = split(layer_rules, lines, "\n")
     for (i = 1; i <= n; i++) {
       count = split(lines[i], words, " ")
@@ -159,6 +167,7 @@ if awk -v layer_rules="$layer_rules" -v room_rules="$room_rules" -v header_rules
       sub(/:$/, "", name)
       split(name, words_of_name, "/")
       has_rule[name] = 1
+      has_rooms[words_of_name[1]] = 1
       room_may[name] = count == 1 ? " no other room" : ""
       for (k = 2; k <= count; k++) {
         room_allowed[name, words_of_name[1] "/" words[k]] = 1
@@ -180,14 +189,18 @@ if awk -v layer_rules="$layer_rules" -v room_rules="$room_rules" -v header_rules
     in_comment = 0
     may_print = layer == "" || FILENAME ~ output_allowed
     if (layer != "" && !(layer in known)) refuse("this file lies in no known layer")
+    else if (room != "" && layer in has_rooms && !(room in has_rule))
+      refuse("room " room " is not in the table of rooms")
   }
 
   {
     code = without_comments($0)
     if (match(code, /^[ \t]*#[ \t]*include[ \t]*["<][^">]*[">]/)) {
-      sub(/^[ \t]*#[ \t]*include[ \t]*["<]/, "", code)
+      sub(/^[ \t]*#[ \t]*include[ \t]*/, "", code)
+      quoted = substr(code, 1, 1) == "\""
+      code = substr(code, 2)
       sub(/[">].*$/, "", code)
-      check_include(code)
+      check_include(code, quoted)
     } else if (!may_print) {
       gsub(/"([^"\\]|\\.)*"/, "\"\"", code)
       if (code ~ output_pattern)

@@ -11,38 +11,55 @@ trap 'rm -rf "$root"' EXIT
 cases=0
 failures=0
 
-# A tree in which every layer includes all that it may, and which holds what must not be refused.
+# The installed header and the private one of a layer, as includes.
+both() {
+  printf '#include "harmofl/%s/%s.hpp"\n#include "%s/private.hpp"' "$1" "$1" "$1"
+}
+
+# A tree in which every layer and every room includes all that it may, and which holds what must not be
+# refused.
 make_clean_tree() {
-  rm -rf "${root:?}"/*
-  local layer
-  for layer in base comm io data model fl app; do
-    mkdir -p "$root/include/harmofl/$layer" "$root/src/$layer"
-    printf '#pragma once\n' >"$root/include/harmofl/$layer/$layer.hpp"
+  local layer room
+  for layer in base comm io kernels data model fl app; do
+    write "include/harmofl/$layer/$layer.hpp" '#pragma once'
+    write "src/$layer/private.hpp" '#pragma once'
   done
-  mkdir -p "$root/tools/prepare"
+  for room in aggregate analysis clients fleet local methods record; do
+    write "src/fl/$room/$room.hpp" '#pragma once' "#include \"fl/$room/own.hpp\"" \
+      '#include "harmofl/fl/fl.hpp"' '#include "harmofl/base/base.hpp"' '#include "base/private.hpp"'
+  done
+  write include/harmofl/fl/installed.hpp '#pragma once' '#include <string>' '#include <torch/types.h>' \
+    '#include "harmofl/fl/fl.hpp"' '#include "harmofl/model/model.hpp"' '#include <harmofl/base/base.hpp>'
   write src/base/log.cpp '#include <cstdio>' 'void log() { std::printf("to standard output\n"); }'
-  write src/comm/comm.cpp '#include <mpi.h>' '#include <nccl.h>' '#include "harmofl/base/base.hpp"'
-  write src/io/io.cpp '#include <hdf5.h>' '#include "harmofl/base/base.hpp"'
-  write src/data/data.cpp '#include "harmofl/base/base.hpp"' '#include "harmofl/io/io.hpp"'
-  write src/model/model.cpp '#include "harmofl/base/base.hpp"' '#include "harmofl/io/io.hpp"' \
+  write src/base/version.cpp '#include "harmofl_build_info.hpp"'
+  write src/comm/comm.cpp '#include <mpi.h>' '#include <nccl.h>' "$(both base)"
+  write src/io/io.cpp '#include <hdf5.h>' "$(both base)"
+  write src/kernels/conv/conv.cpp '#include "kernels/conv/conv.hpp"' '#include "kernels/norm/norm.hpp"' \
+    "$(both kernels)" "$(both base)"
+  write src/data/data.cpp "$(both base)" "$(both io)"
+  write src/model/model.cpp "$(both base)" "$(both io)" "$(both kernels)" \
+    '#include "model/networks/cnn.hpp"' \
     '// #include "harmofl/fl/fl.hpp" and std::cout in a comment' \
     '/* #include "harmofl/fl/fl.hpp"' '   std::cout << 1; */' \
     'void f(char* s) { std::snprintf(s, 4, "printf(std::cout) // %d", 1); }'
-  write src/fl/fl.cpp '#include "harmofl/base/base.hpp"' '#include "harmofl/comm/comm.hpp"' \
-    '#include "harmofl/io/io.hpp"' '#include "harmofl/data/data.hpp"' \
-    '#include "harmofl/model/model.hpp"' '#include "harmofl/fl/fl.hpp"' '#include "private.hpp"'
-  write src/app/app.cpp '#include "harmofl/fl/fl.hpp"' 'void f() { std::cout << 1; }'
-  write src/main.cpp '#include "harmofl/app/app.hpp"' 'int main() { std::cout << 1; }'
-  write bench/comm/sums.cpp '#include <mpi.h>' '#include "harmofl/comm/comm.hpp"' \
+  write src/fl/fl.cpp "$(both base)" "$(both comm)" "$(both io)" "$(both kernels)" "$(both data)" \
+    "$(both model)" "$(both fl)" '#include "fl/aggregate/aggregate.hpp"' '#include "fl/record/record.hpp"'
+  write src/fl/analysis/analysis.cpp '#include "fl/local/local.hpp"'
+  write src/fl/record/record.cpp '#include "fl/clients/clients.hpp"' '#include "fl/local/local.hpp"'
+  write src/app/app.cpp "$(both fl)" "$(both kernels)" '#include "fl/fleet/fleet.hpp"' 'void f() { std::cout << 1; }'
+  write src/program.cpp "$(both app)" 'int main() { std::cout << 1; }'
+  write bench/comm/sums.cpp '#include <mpi.h>' "$(both comm)" '#include "timings.hpp"' \
     'int main() { std::printf("1"); }'
-  write tools/prepare/main.cpp '#include "harmofl/io/io.hpp"' 'int main() { std::cout << 1; }'
+  write bench/kernels/step.cpp "$(both fl)" "$(both kernels)"
+  write tools/prepare/main.cpp '#include "prepare/options.hpp"' "$(both io)" 'int main() { std::cout << 1; }'
+  write tests/fl/fl_test.cpp '#include <mpi.h>' '#include "support/world.hpp"' 'void f() { std::cout << 1; }'
 }
 
 # write FILE LINES...
 write() {
   local file="$root/$1"
   shift
-  mkdir -p "$(dirname "$file")"
+  mkdir -p "${file%/*}"
   printf '%s\n' "$@" >"$file"
 }
 
@@ -60,13 +77,12 @@ accepts() {
   fi
 }
 
-# refuses FILE REASON LINES...: FILE with these LINES is refused, at its last line, with a text that
+# refuses FILE REASON LINES...: a new FILE with these LINES is refused, at its last line, with a text that
 # holds REASON; and it is the only thing refused.
 refuses() {
   local file="$1" reason="$2" output
   shift 2
   cases=$((cases + 1))
-  make_clean_tree
   write "$file" "$@"
   if output="$(bash "$script" "$root" 2>&1)"; then
     report_failure "$file with '${*: -1}' was accepted" "$output"
@@ -75,6 +91,7 @@ refuses() {
   elif [[ "$(grep -c '^[a-z].*:[0-9]*: ' <<<"$output")" -ne 1 ]]; then
     report_failure "$file with '${*: -1}': more than one refusal" "$output"
   fi
+  rm "$root/$file"
 }
 
 make_clean_tree
@@ -83,18 +100,50 @@ accepts "the clean tree"
 # Every step up the layers, in headers and in sources: LAYER TARGETS-IT-MUST-NOT-INCLUDE...
 while read -r layer targets; do
   for target in $targets; do
-    for file in "include/harmofl/$layer/new.hpp" "src/$layer/new.cpp"; do
-      refuses "$file" "layer $layer must not include" "// a comment" "#include \"harmofl/$target/$target.hpp\""
-    done
+    reason="layer $layer must not include"
+    refuses "include/harmofl/$layer/new.hpp" "$reason" "#include \"harmofl/$target/$target.hpp\""
+    refuses "src/$layer/new.hpp" "$reason" "// a comment" "#include \"harmofl/$target/$target.hpp\""
+    refuses "src/$layer/new.cpp" "$reason" "#include \"$target/private.hpp\""
   done
 done <<'TABLE'
-base  comm io data model fl app
-comm  io data model fl app
-io    comm data model fl app
-data  comm model fl app
-model comm data fl app
-fl    app
+base    comm io kernels data model fl app
+comm    io kernels data model fl app
+io      comm kernels data model fl app
+kernels comm io data model fl app
+data    comm kernels model fl app
+model   comm data fl app
+fl      app
 TABLE
+
+# Every room of fl that another must not include: ROOM ROOMS-IT-MUST-NOT-INCLUDE...
+while read -r room targets; do
+  for target in $targets; do
+    refuses "src/fl/$room/new.cpp" "room fl/$room must not include" "#include \"fl/$target/$target.hpp\""
+  done
+done <<'TABLE'
+aggregate analysis clients fleet local methods record
+analysis  aggregate clients fleet methods record
+clients   aggregate analysis fleet local methods record
+fleet     aggregate analysis clients local methods record
+local     aggregate analysis clients fleet methods record
+methods   aggregate analysis clients fleet local record
+record    aggregate analysis fleet methods
+TABLE
+refuses src/fl/local/new.hpp "room fl/local must not include" '#include "fl/simulation.hpp"'
+refuses src/fl/fleet/new.cpp "layer fl must not include" '#include "app/analyse/private.hpp"'
+refuses src/fl/other/new.cpp "is not in the table of rooms" 'int x;'
+
+# What is installed includes only what is installed.
+for name in fl/private.hpp base/private.hpp fl/local/local.hpp private.hpp bench/fl/setting.hpp setting.hpp \
+  tests/support/world.hpp support/world.hpp tools/prepare/options.hpp prepare/options.hpp \
+  harmofl_build_info.hpp; do
+  refuses include/harmofl/fl/new.hpp "is not installed" "#include \"$name\""
+done
+refuses include/harmofl/fl/new.hpp "is not installed" '#include <fl/private.hpp>'
+# Nor do the sources include what lies in tests, in bench, in tools or beside them.
+for name in tests/support/world.hpp support/world.hpp bench/fl/setting.hpp prepare/options.hpp private.hpp; do
+  refuses src/fl/new.cpp "lies in no layer" "#include \"$name\""
+done
 
 # Other spellings of the same.
 refuses src/base/new.cpp "layer base must not include" '#include <harmofl/fl/fl.hpp>'
