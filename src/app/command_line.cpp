@@ -1,5 +1,7 @@
 #include "app/command_line.hpp"
 
+#include <optional>
+
 namespace harmofl {
 
 namespace po = boost::program_options;
@@ -24,6 +26,25 @@ po::variables_map parse_command(const std::string& command,
     if (!map.contains("help")) po::notify(map);
     return map;
   });
+}
+
+po::typed_value<std::string>* text_option(const std::string& default_text) {
+  return po::value<std::string>()->default_value(default_text);
+}
+
+double number_option(const GivenOptions& given, const std::string& name, const NumberRange& range) {
+  const auto& text = given[name].as<std::string>();
+  const std::optional<double> value = parse_number(text);
+  if (value && range.holds(*value)) return *value;
+  throw UsageError(concat("--", name, " ", text, " is not ", range.text(), "."));
+}
+
+std::int64_t whole_option(const GivenOptions& given, const std::string& name, std::int64_t least) {
+  const auto& text = given[name].as<std::string>();
+  const std::optional<std::int64_t> value = parse_whole(text);
+  const WholeRange range{least};
+  if (value && range.holds(*value)) return *value;
+  throw UsageError(concat("--", name, " ", text, " is not ", range.text(), "."));
 }
 
 }  // namespace harmofl

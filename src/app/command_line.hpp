@@ -1,10 +1,12 @@
 /// What the parsers of all subcommands share.
 #pragma once
 
+#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <boost/program_options.hpp>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -33,5 +35,16 @@ auto with_usage_errors(const std::string& origin, const std::vector<std::string>
 boost::program_options::variables_map parse_command(
     const std::string& command, const std::vector<std::string>& arguments,
     const boost::program_options::options_description& options, const std::string& positional = "");
+
+/// Options of a subcommand as they were given, by name.
+using GivenOptions = boost::program_options::variables_map;
+
+/// An option that has a default; its value is a text, whatever it means.
+boost::program_options::typed_value<std::string>* text_option(const std::string& default_text);
+
+/// The number that option `name` of `given` is. Throws UsageError, naming it and its value, unless
+/// it is one in the range.
+double number_option(const GivenOptions& given, const std::string& name, const NumberRange& range);
+std::int64_t whole_option(const GivenOptions& given, const std::string& name, std::int64_t least);
 
 }  // namespace harmofl

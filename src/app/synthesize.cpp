@@ -2,7 +2,7 @@
 #include "app/commands.hpp"
 #include "data/synthetic/synthetic.hpp"
 
-#include <cstdio>
+#include <algorithm>
 #include <optional>
 
 namespace harmofl {
@@ -15,48 +15,48 @@ po::options_description synthesize_options() {
       "usage: harmofl synthesize --output DIR [OPTIONS]\n"
       "Makes sites that differ by gain, contrast, colour cast, blur and frequency transfer.\n"
       "The same options and seed make the same bytes.\n\nOptions");
-  const auto whole = [](std::int64_t value) {
-    return po::value<std::int64_t>()->default_value(value);
-  };
   options.add_options()("help", "show this text")("output", po::value<std::string>()->required(),
                                                   "folder for the shards")(
-      "task", po::value<std::string>()->default_value("segmentation"),
-      "segmentation | classification")("sites", whole(4), "number of sites")(
-      "train", whole(48), "training images a site")("val", whole(12), "validation images a site")(
-      "test", whole(12), "test images a site")(
-      "size", po::value<std::string>()->default_value("64x64"), "height x width, pixels")(
-      "shift", po::value<double>()->default_value(1.0), "strength of the sites' differences")(
+      "task", text_option("segmentation"), "segmentation | classification")(
+      "sites", text_option("4"), "number of sites")("train", text_option("48"),
+                                                    "training images a site")(
+      "val", text_option("12"), "validation images a site")("test", text_option("12"),
+                                                            "test images a site")(
+      "size", text_option("64x64"), "height x width, pixels")("shift", text_option("1"),
+                                                              "strength of the sites' differences")(
       "unequal", po::bool_switch(), "site k holds 1/(k+1) of the training images, of at least 4")(
-      "seed", whole(0), "seed");
+      "seed", text_option("0"), "seed");
   return options;
 }
 
-SyntheticOptions read_options(const po::variables_map& given) {
+void read_size(const std::string& text, SyntheticOptions& options) {
+  const std::size_t times = std::min(text.find('x'), text.size());
+  const auto height = parse_whole(text.substr(0, times));
+  const auto width = parse_whole(text.substr(std::min(times + 1, text.size())));
+  const WholeRange range{16, 65535};
+  if (!height || !width || !range.holds(*height) || !range.holds(*width)) {
+    throw UsageError(concat("--size ", text, " is not HEIGHTxWIDTH of ", range.least, " to ",
+                            range.most, " pixels each, for example 64x64."));
+  }
+  options.height = *height;
+  options.width = *width;
+}
+
+SyntheticOptions read_options(const GivenOptions& given) {
   SyntheticOptions options;
   const std::string task = given["task"].as<std::string>();
   if (task != "segmentation" && task != "classification") {
     throw UsageError(concat("--task ", task, " is unknown. Known: segmentation, classification."));
   }
   options.task = task == "segmentation" ? Task::segmentation : Task::classification;
-  const auto count = [&](const char* name, std::int64_t least) {
-    const auto value = given[name].as<std::int64_t>();
-    if (value < least)
-      throw UsageError(concat("--", name, " ", value, " must be ", least, " or more."));
-    return value;
-  };
-  options.sites = count("sites", 1);
-  options.train = count("train", 1);
-  options.val = count("val", 0);
-  options.test = count("test", 0);
-  options.seed = static_cast<std::uint64_t>(count("seed", 0));
-  options.shift = given["shift"].as<double>();
+  options.sites = whole_option(given, "sites", 1);
+  options.train = whole_option(given, "train", 1);
+  options.val = whole_option(given, "val", 0);
+  options.test = whole_option(given, "test", 0);
+  options.seed = static_cast<std::uint64_t>(whole_option(given, "seed", 0));
+  options.shift = number_option(given, "shift", from_to(0.0, 2.0));
   options.unequal = given["unequal"].as<bool>();
-  const std::string size = given["size"].as<std::string>();
-  char end = 0;
-  if (std::sscanf(size.c_str(), "%ldx%ld%c", &options.height, &options.width, &end) != 2 ||
-      options.height < 16 || options.width < 16) {
-    throw UsageError(concat("--size ", size, " is no HxW of at least 16x16, for example 64x64."));
-  }
+  read_size(given["size"].as<std::string>(), options);
   return options;
 }
 

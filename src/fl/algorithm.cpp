@@ -1,9 +1,10 @@
 #include "harmofl/fl/algorithm.hpp"
 
+#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <algorithm>
-#include <sstream>
+#include <optional>
 
 namespace harmofl {
 
@@ -63,12 +64,10 @@ AlgorithmOptions::AlgorithmOptions(const std::vector<AlgorithmKey>& keys,
 
 double AlgorithmOptions::number(const std::string& name, double least, double below) const {
   const std::string& text = values_.at(name);
-  std::istringstream stream(text);
-  double value = 0.0;
-  const bool parsed = (stream >> value) && stream.eof();
-  HARMOFL_VALIDATE(parsed && value >= least && value < below, "algorithm.", name, " = ", text,
+  const std::optional<double> value = parse_number(text);
+  HARMOFL_VALIDATE(value && *value >= least && *value < below, "algorithm.", name, " = ", text,
                    " must be a number from ", least, " to below ", below, ".");
-  return value;
+  return *value;
 }
 
 }  // namespace harmofl

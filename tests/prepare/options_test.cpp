@@ -54,6 +54,11 @@ TEST(Options, RefuseBadValuesAsUsageErrors) {
   EXPECT_THROW(parse_after_images({"--deflate", "10"}), UsageError);
   EXPECT_THROW(parse_after_images({"--task", "guess"}), UsageError);
   EXPECT_THROW(parse_after_images({"--seed", "x"}), UsageError);
+  EXPECT_THROW(parse_after_images({"--seed=-1"}), UsageError);
+  EXPECT_THROW(parse_after_images({"--deflate", "0x1"}), UsageError);
+  EXPECT_THROW(parse_after_images({"--size", "4x4x4"}), UsageError);
+  EXPECT_THROW(parse_after_images({"--size", "x"}), UsageError);
+  EXPECT_THROW(parse_after_images({"--size="}), UsageError);
   EXPECT_THROW(parse_after_images({"--size", "4x4", "--patch", "4x4"}), UsageError);
   EXPECT_THROW(parse_after_images({"more"}), UsageError);
 }

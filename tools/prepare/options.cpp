@@ -1,12 +1,12 @@
 #include "prepare/options.hpp"
 
+#include "base/number_text.hpp"
 #include "base/version.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
 
 #include <boost/program_options.hpp>
 
-#include <charconv>
 #include <sstream>
 #include <utility>
 
@@ -36,10 +36,10 @@ po::options_description known_options() {
       ("patch", text()->value_name("HxW"), "cut them into tiles of this size instead")   //
       ("split", text()->value_name("A/B/C")->default_value("64/16/20"),
        "percent of images for train/val/test")  //
-      ("seed", po::value<std::uint64_t>()->value_name("N")->default_value(0),
+      ("seed", text()->value_name("N")->default_value("0"),
        "seed of the random split")                                                        //
       ("list", text()->value_name("CSV"), "list of images; looked for in INPUT as well")  //
-      ("deflate", po::value<int>()->value_name("0-9")->default_value(0),
+      ("deflate", text()->value_name("0-9")->default_value("0"),
        "compression level of the shards")                       //
       ("grey", "one channel instead of three")                  //
       ("sites", text()->value_name("A,B"), "only these sites")  //
@@ -49,12 +49,6 @@ po::options_description known_options() {
       ("help", "say this")                                       //
       ("version", "say which version this is");
   return options;
-}
-
-template <class Number>
-bool parse_number(std::string_view text, Number& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 std::vector<std::string> split_text(const std::string& text, char separator) {
@@ -69,13 +63,21 @@ std::vector<std::string> split_text(const std::string& text, char separator) {
   throw UsageError(concat("--", option, " ", value, ": expected ", expected, ".", see_help));
 }
 
+/// The whole number `part` of `value`, which is that of `option`.
+std::int64_t whole_in(const std::string& part, WholeRange range, const std::string& option,
+                      const std::string& value, const std::string& expected) {
+  const std::optional<std::int64_t> number = parse_whole(part);
+  if (!number || !range.holds(*number)) refuse(option, value, expected);
+  return *number;
+}
+
 std::array<int, 3> parse_split(const std::string& text) {
   const std::string expected = "three whole percentages that add up to 100, such as 64/16/20";
   const std::vector<std::string> parts = split_text(text, '/');
   std::array<int, 3> percent{};
   if (parts.size() != percent.size()) refuse("split", text, expected);
   for (std::size_t i = 0; i < percent.size(); ++i) {
-    if (!parse_number(parts[i], percent[i]) || percent[i] < 0) refuse("split", text, expected);
+    percent[i] = static_cast<int>(whole_in(parts[i], {0, 100}, "split", text, expected));
   }
   if (percent[0] + percent[1] + percent[2] != 100) refuse("split", text, expected);
   return percent;
@@ -112,12 +114,12 @@ Options to_options(const po::variables_map& values) {
                      see_help);
   }
   options.percent = parse_split(text("split"));
-  options.seed = values["seed"].as<std::uint64_t>();
+  const WholeRange seeds{0};
+  options.seed =
+      static_cast<std::uint64_t>(whole_in(text("seed"), seeds, "seed", text("seed"), seeds.text()));
   if (values.count("list") > 0) options.list = find_list(options.input, text("list"));
-  options.deflate = values["deflate"].as<int>();
-  if (options.deflate < 0 || options.deflate > 9) {
-    refuse("deflate", std::to_string(options.deflate), "a level from 0 to 9");
-  }
+  options.deflate = static_cast<int>(
+      whole_in(text("deflate"), {0, 9}, "deflate", text("deflate"), "a level from 0 to 9"));
   options.grey = values.count("grey") > 0;
   if (values.count("sites") > 0) options.sites = split_text(text("sites"), ',');
   options.task = parse_task(text("task"));
@@ -166,17 +168,13 @@ std::string help_text(const po::options_description& known) {
 std::string to_string(Size size) { return concat(size.height, "x", size.width); }
 
 Size parse_size(const std::string& option, const std::string& text) {
+  const std::string expected = "rows x columns, such as 128x128";
   const std::vector<std::string> parts = split_text(text, 'x');
-  Size size;
-  const bool pair = parts.size() == 2 && parse_number(parts[0], size.height) &&
-                    parse_number(parts[1], size.width);
-  const bool single = parts.size() == 1 && parse_number(parts[0], size.height);
-  if (single) size.width = size.height;
-  const auto good = [](std::int64_t extent) { return extent >= 1 && extent <= 65535; };
-  if (!(pair || single) || !good(size.height) || !good(size.width)) {
-    refuse(option, text, "rows x columns, such as 128x128");
-  }
-  return size;
+  if (parts.empty() || parts.size() > 2) refuse(option, text, expected);
+  const auto side = [&](const std::string& part) {
+    return whole_in(part, {1, 65535}, option, text, expected);
+  };
+  return {side(parts.front()), side(parts.back())};
 }
 
 Command parse(const std::vector<std::string>& arguments) {

@@ -1,11 +1,11 @@
 #include "prepare/scan.hpp"
 
+#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
 #include "prepare/scan_layouts.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 namespace harmofl::prepare {
@@ -48,14 +48,8 @@ void check_site(const std::string& site, std::vector<Sample>& samples, Task task
 
 /// Whole numbers in their order, then all other names in alphabetical order.
 bool label_before(const std::string& a, const std::string& b) {
-  const auto number = [](const std::string& text) -> std::optional<long> {
-    long value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return value;
-  };
-  const auto x = number(a);
-  const auto y = number(b);
+  const auto x = parse_whole(a);
+  const auto y = parse_whole(b);
   if (x && y && *x != *y) return *x < *y;
   if (x.has_value() != y.has_value()) return x.has_value();
   return a < b;

@@ -65,25 +65,14 @@ po::options_description analysis_options(const std::string& kind, const std::str
   po::options_description options(concat("usage: [mpirun -n RANKS] harmofl analyse ", kind,
                                          " --checkpoint FILE --shards DIR [OPTIONS]\n", meaning,
                                          "\n\nOptions"));
-  const auto whole = [](std::int64_t value) {
-    return po::value<std::int64_t>()->default_value(value);
-  };
   options.add_options()("help", "show this text")(
       "checkpoint", po::value<std::string>()->required(), "checkpoint.h5 or best.h5 of a run")(
       "shards", po::value<std::string>()->required(), "folder with one HDF5 shard a site")(
       "output", po::value<std::string>(), "folder for the results; default that of the checkpoint")(
-      "split", po::value<std::string>()->default_value("train"), "train | val | test")(
-      "most", whole(0), "first images of each site to use; 0 is all")(
-      "threads", whole(1), "compute threads a rank; another number, other last digits");
+      "split", text_option("train"), "train | val | test")(
+      "most", text_option("0"), "first images of each site to use; 0 is all")(
+      "threads", text_option("1"), "compute threads a rank; another number, other last digits");
   return options;
-}
-
-std::int64_t whole_option(const GivenOptions& given, const std::string& name, std::int64_t least) {
-  const auto value = given[name].as<std::int64_t>();
-  if (value < least) {
-    throw UsageError(concat("--", name, " ", value, " must be ", least, " or more."));
-  }
-  return value;
 }
 
 std::unique_ptr<Analysis> open_analysis(const std::string& kind, const Arguments& arguments,

@@ -20,14 +20,9 @@
 
 namespace harmofl {
 
-using GivenOptions = boost::program_options::variables_map;
-
 /// The options of every kind, under a usage text that says what `kind` does.
 boost::program_options::options_description analysis_options(const std::string& kind,
                                                              const std::string& meaning);
-
-/// A whole number of `given`. Throws UsageError when it is below `least`.
-std::int64_t whole_option(const GivenOptions& given, const std::string& name, std::int64_t least);
 
 /// What the options of every kind say.
 struct AnalysisOptions {

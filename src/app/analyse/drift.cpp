@@ -88,8 +88,7 @@ ExitCode analyse_drift(const Arguments& arguments, const Communicator& comm) {
   auto options = analysis_options(
       "drift",
       "Trains further rounds in memory: each client's drift, and the angles between the updates.");
-  options.add_options()("rounds", boost::program_options::value<std::int64_t>()->default_value(1),
-                        "rounds to measure")(
+  options.add_options()("rounds", text_option("1"), "rounds to measure")(
       "fresh", "measure from the run's first round on, not from the checkpoint on");
   std::int64_t rounds = 1;
   bool fresh = false;

@@ -1,12 +1,14 @@
 // `harmofl analyse flatness`: the loss at growing distances from the weights w.
 #include "app/analyse/analysis.hpp"
 #include "app/analyse/kinds.hpp"
+#include "base/number_text.hpp"
 #include "fl/analysis/landscape.hpp"
 #include "fl/local/evaluation.hpp"
 #include "model/measures/metrics.hpp"
 
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <sstream>
 
 namespace harmofl {
@@ -28,10 +30,10 @@ po::options_description flatness_options() {
       analysis_options("flatness",
                        "Loss at distances from the weights, in random directions and "
                        "along the gradient.");
-  options.add_options()("radii", po::value<std::string>()->default_value("0.01,0.05,0.1,0.5,1"),
+  options.add_options()("radii", text_option("0.01,0.05,0.1,0.5,1"),
                         "L2 norms of the perturbation over all parameters")(
-      "directions", po::value<std::int64_t>()->default_value(5), "random directions")(
-      "seed", po::value<std::int64_t>()->default_value(0), "seed of the directions");
+      "directions", text_option("5"), "random directions")("seed", text_option("0"),
+                                                           "seed of the directions");
   return options;
 }
 
@@ -39,14 +41,12 @@ std::vector<double> parse_radii(const std::string& text) {
   std::vector<double> radii;
   std::istringstream items(text);
   for (std::string item; std::getline(items, item, ',');) {
-    std::istringstream number(item);
-    double radius = 0.0;
-    char rest = 0;
-    if (!(number >> radius) || number >> rest || !(radius > 0.0) || !std::isfinite(radius)) {
-      throw UsageError(concat("--radii ", text, ": '", item, "' is no positive number. Give ",
+    const std::optional<double> radius = parse_number(item);
+    if (!radius || !(*radius > 0.0) || !std::isfinite(*radius)) {
+      throw UsageError(concat("--radii ", text, ": '", item, "' is not a positive number. Give ",
                               "lengths with commas between them, for example 0.01,0.1,1."));
     }
-    radii.push_back(radius);
+    radii.push_back(*radius);
   }
   if (radii.empty()) throw UsageError("--radii is empty. Give lengths, for example 0.01,0.1,1.");
   return radii;

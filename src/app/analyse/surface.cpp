@@ -22,10 +22,10 @@ struct SurfaceOptions {
 po::options_description surface_options() {
   po::options_description options = analysis_options(
       "surface", "Loss at w + x d1 + y d2 on a grid, d1 and d2 random, filter-normalised.");
-  options.add_options()("points", po::value<std::int64_t>()->default_value(11),
+  options.add_options()("points", text_option("11"),
                         "points along each side; odd, so that w is one of them")(
-      "span", po::value<double>()->default_value(1.0), "x and y lie between -SPAN and SPAN")(
-      "seed", po::value<std::int64_t>()->default_value(0), "seed of the directions");
+      "span", text_option("1"), "x and y lie between -SPAN and SPAN")("seed", text_option("0"),
+                                                                      "seed of the directions");
   return options;
 }
 
@@ -40,11 +40,7 @@ std::vector<double> axis_of(std::int64_t points, double span) {
 }
 
 SurfaceOptions read_options(const GivenOptions& given) {
-  const double span = given["span"].as<double>();
-  if (!(span > 0.0) || !std::isfinite(span)) {
-    throw UsageError(concat("--span ", span, " must be a positive number."));
-  }
-  return {axis_of(whole_option(given, "points", 2), span),
+  return {axis_of(whole_option(given, "points", 2), number_option(given, "span", above(0.0))),
           static_cast<std::uint64_t>(whole_option(given, "seed", 0))};
 }
 

@@ -1,6 +1,6 @@
 #include "fl/fleet/distribution.hpp"
 
-#include "fl/fleet/number_text.hpp"
+#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
 
@@ -20,7 +20,7 @@ std::vector<double> numbers_of(std::string_view list, const std::string& said) {
   while (true) {
     const std::size_t comma = list.find(',');
     const std::optional<double> number = parse_number(list.substr(0, comma));
-    HARMOFL_VALIDATE(number, said, "'", list.substr(0, comma), "' is no number. ", forms);
+    HARMOFL_VALIDATE(number, said, "'", list.substr(0, comma), "' is not a number. ", forms);
     numbers.push_back(*number);
     if (comma == std::string_view::npos) return numbers;
     list.remove_prefix(comma + 1);

@@ -1,7 +1,7 @@
 #include "fl/fleet/fleet.hpp"
 
+#include "base/number_text.hpp"
 #include "fl/fleet/distribution.hpp"
-#include "fl/fleet/number_text.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/rng.hpp"
 #include "harmofl/base/text.hpp"

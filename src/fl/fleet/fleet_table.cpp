@@ -1,6 +1,6 @@
 #include "fl/fleet/fleet_table.hpp"
 
-#include "fl/fleet/number_text.hpp"
+#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
 #include "io/csv.hpp"

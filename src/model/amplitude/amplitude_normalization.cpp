@@ -3,11 +3,13 @@
 // frequency alone, hence an image's mean, and is done without any transform.
 #include "model/amplitude/amplitude_normalization.hpp"
 
+#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <torch/fft.h>
 
 #include <cmath>
+#include <optional>
 
 namespace harmofl {
 namespace {
@@ -43,14 +45,13 @@ void parse_band(const std::string& text, AmplitudeOptions& options) {
   } else if (text == "full") {
     options.band = Band::full;
   } else if (text.starts_with(low)) {
-    std::istringstream number(text.substr(low.size()));
-    double fraction = 0.0;
-    if (!(number >> fraction) || !number.eof() || !(fraction > 0.0 && fraction < 0.5)) {
+    const std::optional<double> fraction = parse_number(text.substr(low.size()));
+    if (!fraction || !(*fraction > 0.0 && *fraction < 0.5)) {
       throw UsageError(concat("amplitude.band = ", text,
                               ": L must be a number between 0 and 0.5, for example low:0.1."));
     }
     options.band = Band::low;
-    options.low_fraction = fraction;
+    options.low_fraction = *fraction;
   } else {
     throw UsageError(
         concat("amplitude.band = ", text, " is unknown. Known: off, dc, low:L, full."));

@@ -218,9 +218,9 @@ TEST(FleetOptions, of_no_known_distribution_are_refused_by_key_and_value) {
                                        "unknown. Did you mean 'lognormal'?"),
                              HasSubstr("Write a number, const:C, uniform:LOW,HIGH")));
   EXPECT_THAT(option_error({.speed = "fast"}),
-              HasSubstr("fleet.speed = fast: 'fast' is no number"));
-  EXPECT_THAT(option_error({.latency = "choice:"}), HasSubstr("'' is no number"));
-  EXPECT_THAT(option_error({.latency = "choice:1,,2"}), HasSubstr("'' is no number"));
+              HasSubstr("fleet.speed = fast: 'fast' is not a number"));
+  EXPECT_THAT(option_error({.latency = "choice:"}), HasSubstr("'' is not a number"));
+  EXPECT_THAT(option_error({.latency = "choice:1,,2"}), HasSubstr("'' is not a number"));
   EXPECT_THAT(option_error({.speed = "const:1,2"}), HasSubstr("const takes one number, not 2"));
   EXPECT_THAT(option_error({.speed = "1,2"}), HasSubstr("const takes one number, not 2"));
   EXPECT_THAT(option_error({.speed = "uniform:1"}), HasSubstr("uniform takes two numbers, not 1"));
