@@ -28,7 +28,9 @@ if(HARMOFL_CHECKS)
   target_compile_definitions(harmofl_settings INTERFACE HARMOFL_CHECKS)
 endif()
 if(HARMOFL_SANITIZE)
+  # Undefined behaviour ends the program; by default it is printed and a test passes.
   target_compile_options(harmofl_settings INTERFACE -fsanitize=${HARMOFL_SANITIZE}
+                                                    -fno-sanitize-recover=undefined
                                                     -fno-omit-frame-pointer)
   target_link_options(harmofl_settings INTERFACE -fsanitize=${HARMOFL_SANITIZE})
 endif()

@@ -25,4 +25,6 @@ find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 add_library(xxhash::xxhash INTERFACE IMPORTED)  # used header-only
 set_target_properties(xxhash::xxhash PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${XXHASH_INCLUDE_DIR}")
 
-include(Torch)
+if(NOT HARMOFL_FUZZ)  # what is fuzzed needs no libtorch
+  include(Torch)
+endif()

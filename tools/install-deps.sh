@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what harmofl needs on Debian 12 (or tells what to load on a cluster).
 #
-#   tools/install-deps.sh [--cuda] [--pytorch] [--bench] [--cluster] [--prefix DIR] [--no-system]
+#   tools/install-deps.sh [--cuda] [--pytorch] [--bench] [--cluster] [--fuzz] [--prefix DIR] [--no-system]
 #
 #   --cuda        also what the `cuda` preset needs to compile and link (NCCL, CUDA headers; no GPU,
 #                 no CUDA toolkit needed)
@@ -13,6 +13,7 @@
 #   --cluster     also Slurm with munge and SimGrid, for the tests that start a small cluster on this
 #                 machine; left out with a note where only root could install them. None of their
 #                 services is started.
+#   --fuzz        also clang with its fuzzer, for tools/fuzz.sh
 #   --prefix DIR  where the Python environment and libtorch go (default: $HARMOFL_DEPS, or else
 #                 .deps in the checkout)
 #   --no-system   do not look at the system's packages: compiler, MPI, HDF5 and so on come from
@@ -37,6 +38,7 @@ system_packages=(
   python3 python3-venv
 )
 cluster_packages=(slurm-wlm munge libsimgrid-dev)
+fuzz_packages=(clang-14 clang libclang-rt-14-dev)
 venv_pins=(numpy==2.4.6 h5py==3.16.0 matplotlib==3.11.2 clang-format==18.1.8 safetensors==0.8.0)
 # The versions of the CUDA parts are those that torch's own metadata asks for.
 torch_pins=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
@@ -61,6 +63,7 @@ with_cuda=no
 with_pytorch=no
 with_bench=no
 with_cluster=no
+with_fuzz=no
 with_system=yes
 while [[ $# -gt 0 ]]; do
   case "$1" in
@@ -68,6 +71,7 @@ while [[ $# -gt 0 ]]; do
     --pytorch) with_pytorch=yes ;;
     --bench) with_bench=yes with_pytorch=yes ;;
     --cluster) with_cluster=yes ;;
+    --fuzz) with_fuzz=yes ;;
     --no-system) with_system=no ;;
     --prefix)
       [[ $# -ge 2 ]] || fail "--prefix needs a folder"
@@ -78,7 +82,7 @@ while [[ $# -gt 0 ]]; do
       print_help "$0"
       exit 0
       ;;
-    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --prefix DIR --no-system --help" ;;
+    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --fuzz --prefix DIR --no-system --help" ;;
   esac
   shift
 done
@@ -164,6 +168,7 @@ apt_install() {
 
 install_system_packages() {
   local missing=() cluster_missing=() as_root=()
+  [[ "$with_fuzz" == no ]] || system_packages+=("${fuzz_packages[@]}")
   mapfile -t missing < <(missing_packages "${system_packages[@]}")
   if [[ "$with_cluster" == yes ]]; then
     mapfile -t cluster_missing < <(missing_packages "${cluster_packages[@]}")

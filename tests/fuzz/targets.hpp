@@ -1,0 +1,29 @@
+/// What is fuzzed: each target reads its input as the program reads a file of that kind.
+///
+/// A target returns or throws an Error (a message for the user). Anything else is a finding: another
+/// exception, a signal, a sanitizer's report, memory beyond the limit.
+#pragma once
+
+#include <string_view>
+
+#define HARMOFL_FUZZ_TARGETS(X) \
+  X(csv)                        \
+  X(fleet)                      \
+  X(ini)                        \
+  X(list)                       \
+  X(partition)                  \
+  X(pickle)                     \
+  X(png)                        \
+  X(safetensors)
+
+namespace harmofl::fuzz {
+
+#define HARMOFL_DECLARE_FUZZ_TARGET(name) void name(std::string_view input);
+HARMOFL_FUZZ_TARGETS(HARMOFL_DECLARE_FUZZ_TARGET)
+#undef HARMOFL_DECLARE_FUZZ_TARGET
+
+/// Throws std::logic_error, which no target may let out, unless `good`: a result of the reader is
+/// wrong.
+void require(bool good, const char* what);
+
+}  // namespace harmofl::fuzz
