@@ -1,5 +1,4 @@
-// A few keys of every kind in place of the program's, which only all of libtorch could give. (The
-// replay of the kept inputs reads them with the program's own.)
+// A few keys of every kind in place of the program's, which need libtorch.
 #include "app/config.hpp"
 
 namespace harmofl {

@@ -1,5 +1,6 @@
 #include "fuzz/memory_file.hpp"
 #include "fuzz/targets.hpp"
+#include "harmofl/base/error.hpp"
 #include "prepare/scan_layouts.hpp"
 
 namespace harmofl::fuzz {
@@ -7,15 +8,16 @@ namespace harmofl::fuzz {
 void list(std::string_view input) {
   static MemoryFile file;
   prepare::Options options;
-  options.input = "/nonexistent";
   options.list = file.holding(input);
+  options.input = "/proc/self/fdinfo";  // a folder without images
   std::size_t samples = 0;
   for (const auto& [site, found] : prepare::scan_list(options).sites) samples += found.size();
   require(samples <= input.size(), "a sample a line");
-  options.list = file.holding(input);
-  // Looks for every image as well; none is there.
-  options.input = "/proc/self/fdinfo";
-  prepare::scan(options);
+  try {
+    prepare::scan(options);
+    require(samples == 0, "an image that is not there is missed");
+  } catch (const UserError&) {
+  }
 }
 
 }  // namespace harmofl::fuzz

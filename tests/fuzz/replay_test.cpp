@@ -58,7 +58,7 @@ TEST_P(FuzzReplay, RefusesOrReadsEveryKeptInput) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, FuzzReplay, testing::ValuesIn(cases),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& parameter) { return std::string(parameter.param.name); });
 
 }  // namespace
 }  // namespace harmofl::fuzz

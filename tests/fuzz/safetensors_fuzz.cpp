@@ -1,7 +1,6 @@
-#include "io/safetensors.hpp"
-
 #include "fuzz/memory_file.hpp"
 #include "fuzz/targets.hpp"
+#include "io/safetensors.hpp"
 #include "io/tensor_elements.hpp"
 
 namespace harmofl::fuzz {

@@ -1,7 +1,7 @@
 /// What is fuzzed: each target reads its input as the program reads a file of that kind.
 ///
-/// A target returns or throws an Error (a message for the user). Anything else is a finding: another
-/// exception, a signal, a sanitizer's report, memory beyond the limit.
+/// A target returns or throws an Error (a message for the user). Anything else is a finding:
+/// another exception, a signal, a sanitizer's report, memory beyond the limit.
 #pragma once
 
 #include <string_view>
