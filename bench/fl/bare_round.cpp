@@ -33,20 +33,26 @@ void rounds(const bench::Setting& setting) {
   model->set_training(true);
   model->amplitude().observe(batches.front().images);
   if (model->amplitude().active()) model->amplitude().freeze();
-  WeightPerturbation perturbation(options.perturbation);
+  const bool perturbed = options.perturbation.alpha > 0.0;
+  torch::Tensor delta = perturbed ? torch::empty_like(model->state().gradients()) : torch::Tensor();
   const Optimizer optimizer(options.optimizer);
   NamedState moments;
   std::size_t next = 0;
   const auto step = [&] {
     const Batch& batch = batches[next++ % batches.size()];
     const torch::Tensor images = model->amplitude().observe(batch.images);
-    const torch::Tensor first = perturbation(model->state(), [&] {
+    const auto gradient = [&] {
       model->state().gradients().zero_();
       torch::Tensor value = loss(options.loss, model->forward(images), batch.targets);
       value.backward();
       return value.detach();
-    });
-    optimizer.step(model->state(), moments);
+    };
+    const torch::Tensor first = gradient();
+    if (perturbed) {
+      perturb(model->state(), options.perturbation, delta);
+      gradient();
+    }
+    optimizer.step(model->state(), moments, "optimizer.", delta);
     return first;
   };
   bench::serve([&](std::int64_t count) {

@@ -36,10 +36,9 @@ struct Flat {
   ParameterVector w;
 };
 
-void by_kernels(Flat& flat, WeightPerturbation& perturb, const Optimizer& optimizer,
-                NamedState& moments) {
-  perturb.without_return(flat.w, [] { return torch::Tensor(); });
-  optimizer.step(flat.w, moments, "optimizer.", perturb.remaining());
+void by_kernels(Flat& flat, torch::Tensor& delta, const Optimizer& optimizer, NamedState& moments) {
+  perturb(flat.w, perturbation, delta);
+  optimizer.step(flat.w, moments, "optimizer.", delta);
 }
 
 /// What the oracle's perturbation does, with its temporary kept.
@@ -54,17 +53,16 @@ void by_libtorch(Flat& flat, torch::Tensor& delta, test::OracleOptimizer& optimi
 void ours(benchmark::State& state, OptimizerKind kind, std::int64_t count) {
   const torch::NoGradGuard no_grad;
   Flat flat(count), plain(count);
-  WeightPerturbation perturb(perturbation);
   const Optimizer optimizer(options_of(kind));
   NamedState moments;
   test::OracleOptimizer oracle{options_of(kind)};
   torch::Tensor delta = torch::empty_like(plain.w.gradients());
-  by_kernels(flat, perturb, optimizer, moments);
+  by_kernels(flat, delta, optimizer, moments);
   by_libtorch(plain, delta, oracle);
   if (!(test::distance(flat.w.parameters(), plain.w.parameters()) < 1e-6)) {
     return state.SkipWithError("the weights differ from those by libtorch's operations");
   }
-  for (auto _ : state) by_kernels(flat, perturb, optimizer, moments);
+  for (auto _ : state) by_kernels(flat, delta, optimizer, moments);
 }
 
 void libtorch(benchmark::State& state, OptimizerKind kind, std::int64_t count) {

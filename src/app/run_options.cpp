@@ -133,7 +133,7 @@ void check_device(const RunOptions& run) {
     apply_precision(s.model.precision, torch::kCPU);
     make_recorder(s.local.graphs, torch::kCPU, s.local.batches.batch_size);
   }
-  check_graphs(s.local, *make_algorithm(s.algorithm, s.algorithm_values), s.model.amplitude);
+  check_graphs(s.local, *make_algorithm(s.algorithm, s.algorithm_values));
 }
 
 }  // namespace

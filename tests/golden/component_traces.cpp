@@ -140,27 +140,22 @@ OptimizerOptions optimizer_options(const Trace& trace) {
 void check_steps(Trace& trace, ParameterVector& w,
                  const std::function<torch::Tensor(const Batch&)>& gradient) {
   const Optimizer optimizer(optimizer_options(trace));
-  WeightPerturbation perturbation({.alpha = trace.number("alpha")});
+  const PerturbationOptions perturbation{.alpha = trace.number("alpha")};
+  torch::Tensor delta = torch::empty_like(w.gradients());
   NamedState state;
   for (std::int64_t step = 1; trace.has(concat("expect/step", step)); ++step) {
     const std::string group = concat("step", step, "/");
     const Batch batch = trace.batch("input", step - 1);
-    int pass = 0;
-    perturbation(w, [&] {
-      const bool perturbed = pass++ == 1;
-      if (perturbed && trace.has("expect/" + group + "perturbed")) {
-        for (const std::string& name : trace.children("expect/" + group + "perturbed")) {
-          trace.check(group + "perturbed/" + name, value_of(w, name));
-        }
+    trace.check(group + "loss1", gradient(batch).item<double>());
+    trace.check(group + "grad_norm1", w.gradients().to(torch::kFloat64).norm().item<double>());
+    perturb(w, perturbation, delta);
+    if (trace.has("expect/" + group + "perturbed")) {
+      for (const std::string& name : trace.children("expect/" + group + "perturbed")) {
+        trace.check(group + "perturbed/" + name, value_of(w, name));
       }
-      const torch::Tensor value = gradient(batch);
-      trace.check(group + (perturbed ? "loss2" : "loss1"), value.item<double>());
-      if (!perturbed)
-        trace.check(group + "grad_norm1", w.gradients().to(torch::kFloat64).norm().item<double>());
-      return value;
-    });
-    EXPECT_EQ(pass, 2);
-    optimizer.step(w, state);
+    }
+    trace.check(group + "loss2", gradient(batch).item<double>());
+    optimizer.step(w, state, "optimizer.", delta);
     if (!trace.has("expect/" + group + "param")) continue;
     for (const std::string& name : trace.children("expect/" + group + "param")) {
       trace.check(group + "param/" + name, value_of(w, name));

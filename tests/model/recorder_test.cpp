@@ -13,11 +13,10 @@ TEST(Recorder, does_the_work_once_for_every_batch_where_nothing_is_recorded) {
   for (const std::int64_t size : {2, 2, 2, 2, 2, 1}) {
     const torch::Tensor images = torch::ones({size, 3});
     const torch::Tensor targets = torch::ones({size});
-    const torch::Tensor sum =
-        recorder->run(images, targets, [&](const torch::Tensor& x, const torch::Tensor& y) {
-          ++calls;
-          return x.sum() + y.sum();
-        });
+    const torch::Tensor sum = recorder->run({images, images, targets}, [&](const StepBatch& batch) {
+      ++calls;
+      return batch.first.sum() + batch.targets.sum();
+    });
     EXPECT_EQ(sum.item<double>(), 4.0 * static_cast<double>(size));
   }
   EXPECT_EQ(calls, 6);

@@ -36,7 +36,8 @@ struct ClientWork {
   std::int64_t steps = 0;    ///< Taken so far in this round: tau_i at the end.
   torch::Tensor extra = {};  ///< Sent beside the state: zeros, float32 [extra_count].
 
-  /// Features [B, F] of the present batch at another state, without gradient.
+  /// Features [B, F] of the present pass's images at another state, without gradient. For
+  /// `extra_loss`; not valid after it.
   std::function<torch::Tensor(const torch::Tensor& state)> features_at = {};
   /// Takes one more local step on the present batch from the weights as they are: gradient,
   /// perturbation, base optimiser, whose moments are `client` tensors of names with `prefix`.

@@ -17,28 +17,27 @@ std::optional<Batch> next_batch(BatchStream& batches, double& seconds) {
 
 }  // namespace
 
-void check_graphs(const LocalOptions& options, const Algorithm& algorithm,
-                  const AmplitudeOptions& amplitude) {
+void check_graphs(const LocalOptions& options, const Algorithm& algorithm) {
   if (!options.graphs) return;
   HARMOFL_VALIDATE(algorithm.plain_gradient(), "device.graphs = true records the gradient of the ",
                    "loss alone, but this method adds to it in every step. Set --device.graphs ",
                    "false, or take a method that leaves the local objective as it is (fedavg, ",
                    "fedbn, fedsam, harmofl, ...).");
-  HARMOFL_VALIDATE(amplitude.band == Band::off || !amplitude.update_every_pass,
-                   "device.graphs = true records both passes of a step with the same images, but ",
-                   "amplitude.update = every-pass changes them in between. Set --device.graphs ",
-                   "false, or --amplitude.update first-pass.");
 }
 
-LocalTrainer::LocalTrainer(Model& model, Algorithm& algorithm, const LocalOptions& options)
+LocalTrainer::LocalTrainer(Model& model, Algorithm& algorithm, const LocalOptions& options,
+                           std::unique_ptr<Recorder> recorder)
     : model_(model),
       algorithm_(algorithm),
       options_(options),
       optimizer_(options.optimizer),
-      perturbation_(options.perturbation),
-      recorder_(make_recorder(options.graphs, model.device(), options.batches.batch_size)) {
+      recorder_(recorder
+                    ? std::move(recorder)
+                    : make_recorder(options.graphs, model.device(), options.batches.batch_size)) {
   options_.batches.format = model.memory_format();
-  check_graphs(options, algorithm, model.amplitude().options());
+  check(options.perturbation);
+  check_graphs(options, algorithm);
+  if (options.perturbation.alpha > 0.0) delta_ = torch::empty_like(model.state().gradients());
 }
 
 ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& context,
@@ -108,38 +107,47 @@ void LocalTrainer::add_loss(const torch::Tensor& loss) {
   *loss_sum_.mutable_data_ptr<float>() += *loss.const_data_ptr<float>();
 }
 
-// One step on one batch. Both passes of a perturbed step see the same normalised images, unless
-// the running amplitude is to move in every pass (as published).
-torch::Tensor LocalTrainer::step(const Batch& batch, ClientWork& work) {
+// The images of both passes, normalised. They do not depend on the weights: both passes see the
+// same ones, unless the running amplitude is to move in every pass (as published).
+StepBatch LocalTrainer::observe(const Batch& batch) {
   AmplitudeNormalization& amplitude = model_.amplitude();
-  torch::Tensor images = amplitude.observe(batch.images);
-  bool moved = true;  // whether the next pass finds the amplitude where it should be
-  bool more = false;  // a further step of the method on this batch: the amplitude has moved already
-  const auto take = [&](const std::string& prefix) {
-    const auto both_passes = [&](const torch::Tensor& x, const torch::Tensor& targets) {
-      torch::Tensor seen = x;
-      return perturbation_.without_return(work.w, [&] {
-        if (amplitude.options().update_every_pass && !more && !std::exchange(moved, false)) {
-          seen = images = amplitude.observe(batch.images);
-        }
-        return gradient(seen, targets, work);
-      });
-    };
-    const torch::Tensor first_loss = recorder_->run(images, batch.targets, both_passes);
-    optimizer_.step(work.w, work.client, prefix, perturbation_.remaining());
-    return first_loss;
-  };
-  work.features_at = [&](const torch::Tensor& state) { return model_.features_at(state, images); };
-  work.step = [&](const std::string& prefix) {
-    torch::AutoGradMode with_grad(true);
-    take(prefix);
-  };
-  const torch::Tensor first_loss = take("optimizer.");
-  more = true;
+  const torch::Tensor first = amplitude.observe(batch.images);
+  const bool again = delta_.defined() && amplitude.moves_every_pass();
+  return {first, again ? amplitude.observe(batch.images) : first, batch.targets};
+}
+
+// One step on one batch, and what the method does after it. Returns the loss before the step.
+torch::Tensor LocalTrainer::step(const Batch& batch, ClientWork& work) {
+  const StepBatch seen = observe(batch);
+  const torch::Tensor first_loss = take_step(seen, work, "optimizer.");
   ++work.steps;
+  work.step = [&](const std::string& moments) {
+    torch::AutoGradMode with_grad(true);
+    take_step({seen.second, seen.second, seen.targets}, work, moments);
+  };
   torch::NoGradGuard no_grad;
   if (options_.measure) measure(work);
   algorithm_.after_step(work);
+  return first_loss;
+}
+
+// The perturbed step of HarmoFL (equation 5; method.md, section 3). Where alpha is 0 there is no
+// delta, and the base optimiser steps with g1.
+torch::Tensor LocalTrainer::take_step(const StepBatch& batch, ClientWork& work,
+                                      const std::string& moments) {
+  const auto both_passes = [&](const StepBatch& seen) {
+    // g1 = grad f(w)
+    const torch::Tensor first_loss = gradient(seen.first, seen.targets, work);
+    if (!delta_.defined()) return first_loss;
+    // delta = alpha g1 / (||g1||_2 + 1e-12); the weights become w + delta
+    perturb(work.w, options_.perturbation, delta_);
+    // g2 = grad f(w + delta), on the same batch
+    gradient(seen.second, seen.targets, work);
+    return first_loss;
+  };
+  const torch::Tensor first_loss = recorder_->run(batch, both_passes);
+  // Back to w, from where the base optimiser steps with g2, in one pass over the weights.
+  optimizer_.step(work.w, work.client, moments, delta_);
   return first_loss;
 }
 
@@ -151,7 +159,12 @@ torch::Tensor LocalTrainer::gradient(const torch::Tensor& images, const torch::T
   torch::Tensor features;
   const torch::Tensor logits = model_.forward(images, with_features ? &features : nullptr);
   torch::Tensor value = loss(options_.loss, logits, targets);
-  if (with_features) value = value + algorithm_.extra_loss(work, features);
+  if (with_features) {
+    work.features_at = [&](const torch::Tensor& state) {
+      return model_.features_at(state, images);
+    };
+    value = value + algorithm_.extra_loss(work, features);
+  }
   value.backward();
   torch::NoGradGuard no_grad;
   algorithm_.add_gradient(work);

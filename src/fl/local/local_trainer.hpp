@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace harmofl {
 
@@ -30,9 +31,8 @@ struct LocalOptions {
 };
 
 /// Throws UserError, with the reason, where `options.graphs` asks to record a step that cannot be:
-/// one to which `algorithm` adds something, or whose amplitude moves between its two passes.
-void check_graphs(const LocalOptions& options, const Algorithm& algorithm,
-                  const AmplitudeOptions& amplitude);
+/// one to which `algorithm` adds something.
+void check_graphs(const LocalOptions& options, const Algorithm& algorithm);
 
 /// All that a client may know of a round.
 struct RoundContext {
@@ -57,8 +57,10 @@ struct ClientReport {
 /// Trains the model that it is given, in place, on one client's data.
 class LocalTrainer {
  public:
+  /// Runs the steps by `recorder`, or by the one that `options.graphs` asks for where it is null.
   /// Throws as `check_graphs`, and for graphs on the CPU.
-  LocalTrainer(Model& model, Algorithm& algorithm, const LocalOptions& options);
+  LocalTrainer(Model& model, Algorithm& algorithm, const LocalOptions& options,
+               std::unique_ptr<Recorder> recorder = nullptr);
 
   /// Runs the local epochs from the model as it stands. `client` and `server` are what the method
   /// keeps with either; `start` is the model's state, where the caller holds it in a tensor of its
@@ -70,7 +72,9 @@ class LocalTrainer {
  private:
   ClientWork begin(NamedState& client, const NamedState& server, const torch::Tensor& start);
   void add_loss(const torch::Tensor& loss);
+  StepBatch observe(const Batch& batch);
   torch::Tensor step(const Batch& batch, ClientWork& work);
+  torch::Tensor take_step(const StepBatch& batch, ClientWork& work, const std::string& moments);
   torch::Tensor gradient(const torch::Tensor& images, const torch::Tensor& targets,
                          ClientWork& work);
   BatchStream open(const Samples& samples, const RoundContext& context, std::int64_t epoch);
@@ -80,11 +84,11 @@ class LocalTrainer {
   Algorithm& algorithm_;
   LocalOptions options_;
   Optimizer optimizer_;
-  WeightPerturbation perturbation_;
   std::unique_ptr<Recorder> recorder_;
   BatchBuffers buffers_;
   torch::Tensor state_;                  ///< The network's state, a view of the model's.
   torch::Tensor start_;                  ///< Its copy at the start of a client's work, or none.
+  torch::Tensor delta_;                  ///< The perturbation, [P]; undefined where alpha is 0.
   torch::Tensor extra_;                  ///< Zeros, as many as the method sends; often none.
   torch::Tensor loss_sum_;               ///< Over the client's steps, a scalar.
   torch::Tensor drift_, gradient_norm_;  ///< Sums over steps, where measured.

@@ -18,8 +18,8 @@ class Optimizer {
   /// SGD: buf <- momentum buf + g (the first buf is g), w <- w - lr buf.
   /// Adam (Kingma and Ba, ICLR 2015): beta 0.9 and 0.999, eps 1e-8.
   /// The moments are tensors of `state` whose names begin with `prefix`.
-  /// Where `delta` is given, w <- w - delta comes first, in the same pass: the way back from the
-  /// weights that WeightPerturbation::without_return leaves.
+  /// Where `delta` is given, w <- w - delta comes first: the way back from `perturb`. Subtracting,
+  /// as the published code does, rounds like it; the golden traces tell it from a saved copy.
   void step(ParameterVector& w, NamedState& state, const std::string& prefix = "optimizer.",
             const torch::Tensor& delta = {}) const;
 

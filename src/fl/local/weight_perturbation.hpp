@@ -5,8 +5,6 @@
 
 #include <torch/types.h>
 
-#include <functional>
-
 namespace harmofl {
 
 struct PerturbationOptions {
@@ -15,33 +13,12 @@ struct PerturbationOptions {
   double eta = 0.0;       ///< ASAM: added to |w|, so that weights of 0 move too.
 };
 
-/// The perturbed gradient (method.md, section 3; HarmoFL, AAAI 2022; SAM: Foret et al., ICLR 2021;
-/// ASAM: Kwon et al., ICML 2021). Leaves in the gradients what the base optimiser shall step with.
-class WeightPerturbation {
- public:
-  /// Computes the loss at the present weights, writes its gradient over the gradients, returns it.
-  using Gradient = std::function<torch::Tensor()>;
+/// Throws UserError for a negative alpha or eta.
+void check(const PerturbationOptions& options);
 
-  /// Throws UserError for a negative alpha or eta.
-  explicit WeightPerturbation(const PerturbationOptions& options);
-
-  /// Returns the loss of the first pass, a scalar tensor on the model's device.
-  torch::Tensor operator()(ParameterVector& w, const Gradient& gradient);
-
-  /// The same, but on the CPU leaves `w` at the perturbed weights: the way back is a pass over all
-  /// of them that `Optimizer::step` takes along when it is given `remaining()`.
-  torch::Tensor without_return(ParameterVector& w, const Gradient& gradient);
-
-  /// What is to be subtracted from the weights after `without_return`; undefined when nothing is.
-  torch::Tensor remaining() const { return remains_ ? delta_ : torch::Tensor(); }
-
- private:
-  void compute_delta(const ParameterVector& w);
-  void perturb_on_cpu(const ParameterVector& w);
-
-  PerturbationOptions options_;
-  torch::Tensor delta_;  ///< Kept between steps, so that no step allocates it.
-  bool remains_ = false;
-};
+/// Moves the weights from w, whose gradient g1 stands in `w.gradients()`, to w + delta, and writes
+/// delta, float32 [P] (method.md, section 3; HarmoFL, AAAI 2022, eq. 5; SAM: Foret et al., ICLR
+/// 2021; ASAM: Kwon et al., ICML 2021). Optimizer::step takes delta for the way back.
+void perturb(ParameterVector& w, const PerturbationOptions& options, torch::Tensor& delta);
 
 }  // namespace harmofl

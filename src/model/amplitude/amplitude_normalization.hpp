@@ -60,6 +60,8 @@ class AmplitudeNormalization {
   /// when R was replaced (a checkpoint): it recomputes what is derived from R.
   void freeze();
   bool frozen() const { return frozen_; }
+  /// Whether a further pass over a batch is to `observe` it again: R still moves, in every pass.
+  bool moves_every_pass() const { return active() && !frozen_ && options_.update_every_pass; }
 
  private:
   /// A rectangle of the half spectrum of rfft2, both first and one past last.

@@ -30,12 +30,11 @@ class CudaRecorder final : public Recorder {
         batch_size_(batch_size),
         side_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, gpu.index())) {}
 
-  torch::Tensor run(const torch::Tensor& images, const torch::Tensor& targets,
-                    const Work& work) override {
-    if (images.size(0) != batch_size_) return work(images, targets);
-    keep(images, targets);
+  torch::Tensor run(const StepBatch& batch, const Work& work) override {
+    if (batch.first.size(0) != batch_size_) return work(batch);
+    keep(batch);
     if (calls_ < warm_up_calls) {
-      on_side_stream([&] { result_.copy_(work(images_, targets_)); });
+      on_side_stream([&] { result_.copy_(work(batch_)); });
     } else {
       if (calls_ == warm_up_calls) record(work);
       graph_.replay();
@@ -45,16 +44,23 @@ class CudaRecorder final : public Recorder {
   }
 
  private:
-  /// Copies the batch to where the graph reads it.
-  void keep(const torch::Tensor& images, const torch::Tensor& targets) {
-    if (!images_.defined()) {
-      images_ = torch::empty_like(images);
-      targets_ = torch::empty_like(targets);
-      result_ = torch::zeros({}, images.options());
+  /// Copies the batch to where the graph reads it. Both passes share a copy unless their images
+  /// differ in the first call; then they may turn into one tensor later, as they do when the
+  /// running amplitude is frozen, but not the other way round.
+  void keep(const StepBatch& batch) {
+    const bool alike = batch.second.is_same(batch.first);
+    if (!batch_.first.defined()) {
+      batch_.first = torch::empty_like(batch.first);
+      batch_.second = alike ? batch_.first : torch::empty_like(batch.second);
+      batch_.targets = torch::empty_like(batch.targets);
+      result_ = torch::zeros({}, batch.first.options());
     }
-    HARMOFL_EXPECT(images.sizes() == images_.sizes() && targets.sizes() == targets_.sizes());
-    images_.copy_(images);
-    targets_.copy_(targets);
+    const bool shared = batch_.second.is_same(batch_.first);
+    HARMOFL_EXPECT(batch.first.sizes() == batch_.first.sizes() &&
+                   batch.targets.sizes() == batch_.targets.sizes() && (alike || !shared));
+    batch_.first.copy_(batch.first);
+    if (!shared) batch_.second.copy_(batch.second);
+    batch_.targets.copy_(batch.targets);
   }
 
   /// Runs `work` after what the current stream has to do, and before what it will have to.
@@ -81,7 +87,7 @@ class CudaRecorder final : public Recorder {
       // Other threads (MPI, NCCL) may call CUDA meanwhile: only this one's calls are restricted.
       graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
       try {
-        result_.copy_(work(images_, targets_));
+        result_.copy_(work(batch_));
         graph_.capture_end();
       } catch (const c10::Error& error) {
         throw UserError(concat("device.graphs = true, but the local step could not be recorded: ",
@@ -94,8 +100,9 @@ class CudaRecorder final : public Recorder {
   std::int64_t batch_size_;
   c10::cuda::CUDAStream side_;
   at::cuda::CUDAGraph graph_;
-  torch::Tensor images_, targets_, result_;  ///< Where the graph reads and writes.
-  int calls_ = 0;                            ///< With batches of full size.
+  StepBatch batch_;       ///< Where the graph reads.
+  torch::Tensor result_;  ///< Where it writes.
+  int calls_ = 0;         ///< With batches of full size.
 };
 
 }  // namespace

@@ -8,10 +8,7 @@ namespace {
 
 class Immediate final : public Recorder {
  public:
-  torch::Tensor run(const torch::Tensor& images, const torch::Tensor& targets,
-                    const Work& work) override {
-    return work(images, targets);
-  }
+  torch::Tensor run(const StepBatch& batch, const Work& work) override { return work(batch); }
 };
 
 }  // namespace

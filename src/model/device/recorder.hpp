@@ -9,21 +9,26 @@
 
 namespace harmofl {
 
+/// What one local step sees of a batch.
+struct StepBatch {
+  torch::Tensor first;   ///< Images of the first pass, as the network takes them, [B, C, H, W].
+  torch::Tensor second;  ///< Images of the second pass; the same tensor unless they differ.
+  torch::Tensor targets;
+};
+
 /// Runs work on batches.
 class Recorder {
  public:
   /// Work on one batch: changes tensors in place that stay where they are (gradients, weights,
   /// statistics) and returns a float32 scalar on the device of its arguments.
-  using Work =
-      std::function<torch::Tensor(const torch::Tensor& images, const torch::Tensor& targets)>;
+  using Work = std::function<torch::Tensor(const StepBatch& batch)>;
 
   virtual ~Recorder() = default;
 
   /// Does `work` on the batch, once, and returns its scalar. A recorder that replays expects work
   /// that does the same with the same tensors in every call, reads nothing back to the host, and
-  /// depends on nothing but these tensors.
-  virtual torch::Tensor run(const torch::Tensor& images, const torch::Tensor& targets,
-                            const Work& work) = 0;
+  /// depends on nothing but these tensors and the batch that it is handed.
+  virtual torch::Tensor run(const StepBatch& batch, const Work& work) = 0;
 };
 
 /// Makes a recorder that does the work anew for every batch or, with `graphs`, one that records it

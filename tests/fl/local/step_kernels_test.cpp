@@ -30,12 +30,7 @@ struct Problem {
     test::set_parameters(w, random(length, 1));
   }
 
-  WeightPerturbation::Gradient gradient() {
-    return [this] {
-      w.gradients().copy_(random(length, 10 + passes++) * 1e-2);
-      return torch::zeros({});
-    };
-  }
+  void gradient() { w.gradients().copy_(random(length, 10 + passes++) * 1e-2); }
 
   std::int64_t length;
   FlatModule module{{length}};
@@ -56,13 +51,12 @@ torch::Tensor expected_weights(std::int64_t length, const PerturbationOptions& p
   Problem problem(length);
   const torch::Tensor w = problem.w.parameters(), g = problem.w.gradients();
   test::OracleOptimizer optimizer{options};
-  const auto gradient = problem.gradient();
   for (int i = 0; i < steps; ++i) {
-    gradient();
+    problem.gradient();
     if (perturbation.alpha > 0.0) {
       const torch::Tensor delta = test::oracle_delta(w, g, perturbation);
       w.add_(delta);
-      gradient();
+      problem.gradient();
       w.sub_(delta);
     }
     optimizer.step(w, g);
@@ -74,17 +68,18 @@ torch::Tensor expected_weights(std::int64_t length, const PerturbationOptions& p
 torch::Tensor stepped_weights(std::int64_t length, const PerturbationOptions& perturbation,
                               const OptimizerOptions& options, bool together) {
   Problem problem(length);
-  WeightPerturbation perturb(perturbation);
   const Optimizer optimizer(options);
   NamedState state;
+  torch::Tensor delta;
+  if (perturbation.alpha > 0.0) delta = torch::empty({length});
   for (int i = 0; i < steps; ++i) {
-    if (together) {
-      perturb.without_return(problem.w, problem.gradient());
-      optimizer.step(problem.w, state, "optimizer.", perturb.remaining());
-    } else {
-      perturb(problem.w, problem.gradient());
-      optimizer.step(problem.w, state);
+    problem.gradient();
+    if (delta.defined()) {
+      perturb(problem.w, perturbation, delta);
+      problem.gradient();
     }
+    if (!together && delta.defined()) problem.w.parameters().sub_(delta);
+    optimizer.step(problem.w, state, "optimizer.", together ? delta : torch::Tensor());
   }
   return problem.w.parameters().detach().clone();
 }
@@ -132,13 +127,6 @@ TEST(StepKernels, have_the_same_bits_with_any_number_of_threads) {
     EXPECT_TRUE(same_bits(stepped_weights(100'003, perturbations[0], options, true), one));
   }
   at::set_num_threads(before);
-}
-
-TEST(StepKernels, leave_nothing_to_return_from_without_a_perturbation) {
-  Problem problem(100);
-  WeightPerturbation perturbation({.alpha = 0.0});
-  perturbation.without_return(problem.w, problem.gradient());
-  EXPECT_FALSE(perturbation.remaining().defined());
 }
 
 }  // namespace

@@ -59,7 +59,6 @@ Ending run(const std::string& name, const AlgorithmValues& values = {},
   torch::NoGradGuard no_grad;
   const auto method = make_algorithm(name, values);
   const Optimizer optimizer({OptimizerKind::sgd, lr, 0.0, 0.0});
-  WeightPerturbation perturbation(perturbed);
   FlatModule module({3});
   ParameterVector w(module, {}, false);
   Ending ending;
@@ -75,12 +74,18 @@ Ending run(const std::string& name, const AlgorithmValues& values = {},
       work.lr = lr;
       work.extra = torch::zeros_like(extra);
       work.step = [&](const std::string& prefix) {
-        perturbation(w, [&] {
+        const auto gradient = [&] {
           w.gradients().copy_(tensor_of(a[i]) * (w.parameters() - tensor_of(b[i])));
           method->add_gradient(work);
-          return torch::zeros({});
-        });
-        optimizer.step(w, work.client, prefix);
+        };
+        gradient();
+        torch::Tensor delta;
+        if (perturbed.alpha > 0.0) {
+          delta = torch::empty({3});
+          perturb(w, perturbed, delta);
+          gradient();
+        }
+        optimizer.step(w, work.client, prefix, delta);
       };
       method->begin(work);
       for (int step = 0; step < tau[i]; ++step) {
