@@ -34,6 +34,7 @@ fl/fleet:
 fl/local:
 fl/methods:
 fl/record: clients local
+fl/run: aggregate clients local record
 '
 # <header pattern> <the one layer that may include it>. Tools and benchmarks are no such layer.
 header_rules='

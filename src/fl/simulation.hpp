@@ -1,24 +1,29 @@
 /// The federated run: choose, train, aggregate, evaluate, save.
+///
+/// Owned here is the loop of the rounds, and what only it needs: who takes part (Fleet, RoundPlan),
+/// the local work (LocalTrainer) and the messages (Exchange, UpdateAverage). What a run is, is a
+/// RunState; its files are RunCheckpoints'; what it measures RunEvaluation's; what it says
+/// RunReporter's; the clients are Hosting's.
 #pragma once
 
-#include "base/timer.hpp"
 #include "comm/communicator.hpp"
 #include "comm/transport.hpp"
 #include "comm/watchdog.hpp"
-#include "fl/aggregate/aggregator.hpp"
 #include "fl/aggregate/exchange.hpp"
+#include "fl/aggregate/update_average.hpp"
 #include "fl/clients/federation.hpp"
 #include "fl/clients/hosting.hpp"
 #include "fl/fleet/round_plan.hpp"
-#include "fl/local/evaluation.hpp"
 #include "fl/local/local_trainer.hpp"
-#include "fl/record/run_log.hpp"
+#include "fl/run/run_checkpoints.hpp"
+#include "fl/run/run_evaluation.hpp"
+#include "fl/run/run_reporter.hpp"
+#include "fl/run/run_state.hpp"
 #include "harmofl/fl/algorithm.hpp"
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -93,11 +98,11 @@ class Simulation {
   /// Runs one round.
   void run_round();
 
-  Model& model() { return model_; }
-  const Model& model() const { return model_; }
-  RoundId next_round() const { return round_; }
+  Model& model() { return state_.model; }
+  const Model& model() const { return state_.model; }
+  RoundId next_round() const { return state_.round; }
   /// Scores of the last round: train losses, and val and test where it was evaluated. Root only.
-  const std::vector<Score>& scores() const { return scores_; }
+  const std::vector<Score>& scores() const { return reporter_.scores(); }
   /// The clients of this rank, and where all of them are.
   Hosting& hosting() { return hosting_; }
   const std::vector<Rank>& placement() const { return hosting_.placement(); }
@@ -110,54 +115,35 @@ class Simulation {
  private:
   void plan_the_round();
   std::vector<Score> train_clients();
-  Score train_own(ClientId id, const ClientData& data);
-  Score train_client(ClientId id, const ClientData& data, NamedState& state);
-  void count_update(ClientId id, const torch::Tensor& message, NamedState& state);
+  Score train_named(ClientId id, const ClientData& data);
+  Score train_client(ClientId id, const ClientData& data, NamedState& kept);
+  void count_update(ClientId id, const torch::Tensor& message, NamedState& kept);
   void aggregate();
-  std::vector<ClientId> agree_on_left_out();
-  void step_server(const torch::Tensor& sum, double participation);
+  void step_server();
   void recompute_statistics_of_clients();
   std::vector<Score> evaluate_models();
-  std::vector<Score> evaluate_on(ClientId measured, const ClientData& data);
   void report(const std::vector<Score>& own_scores, double seconds);
-  void save();
-  void save_best();
-  void write_checkpoint(const std::filesystem::path& path, std::int64_t rounds_done, bool whole);
-  void write_summary();
-  void check_clients(const std::vector<std::string>& known,
-                     const std::filesystem::path& checkpoint) const;
-  double weight_of(const std::vector<ClientId>& clients) const;
 
   const Communicator& comm_;
   SimulationOptions options_;
   Federation federation_;
-  const RunFolder* folder_;
-  Watchdog watchdog_;            ///< First of what takes time: loading the clients counts.
-  std::vector<double> weights_;  ///< Of all clients; sum to 1.
-  RoundWork work_;
+  Watchdog watchdog_;  ///< Made before what takes time: loading the clients counts.
+  RoundWork work_;     ///< What a round asks of each client.
   Fleet fleet_;
   Hosting hosting_;
-  std::map<ClientId, ClientData> sites_;  ///< Those that this rank measures on, where by site.
-  Model model_;                           ///< The working copy: local models, then the global one.
-  torch::Tensor global_;                  ///< State of the global model w_t.
-  std::unique_ptr<Algorithm> algorithm_;
-  NamedState server_state_;  ///< What the method keeps at the server; the same on every rank.
+  RunEvaluation evaluation_;
+  RunState state_;
   LocalTrainer trainer_;
   std::unique_ptr<Transport> transport_;
-  Aggregator aggregator_;
   Exchange exchange_;
-  RoundPlan plan_;  ///< Of this round, the same on every rank.
-  std::vector<ClientId> trained_;
-  double plan_weight_ = 1.0;        ///< Share of all weights that the clients which count have.
-  std::vector<ClientId> left_out_;  ///< This rank's in this round: updates that are not finite.
-  std::int64_t moved_clients_ = 0;  ///< In this round.
+  UpdateAverage updates_;
+  RunReporter reporter_;
+  RunCheckpoints checkpoints_;
   UpdateObserver observe_update_;
-  RunLog log_;
-  PhaseTimes times_;
-  std::map<std::string, double> reported_seconds_;  ///< `times_` when a round was reported last.
-  RoundId round_;
-  std::int64_t sent_bytes_ = 0;  ///< By a client that took part in every round: its messages.
-  std::vector<Score> scores_;
+  RoundPlan plan_;                  ///< Of this round, the same on every rank.
+  std::vector<ClientId> trained_;   ///< In this round, on all ranks.
+  std::vector<ClientId> left_out_;  ///< In this round, on all ranks: updates that are not finite.
+  std::int64_t moved_clients_ = 0;  ///< To another rank, before this round.
 };
 
 }  // namespace harmofl

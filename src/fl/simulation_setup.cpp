@@ -1,4 +1,4 @@
-// How a simulation is put together: who takes part, where, with what.
+// How a simulation is put together, and what it begins from.
 #include "fl/simulation.hpp"
 
 #include <optional>
@@ -35,27 +35,6 @@ Fleet open_fleet(const Federation& federation, const SimulationOptions& options,
   return std::move(*fleet);
 }
 
-/// The sites that this rank measures on, with val and test alone; none where clients are measured.
-std::map<ClientId, ClientData> load_sites(const Federation& federation, const Communicator& comm,
-                                          const Hosting::ClientLoader& load) {
-  std::map<ClientId, ClientData> own;
-  if (!federation.measured_by_site) return own;
-  std::vector<double> costs;
-  for (const Member& site : federation.sites) {
-    costs.push_back(static_cast<double>(site.count(Split::val) + site.count(Split::test)));
-  }
-  const std::vector<Rank> owner = place(costs, comm.size());
-  comm.agree([&] {
-    for (ClientId id{0}; id.position() < owner.size(); ++id) {
-      if (owner[id.position()] != comm.rank()) continue;
-      Member site = federation.sites[id.position()];
-      site.part.samples[static_cast<std::size_t>(Split::train)].clear();
-      own.emplace(id, load(site));
-    }
-  });
-  return own;
-}
-
 }  // namespace
 
 Simulation::Simulation(const Communicator& comm, const SimulationOptions& options,
@@ -64,27 +43,40 @@ Simulation::Simulation(const Communicator& comm, const SimulationOptions& option
     : comm_(comm),
       options_(options),
       federation_(std::move(federation)),
-      folder_(folder),
       watchdog_(options.timeout_s, comm.rank()),
-      weights_(aggregation_weights(federation_, options.weights, options.truncate)),
       work_(work_of(federation_, options)),
       fleet_(open_fleet(federation_, options, comm)),
       hosting_(comm, federation_, load, {work_.samples.begin(), work_.samples.end()},
                options.placement, options.state, device),
-      sites_(load_sites(federation_, comm, load)),
-      model_(options.model, federation_.shape, options.seed, device),
-      global_(model_.state().state().clone()),
-      algorithm_(make_algorithm(options.algorithm, options.algorithm_values)),
-      trainer_(model_, *algorithm_, with_truncation(options.local, federation_, options.truncate)),
+      evaluation_(comm, federation_, load, options.local.loss, options.local.batches.batch_size),
+      state_(options.model, federation_.shape, options.seed, device,
+             make_algorithm(options.algorithm, options.algorithm_values)),
+      trainer_(state_.model, *state_.algorithm,
+               with_truncation(options.local, federation_, options.truncate)),
       transport_(make_transport(options.transport, comm, device.is_cuda())),
-      aggregator_(*transport_, options.reduction),
-      exchange_(model_, *algorithm_, options.buffers),
-      log_(federation_, folder) {}
+      exchange_(state_.model, *state_.algorithm, options.buffers),
+      updates_(comm, *transport_, options.reduction,
+               aggregation_weights(federation_, options.weights, options.truncate)),
+      reporter_(comm, federation_, folder, options.rounds),
+      checkpoints_(comm, {options.algorithm, options.config, options.keep}, federation_, folder,
+                   state_, hosting_, reporter_.log()) {}
+
+void Simulation::start_from(const std::vector<NamedTensor>& model, const std::string& source) {
+  state_.model.import_weights(model, source);
+  state_.global.copy_(state_.model.state().state());
+}
+
+void Simulation::save_initial() { checkpoints_.save_initial(); }
+
+void Simulation::resume(const std::filesystem::path& checkpoint) {
+  checkpoints_.resume(checkpoint);
+  reporter_.resume(state_.times);
+}
 
 std::vector<std::string> Simulation::cautions() const {
   const NormKind norm = options_.model.network.norm;
-  std::vector<std::string> found =
-      algorithm_->cautions({options_.local.optimizer, options_.weights, norm, options_.buffers});
+  std::vector<std::string> found = state_.algorithm->cautions(
+      {options_.local.optimizer, options_.weights, norm, options_.buffers});
   if (options_.buffers != BufferPolicy::average && norm != NormKind::batch) {
     found.emplace_back(
         "model.buffers says how running statistics are handled, but only those of model.norm = "

@@ -1,6 +1,7 @@
 #include "model/weights/weights_file.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "io/checkpoint/checkpoint.hpp"
 #include "io/samples.hpp"
 #include "support/temp_folder.hpp"
 

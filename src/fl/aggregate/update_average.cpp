@@ -1,0 +1,57 @@
+#include "fl/aggregate/update_average.hpp"
+
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/text.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+namespace harmofl {
+
+UpdateAverage::UpdateAverage(const Communicator& comm, Transport& transport, Reduction reduction,
+                             std::vector<double> weights)
+    : comm_(comm), weights_(std::move(weights)), aggregator_(transport, reduction) {}
+
+void UpdateAverage::begin(const MessageLayout& layout, torch::Device device,
+                          std::vector<ClientId> counted) {
+  counted_ = std::move(counted);
+  planned_weight_ = weight_of(counted_);
+  own_left_out_.clear();
+  left_out_.clear();
+  aggregator_.begin(layout, device);
+}
+
+bool UpdateAverage::add(ClientId client, const torch::Tensor& message, const std::string& site) {
+  // The p_i of those who are to count sum to 1.
+  return aggregator_.add(message, weights_[client.position()] / planned_weight_, site);
+}
+
+const std::vector<ClientId>& UpdateAverage::agree_on_left_out() {
+  std::vector<std::string> own;
+  for (const ClientId id : own_left_out_) own.push_back(concat(id));
+  left_out_.clear();
+  for (const std::string& text : comm_.all_gather(join(own, " "))) {
+    std::istringstream ids(text);
+    for (std::int64_t id = 0; ids >> id;) left_out_.emplace_back(id);
+  }
+  std::ranges::sort(left_out_);
+  for (const ClientId id : left_out_) std::erase(counted_, id);
+  return left_out_;
+}
+
+torch::Tensor UpdateAverage::average() {
+  HARMOFL_EXPECT(!counted_.empty());
+  const torch::Tensor& sum = aggregator_.reduce();
+  if (left_out_.empty()) return sum;
+  return sum * (planned_weight_ / participation());  // the p_i of the others sum to 1 again
+}
+
+double UpdateAverage::weight_of(const std::vector<ClientId>& clients) const {
+  if (clients.size() == weights_.size()) return 1.0;
+  double sum = 0.0;
+  for (const ClientId id : clients) sum += weights_[id.position()];
+  return sum;
+}
+
+}  // namespace harmofl
