@@ -24,7 +24,7 @@ make_clean_tree() {
     write "include/harmofl/$layer/$layer.hpp" '#pragma once'
     write "src/$layer/private.hpp" '#pragma once'
   done
-  for room in aggregate analysis clients fleet local methods record; do
+  for room in aggregate analysis clients fleet local methods record run; do
     write "src/fl/$room/$room.hpp" '#pragma once' "#include \"fl/$room/own.hpp\"" \
       '#include "harmofl/fl/fl.hpp"' '#include "harmofl/base/base.hpp"' '#include "base/private.hpp"'
   done
@@ -121,13 +121,14 @@ while read -r room targets; do
     refuses "src/fl/$room/new.cpp" "room fl/$room must not include" "#include \"fl/$target/$target.hpp\""
   done
 done <<'TABLE'
-aggregate analysis clients fleet local methods record
-analysis  aggregate clients fleet methods record
-clients   aggregate analysis fleet local methods record
-fleet     aggregate analysis clients local methods record
-local     aggregate analysis clients fleet methods record
-methods   aggregate analysis clients fleet local record
-record    aggregate analysis fleet methods
+aggregate analysis clients fleet local methods record run
+analysis  aggregate clients fleet methods record run
+clients   aggregate analysis fleet local methods record run
+fleet     aggregate analysis clients local methods record run
+local     aggregate analysis clients fleet methods record run
+methods   aggregate analysis clients fleet local record run
+record    aggregate analysis fleet methods run
+run       analysis fleet methods
 TABLE
 refuses src/fl/local/new.hpp "room fl/local must not include" '#include "fl/simulation.hpp"'
 refuses src/fl/fleet/new.cpp "layer fl must not include" '#include "app/analyse/private.hpp"'
