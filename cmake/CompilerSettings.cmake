@@ -19,8 +19,15 @@ if(HARMOFL_CCACHE)
 endif()
 
 add_library(harmofl_settings INTERFACE)
-target_compile_options(harmofl_settings INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor
+set(shadow -Wshadow)
+if(HARMOFL_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(shadow -Wshadow=local)  # a local name may be that of another source of the batch
+endif()
+target_compile_options(harmofl_settings INTERFACE -Wall -Wextra ${shadow} -Wnon-virtual-dtor
                                                   -Wno-unknown-pragmas)
+if(HARMOFL_WERROR)
+  target_compile_options(harmofl_settings INTERFACE -Werror)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND HARMOFL_CCACHE AND CCACHE)
   target_compile_options(harmofl_settings INTERFACE -fpch-preprocess)
 endif()

@@ -5,6 +5,7 @@ function(harmofl_add_layer name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   add_library(harmofl_${name} STATIC ${sources})
   add_library(harmofl::${name} ALIAS harmofl_${name})
+  harmofl_compile_in_batches(harmofl_${name})
   target_include_directories(harmofl_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include
                                                      ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(harmofl_${name} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE} harmofl_settings)

@@ -26,7 +26,7 @@ void say(const char* text) {
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, std::strlen(text));
 }
 
-void on_signal(int signal) {
+void say_last_words(int signal) {
   say(texts[static_cast<std::size_t>(whole.load())].data());
   raise(signal);  // as it would have been: the handler is used once
 }
@@ -49,7 +49,7 @@ void install_last_words(int rank) {
   set_activity("starting");
 #ifndef __SANITIZE_ADDRESS__  // which reports such signals itself, and better
   struct sigaction action = {};
-  action.sa_handler = on_signal;
+  action.sa_handler = say_last_words;
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
   sigemptyset(&action.sa_mask);
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {

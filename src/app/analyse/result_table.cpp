@@ -44,7 +44,10 @@ std::string json_text(nlohmann::ordered_json facts, const ResultTable& table) {
 std::string csv_text(const ResultTable& table) {
   std::string text;
   const auto add_line = [&](const auto& cells, const auto& cell_text) {
-    for (std::size_t i = 0; i < cells.size(); ++i) text += (i > 0 ? "," : "") + cell_text(cells[i]);
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (i > 0) text += ',';
+      text += cell_text(cells[i]);
+    }
     text += "\n";
   };
   add_line(table.columns, csv_field);

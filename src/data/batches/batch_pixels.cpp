@@ -53,18 +53,19 @@ Path path_of(const Symmetry& turn, const Extent& extent) {
 
 // The quotient, as in the reference implementations: a product with the reciprocal differs.
 template <class Pixel>
-HARMOFL_SIMD_INLINE void divide_values(const Pixel* values, std::int64_t count, float scale,
-                                       float* out) {
+HARMOFL_SIMD_INLINE void divide_each(const Pixel* values, std::int64_t count, float scale,
+                                     float* out) {
   for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(values[i]) / scale;
 }
 
-HARMOFL_SIMD_CLONES void divide(const std::uint8_t* values, std::int64_t count, float scale,
-                                float* out) {
-  divide_values(values, count, scale, out);
+HARMOFL_SIMD_CLONES void divide_values(const std::uint8_t* values, std::int64_t count, float scale,
+                                       float* out) {
+  divide_each(values, count, scale, out);
 }
 
-HARMOFL_SIMD_CLONES void divide(const float* values, std::int64_t count, float scale, float* out) {
-  divide_values(values, count, scale, out);
+HARMOFL_SIMD_CLONES void divide_values(const float* values, std::int64_t count, float scale,
+                                       float* out) {
+  divide_each(values, count, scale, out);
 }
 
 HARMOFL_SIMD_CLONES void widen(const std::uint8_t* values, std::int64_t count, std::int64_t* out) {
@@ -142,7 +143,7 @@ void cut_images_of(const torch::Tensor& images, const BatchRows& rows, float sca
       float* const to = batch + index * extent.values() + channel * extent.pixels();
       walk(plane, path, together, extent.pixels(),
            [&](const Pixel* values, std::int64_t count, std::int64_t position) {
-             divide(values, count, scale, to + position);
+             divide_values(values, count, scale, to + position);
            });
     }
   });

@@ -20,7 +20,7 @@ namespace harmofl::torch_pickle {
 struct StoredTensor {
   std::string name;
   ElementType type;
-  std::string storage;  ///< Its content is the archive's record data/<storage>.
+  std::string storage;  ///< Its content is the archive's record `data/<storage>`.
   std::int64_t storage_count;
   std::int64_t offset;
   std::vector<std::int64_t> shape;
