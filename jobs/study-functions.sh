@@ -1,10 +1,12 @@
+# shellcheck shell=bash
 # Sourced by the studies in this folder: runs that are kept, and resumed where they stopped.
 # Environment: RANKS (default 2), HARMOFL (the program), STUDY (folder of the runs), SHARDS (folder of
 # the shards).
 # shellcheck source=tools/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../tools/common.sh"
+# shellcheck disable=SC2034  # the studies read it
 script="$(realpath "$0")"  # of the study, for its help
-cd "$HARMOFL_ROOT"
+cd "$HARMOFL_ROOT" || exit 1
 ranks=${RANKS:-2}
 program=${HARMOFL:-build/release/harmofl}
 mpi_env "$((ranks + 1))"

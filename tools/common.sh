@@ -32,19 +32,21 @@ fail() {
   exit 1
 }
 
-# The script's own head comment (everything up to the first line that is none) is its help text.
-print_help() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$1"; }
+# The script's own head comment (everything up to the first line that is none), without the line of its
+# licence, is its help text.
+print_help() { awk 'NR == 1 || /^# SPDX/ { next } { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$1"; }
 
 # cores: how many this process may use.
 cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN; }
 
 # build_preset NAME [CMAKE_BUILD_ARGUMENTS...]: configures and builds a preset of CMakePresets.json,
-# in build/NAME.
+# in build/NAME. HARMOFL_CMAKE_ARGS: more arguments for the configuration, for instance -DHARMOFL_WERROR=ON.
 build_preset() {
   local preset="$1"
   shift
   step "configure: preset $preset"
-  (cd "$HARMOFL_ROOT" && cmake --preset "$preset")
+  # shellcheck disable=SC2086  # several arguments
+  (cd "$HARMOFL_ROOT" && cmake --preset "$preset" ${HARMOFL_CMAKE_ARGS:-})
   step "build: preset $preset, $(cores) jobs"
   (cd "$HARMOFL_ROOT" && cmake --build --preset "$preset" -j "$(cores)" "$@")
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what harmofl needs on Debian 12 (or tells what to load on a cluster).
 #
-#   tools/install-deps.sh [--cuda] [--pytorch] [--bench] [--cluster] [--fuzz] [--prefix DIR] [--no-system]
+#   tools/install-deps.sh [--cuda] [--pytorch] [--bench] [--cluster] [--fuzz] [--lint] [--docs]
+#                         [--prefix DIR] [--no-system]
 #
 #   --cuda        also what the `cuda` preset needs to compile and link (NCCL, CUDA headers; no GPU,
 #                 no CUDA toolkit needed)
@@ -14,6 +15,9 @@
 #                 machine; left out with a note where only root could install them. None of their
 #                 services is started.
 #   --fuzz        also clang with its fuzzer, for tools/fuzz.sh
+#   --lint        also what tools/check.sh runs: shellcheck, and in an environment of their own ruff,
+#                 codespell and clang-tidy (0.1 GB to fetch)
+#   --docs        also Doxygen, for the API pages
 #   --prefix DIR  where the Python environment and libtorch go (default: $HARMOFL_DEPS, or else
 #                 .deps in the checkout)
 #   --no-system   do not look at the system's packages: compiler, MPI, HDF5 and so on come from
@@ -25,6 +29,7 @@
 #   3. DIR/libtorch  libtorch as the PyTorch wheel holds it, with the two small CUDA libraries that
 #                    its CPU part is linked against
 #   4. DIR/bench-venv  with --bench: pfl, Flower and what they need
+#   5. DIR/lint-venv   with --lint
 #
 # HARMOFL_PYTHON names another Python (3.11 or newer, with venv) than /usr/bin/python3.
 # Exit status: 0 all is there; 2 packages are missing and cannot be installed without root.
@@ -39,6 +44,8 @@ system_packages=(
 )
 cluster_packages=(slurm-wlm munge libsimgrid-dev)
 fuzz_packages=(clang-14 clang libclang-rt-14-dev)
+lint_packages=(shellcheck)
+docs_packages=(doxygen)
 venv_pins=(numpy==2.4.6 h5py==3.16.0 matplotlib==3.11.2 clang-format==18.1.8 safetensors==0.8.0)
 # The versions of the CUDA parts are those that torch's own metadata asks for.
 torch_pins=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
@@ -56,6 +63,8 @@ pytorch_pins=(
 # What the benchmarks compare with; what these need is pinned in bench/peers/constraints.txt.
 bench_pins=(pfl==0.6.0 "flwr[simulation]==1.41.0" numpy==2.4.6 h5py==3.16.0 safetensors==0.8.0)
 
+lint_pins=(ruff==0.17.6 codespell==2.4.3 clang-tidy==18.1.8)
+
 # shellcheck source=tools/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -64,6 +73,8 @@ with_pytorch=no
 with_bench=no
 with_cluster=no
 with_fuzz=no
+with_lint=no
+with_docs=no
 with_system=yes
 while [[ $# -gt 0 ]]; do
   case "$1" in
@@ -72,6 +83,8 @@ while [[ $# -gt 0 ]]; do
     --bench) with_bench=yes with_pytorch=yes ;;
     --cluster) with_cluster=yes ;;
     --fuzz) with_fuzz=yes ;;
+    --lint) with_lint=yes ;;
+    --docs) with_docs=yes ;;
     --no-system) with_system=no ;;
     --prefix)
       [[ $# -ge 2 ]] || fail "--prefix needs a folder"
@@ -82,7 +95,7 @@ while [[ $# -gt 0 ]]; do
       print_help "$0"
       exit 0
       ;;
-    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --fuzz --prefix DIR --no-system --help" ;;
+    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --fuzz --lint --docs --prefix DIR --no-system --help" ;;
   esac
   shift
 done
@@ -167,9 +180,11 @@ apt_install() {
 }
 
 install_system_packages() {
-  local missing=() cluster_missing=() as_root=()
-  [[ "$with_fuzz" == no ]] || system_packages+=("${fuzz_packages[@]}")
-  mapfile -t missing < <(missing_packages "${system_packages[@]}")
+  local wanted=("${system_packages[@]}") missing=() cluster_missing=() as_root=()
+  [[ "$with_fuzz" == no ]] || wanted+=("${fuzz_packages[@]}")
+  [[ "$with_lint" == no ]] || wanted+=("${lint_packages[@]}")
+  [[ "$with_docs" == no ]] || wanted+=("${docs_packages[@]}")
+  mapfile -t missing < <(missing_packages "${wanted[@]}")
   if [[ "$with_cluster" == yes ]]; then
     mapfile -t cluster_missing < <(missing_packages "${cluster_packages[@]}")
   fi
@@ -200,18 +215,21 @@ pip_install() {
   "$HARMOFL_DEPS/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
 }
 
-install_venv() {
-  local venv="$HARMOFL_DEPS/venv"
+# install_environment NAME WHAT KEY PIP_ARGUMENTS...: a Python environment in DIR/NAME, made anew when
+# the arguments or the key have changed.
+install_environment() {
+  local venv="$HARMOFL_DEPS/$1" what="$2" key="$3"
+  shift 3
   # Its programs name the folder on their first line: a moved environment is made anew as well.
-  local stamp=("$venv" "$python" "${venv_pins[@]}")
+  local stamp=("$venv" "$python" "$@" ${key:+"$key"})
   if is_current "$venv/.harmofl-pins" "${stamp[@]}" && "$venv/bin/python" -c '' 2>/dev/null; then
-    step "python packages: there"
+    step "$what: there"
     return
   fi
-  step "python packages: installing ${venv_pins[*]}"
+  step "$what: installing $*"
   rm -rf "$venv"
   "$python" -m venv "$venv"
-  pip_install "${venv_pins[@]}"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
   printf '%s\n' "${stamp[*]}" >"$venv/.harmofl-pins"
 }
 
@@ -254,27 +272,17 @@ install_beside() {
 }
 
 install_bench() {
-  local venv="$HARMOFL_DEPS/bench-venv" constraints="$HARMOFL_ROOT/bench/peers/constraints.txt"
-  local stamp
-  stamp=("$venv" "$python" "${bench_pins[@]}" "$(cksum <"$constraints")")
-  if is_current "$venv/.harmofl-pins" "${stamp[@]}" && "$venv/bin/python" -c '' 2>/dev/null; then
-    step "benchmarks' peers: there"
-    return
-  fi
-  step "benchmarks' peers: installing ${bench_pins[*]} (0.2 GB to fetch, 0.7 GB on disk)"
-  rm -rf "$venv"
-  "$python" -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-    --constraint "$constraints" "${bench_pins[@]}"
+  local constraints="$HARMOFL_ROOT/bench/peers/constraints.txt"
+  install_environment bench-venv "benchmarks' peers (0.2 GB to fetch, 0.7 GB on disk)" \
+    "$(cksum <"$constraints")" --constraint "$constraints" "${bench_pins[@]}"
   # torch is libtorch's wheel; what is here as well comes first.
-  "$venv/bin/python" - "$HARMOFL_DEPS/libtorch" <<'PYTHON'
+  "$HARMOFL_DEPS/bench-venv/bin/python" - "$HARMOFL_DEPS/libtorch" <<'PYTHON'
 import pathlib
 import sys
 import sysconfig
 
 pathlib.Path(sysconfig.get_path("purelib"), "libtorch.pth").write_text(sys.argv[1] + "\n")
 PYTHON
-  printf '%s\n' "${stamp[*]}" >"$venv/.harmofl-pins"
 }
 
 # --- All of it ------------------------------------------------------------------------------------
@@ -290,7 +298,7 @@ exec 9>"$HARMOFL_DEPS/.lock"
 if command -v flock >/dev/null; then
   flock 9
 fi
-install_venv
+install_environment venv "python packages" "" "${venv_pins[@]}"
 install_libtorch
 if [[ "$with_cuda" == yes ]]; then
   install_beside cuda "NCCL and CUDA headers" "${cuda_pins[@]}"
@@ -300,6 +308,9 @@ if [[ "$with_pytorch" == yes ]]; then
 fi
 if [[ "$with_bench" == yes ]]; then
   install_bench
+fi
+if [[ "$with_lint" == yes ]]; then
+  install_environment lint-venv "linters" "" "${lint_pins[@]}"
 fi
 step "dependencies are in $HARMOFL_DEPS"
 if [[ "$HARMOFL_DEPS" != "$HARMOFL_ROOT/.deps" ]]; then

@@ -53,7 +53,8 @@ def sweep_table(runs):
     rows = []
     for method in METHODS:
         cells = [runs.get(f"{method}-lr{rate}") for rate in rates]
-        rows.append([TITLES[method]] + ["-" if c is None else f"{c['val']['mean']['dice']:.3f}" for c in cells])
+        scores = ["-" if cell is None else f"{cell['val']['mean']['dice']:.3f}" for cell in cells]
+        rows.append([TITLES[method], *scores])
     return table(["validation Dice"] + [f"lr {rate}" for rate in rates], rows)
 
 
@@ -62,7 +63,8 @@ def final_table(runs):
     by_method = {method: of_method(runs, method) for method in METHODS if of_method(runs, method)}
     sites = sorted(next(iter(by_method.values()))[0]["test"]["sites"])
     rows = [
-        [site] + [spread([run["test"]["sites"][site]["dice"] for run in group]) for group in by_method.values()]
+        [site]
+        + [spread([run["test"]["sites"][site]["dice"] for run in group]) for group in by_method.values()]
         for site in sites
     ]
     rows.append(
@@ -138,7 +140,9 @@ def draw(study, runs, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("study", type=pathlib.Path)
     parser.add_argument("--picture", type=pathlib.Path)
     arguments = parser.parse_args()

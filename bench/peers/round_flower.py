@@ -12,7 +12,7 @@ import os
 os.environ.update(FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0",
                   RAY_DISABLE_IMPORT_WARNING="1", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
 
-import turns  # noqa: E402
+import turns
 
 words = turns.setting()
 

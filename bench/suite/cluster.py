@@ -69,9 +69,11 @@ def weak(quick, folder):
             sys.exit("a run of one rank failed")
         output = folder / f"together-{i}"
         run(mpirun(2, *train(folder / "two", output, *common, "--data.clients", 2 * clients)))
-        median = lambda path: statistics.median(line["seconds"] for line in rounds(path)[1:-1])
-        other.append(statistics.fmean(median(path) for path in outputs))
-        ours.append(median(output))
+        medians = [
+            statistics.median(line["seconds"] for line in rounds(path)[1:-1]) for path in (*outputs, output)
+        ]
+        other.append(statistics.fmean(medians[:-1]))
+        ours.append(medians[-1])
     yield figure("weak scaling", ours, other, ">= 0.95", "s",
                  f"seconds of a round of {clients} clients a rank: one rank beside another process "
                  "of the same load, over two ranks", better="high")

@@ -2,7 +2,6 @@
 """Many clients: partitions, cohorts, simulated devices, and memory that does not grow with them."""
 import csv
 import json
-import unittest
 
 import support
 from support import harmofl

@@ -15,7 +15,7 @@ except ImportError:
     matplotlib = None
 
 sys.path.insert(0, str(SOURCE / "tools"))
-from scaling import records  # noqa: E402  (needs the path above)
+from scaling import records
 
 CONFIG = """[run]
 rounds = 4

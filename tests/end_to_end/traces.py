@@ -13,9 +13,9 @@ import torch
 import support
 
 sys.path.insert(0, str(support.SOURCE / "tools"))
-from recompute import inputs, networks, simulation  # noqa: E402
-from recompute import tensors as compared  # noqa: E402
-from recompute.settings import Settings  # noqa: E402
+from recompute import inputs, networks, simulation
+from recompute import tensors as compared
+from recompute.settings import Settings
 
 # What a trace does not say of itself, by the name of its file.
 CASES = {

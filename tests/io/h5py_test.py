@@ -3,7 +3,8 @@
 
     h5py_test.py SHARD [PATIENTS]
 
-With PATIENTS, a number, the shard names so many patients. Exit status: 0 it does; 1 it does not; 77 h5py is not installed.
+With PATIENTS, a number, the shard names so many patients. Exit status: 0 it does; 1 it does not; 77 h5py is
+not installed.
 """
 import json
 import sys

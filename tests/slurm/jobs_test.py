@@ -198,7 +198,8 @@ class Jobs(OnCluster, support.ProgramTest):
             self.assertEqual(self.cluster.state(f"{job}_{other}"), ["RUNNING"])
             self.cluster.release(f"{job}_{task}")
             self.until_state(f"{job}_{task}", "RUNNING")
-            self.until("training again", lambda: self.said().count("resuming after") == task + 1)
+            self.until("training again",
+                       lambda times=task + 1: self.said().count("resuming after") == times)
 
     def test_a_run_that_fails_fails_the_job(self):
         self.configure(1)

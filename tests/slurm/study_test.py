@@ -10,7 +10,7 @@ import unittest
 from cluster import Cluster, why_not
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "end_to_end"))
-import support  # noqa: E402  (needs the path above)
+import support
 
 CONFIG = """[run]
 rounds = 4
