@@ -48,6 +48,39 @@ torch::Tensor dense(const torch::Tensor& images) {
   return images.is_contiguous(torch::MemoryFormat::ChannelsLast) ? images : images.contiguous();
 }
 
+/// Writes the means of the planes of a stack of `images`.
+void find_means(const Stacks& stacks, const float* images, std::int64_t stack, double* means) {
+  sum_planes(images + stack * stacks.values(), stacks.pixels, stacks.channels, means);
+  for (std::int64_t c = 0; c < stacks.channels; ++c) means[c] /= static_cast<double>(stacks.pixels);
+}
+
+/// The half spectra [B, C, H, W/2+1] of images, complex float64. `planes` is their memory in
+/// float64, which is used again where it is large enough.
+torch::Tensor spectrum_of(const torch::Tensor& images, torch::Tensor& planes) {
+  if (!planes.defined() || planes.size(0) < images.size(0)) {
+    planes = torch::empty(images.sizes(), torch::kFloat64);
+  }
+  const torch::Tensor some = planes.narrow(0, 0, images.size(0));
+  const Stacks stacks(images);
+  stacks.for_each(
+      [&, from = images.const_data_ptr<float>(), to = some.data_ptr<double>()](std::int64_t stack) {
+        images_to_planes(from + stack * stacks.values(), stacks.pixels, stacks.channels,
+                         to + stack * stacks.values());
+      });
+  return torch::fft::rfft2(some).contiguous();
+}
+
+/// Calls `work(begin, count)` for so many images at a time as are transformed together.
+template <class Work>
+void for_some_images(const torch::Tensor& images, const Work& work) {
+  const std::int64_t batch = images.size(0);
+  const std::int64_t at_once = std::max(
+      std::int64_t{1}, values_at_once / (images.size(1) * images.size(2) * images.size(3)));
+  for (std::int64_t begin = 0; begin < batch; begin += at_once) {
+    work(begin, std::min(at_once, batch - begin));
+  }
+}
+
 /// R <- Abar for the first batch, then R <- (1-v) R + v Abar.
 struct Mover {
   bool first;
@@ -61,36 +94,49 @@ struct Mover {
 
 }  // namespace
 
-torch::Tensor AmplitudeNormalization::apply_dc_on_cpu(const torch::Tensor& images, bool update) {
+// What is added to a plane with that mean; a negative one has phase pi, so gets -R_00.
+double AmplitudeNormalization::shift_to_wanted(double mean, std::int64_t channel) const {
+  const double wanted = dc_mean_.const_data_ptr<double>()[channel];
+  return (mean < 0.0 ? -wanted : wanted) - mean;
+}
+
+torch::Tensor AmplitudeNormalization::observe_means_on_cpu(const torch::Tensor& images) {
   const torch::Tensor in = dense(images);
   const Stacks stacks(in);
   const std::int64_t channels = in.size(1);
   const auto* const x = in.const_data_ptr<float>();
-  torch::Tensor out = at::empty_like(in);
-  auto* const y = out.data_ptr<float>();
   std::vector<double> means(static_cast<std::size_t>(in.size(0) * channels));
-
-  const auto find_means = [&](std::int64_t stack) {
-    double* const mean = means.data() + stack * stacks.channels;
-    sum_planes(x + stack * stacks.values(), stacks.pixels, stacks.channels, mean);
-    for (std::int64_t c = 0; c < stacks.channels; ++c)
-      mean[c] /= static_cast<double>(stacks.pixels);
-  };
-  if (update) {
-    stacks.for_each(find_means);
-    if (options_.record_spectrum) {
-      move_towards_spectrum(spectrum_on_cpu(in));
-    } else {
-      move_towards_means(means, in.size(0));
-    }
-  }
-  const auto* const wanted = dc_mean_.const_data_ptr<double>();
   stacks.for_each([&](std::int64_t stack) {
-    if (!update) find_means(stack);
-    double* const shift = means.data() + stack * stacks.channels;
+    find_means(stacks, x, stack, means.data() + stack * stacks.channels);
+  });
+  if (options_.record_spectrum) {
+    move_towards_spectrum(spectrum_of(in, planes_));
+  } else {
+    move_towards_means(means, in.size(0));
+  }
+  for (std::size_t plane = 0; plane < means.size(); ++plane) {
+    means[plane] = shift_to_wanted(means[plane], static_cast<std::int64_t>(plane) % channels);
+  }
+  torch::Tensor out = at::empty_like(in);
+  stacks.for_each([&, y = out.data_ptr<float>()](std::int64_t stack) {
+    shift_planes(x + stack * stacks.values(), means.data() + stack * stacks.channels, stacks.pixels,
+                 stacks.channels, y + stack * stacks.values());
+  });
+  return out;
+}
+
+torch::Tensor AmplitudeNormalization::with_means_on_cpu(const torch::Tensor& images) const {
+  const torch::Tensor in = dense(images);
+  const Stacks stacks(in);
+  const std::int64_t channels = in.size(1);
+  const auto* const x = in.const_data_ptr<float>();
+  std::vector<double> shifts(static_cast<std::size_t>(in.size(0) * channels));
+  torch::Tensor out = at::empty_like(in);
+  stacks.for_each([&, y = out.data_ptr<float>()](std::int64_t stack) {
+    double* const shift = shifts.data() + stack * stacks.channels;
+    find_means(stacks, x, stack, shift);
     for (std::int64_t c = 0; c < stacks.channels; ++c) {
-      const double r = wanted[(stack * stacks.channels + c) % channels];
-      shift[c] = (shift[c] < 0.0 ? -r : r) - shift[c];
+      shift[c] = shift_to_wanted(shift[c], (stack * stacks.channels + c) % channels);
     }
     shift_planes(x + stack * stacks.values(), shift, stacks.pixels, stacks.channels,
                  y + stack * stacks.values());
@@ -98,53 +144,43 @@ torch::Tensor AmplitudeNormalization::apply_dc_on_cpu(const torch::Tensor& image
   return out;
 }
 
-// All spectra at once only where R has to move before the first image is normalised.
-torch::Tensor AmplitudeNormalization::apply_spectral_on_cpu(const torch::Tensor& images,
-                                                            bool update) {
+// All spectra at once: R has to move before the first image is normalised.
+torch::Tensor AmplitudeNormalization::observe_spectra_on_cpu(const torch::Tensor& images) {
   const torch::Tensor in = dense(images);
+  const torch::Tensor whole = spectrum_of(in, planes_);
+  move_towards_spectrum(whole);
   torch::Tensor out = at::empty_like(in);
-  torch::Tensor whole;
-  if (update) {
-    whole = spectrum_on_cpu(in);
-    move_towards_spectrum(whole);
-  }
-  const std::int64_t batch = in.size(0);
-  const std::int64_t at_once =
-      std::max(std::int64_t{1}, values_at_once / (in.size(1) * height_ * width_));
-  for (std::int64_t begin = 0; begin < batch; begin += at_once) {
-    const std::int64_t some = std::min(at_once, batch - begin);
-    torch::Tensor spectrum =
-        update ? whole.narrow(0, begin, some) : spectrum_on_cpu(in.narrow(0, begin, some));
-    replace_on_cpu(spectrum);
-    const torch::Tensor planes =
-        torch::fft::irfft2(spectrum, torch::IntArrayRef({height_, width_})).contiguous();
-    const torch::Tensor part = out.narrow(0, begin, some);
-    const Stacks stacks(part);
-    stacks.for_each([&, from = planes.const_data_ptr<double>(),
-                     to = part.data_ptr<float>()](std::int64_t stack) {
-      planes_to_images(from + stack * stacks.values(), stacks.pixels, stacks.channels,
-                       to + stack * stacks.values());
-    });
-  }
+  for_some_images(in, [&](std::int64_t begin, std::int64_t some) {
+    planes_with_wanted(whole.narrow(0, begin, some), out.narrow(0, begin, some));
+  });
   return out;
 }
 
-// The half spectrum [B, C, H, W/2+1], complex float64.
-torch::Tensor AmplitudeNormalization::spectrum_on_cpu(const torch::Tensor& images) {
-  if (!planes_.defined() || planes_.size(0) < images.size(0)) {
-    planes_ = torch::empty(images.sizes(), torch::kFloat64);
-  }
-  const torch::Tensor planes = planes_.narrow(0, 0, images.size(0));
-  const Stacks stacks(images);
-  stacks.for_each([&, from = images.const_data_ptr<float>(),
-                   to = planes.data_ptr<double>()](std::int64_t stack) {
-    images_to_planes(from + stack * stacks.values(), stacks.pixels, stacks.channels,
-                     to + stack * stacks.values());
+torch::Tensor AmplitudeNormalization::with_spectra_on_cpu(const torch::Tensor& images) const {
+  const torch::Tensor in = dense(images);
+  torch::Tensor out = at::empty_like(in);
+  torch::Tensor planes;
+  for_some_images(in, [&](std::int64_t begin, std::int64_t some) {
+    planes_with_wanted(spectrum_of(in.narrow(0, begin, some), planes), out.narrow(0, begin, some));
   });
-  return torch::fft::rfft2(planes).contiguous();
+  return out;
 }
 
-void AmplitudeNormalization::replace_on_cpu(torch::Tensor& spectrum) const {
+/// Writes to `out` the images whose half spectra are `spectrum` with R in the band.
+void AmplitudeNormalization::planes_with_wanted(const torch::Tensor& spectrum,
+                                                const torch::Tensor& out) const {
+  replace_on_cpu(spectrum);
+  const torch::Tensor planes =
+      torch::fft::irfft2(spectrum, torch::IntArrayRef({height_, width_})).contiguous();
+  const Stacks stacks(out);
+  stacks.for_each(
+      [&, from = planes.const_data_ptr<double>(), to = out.data_ptr<float>()](std::int64_t stack) {
+        planes_to_images(from + stack * stacks.values(), stacks.pixels, stacks.channels,
+                         to + stack * stacks.values());
+      });
+}
+
+void AmplitudeNormalization::replace_on_cpu(const torch::Tensor& spectrum) const {
   const std::int64_t channels = spectrum.size(1), columns = spectrum.size(3);
   auto* const f = reinterpret_cast<double*>(spectrum.data_ptr<c10::complex<double>>());
   at::parallel_for(0, spectrum.size(0) * channels, 1, [&](std::int64_t begin, std::int64_t end) {

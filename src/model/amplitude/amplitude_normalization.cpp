@@ -21,17 +21,17 @@ torch::Tensor with_amplitude(const torch::Tensor& spectrum, const torch::Tensor&
   return torch::where(amplitude > 0, scaled, wanted.to(scaled.scalar_type()));
 }
 
+/// The mean of each plane [B, C, 1, 1], float64.
+torch::Tensor means_of(const torch::Tensor& images) {
+  return images.mean({2, 3}, /*keepdim=*/true, torch::kFloat64);
+}
+
 /// All columns of an amplitude image [C, H, W] from those of the half spectrum [C, H, W/2+1].
 torch::Tensor whole_spectrum(const torch::Tensor& half, std::int64_t width) {
   const std::int64_t mirrored = width - half.size(2);
   // Column W-k holds |F(-y, -k)| = |F(y, k)|: rows and columns reversed, row 0 in its place.
   const torch::Tensor tail = half.narrow(2, 1, mirrored).flip({1, 2}).roll(1, 1);
   return torch::cat({half, tail}, 2);
-}
-
-/// Whether this project's own kernels take `images`; libtorch's operations take everything.
-bool for_kernels(const torch::Tensor& images) {
-  return images.is_cpu() && images.scalar_type() == torch::kFloat32 && images.dim() == 4;
 }
 
 }  // namespace
@@ -89,13 +89,25 @@ AmplitudeNormalization::AmplitudeNormalization(AmplitudeOptions options, std::in
   }
 }
 
+// What moves R and what is normalised by it share the means or the spectra of a batch.
 torch::Tensor AmplitudeNormalization::observe(const torch::Tensor& images) {
-  return apply(images, !frozen_);
+  if (frozen_ || !active()) return normalize(images);
+  const torch::NoGradGuard no_grad;
+  if (for_kernels(images)) {
+    return options_.band == Band::dc ? observe_means_on_cpu(images)
+                                     : observe_spectra_on_cpu(images);
+  }
+  return options_.band == Band::dc ? observe_means(images) : observe_spectra(images);
 }
 
 torch::Tensor AmplitudeNormalization::normalize(const torch::Tensor& images) const {
-  if (!observed_ && !frozen_) return images;
-  return const_cast<AmplitudeNormalization*>(this)->apply(images, false);
+  if (!active() || !(observed_ || frozen_)) return images;
+  const torch::NoGradGuard no_grad;
+  if (for_kernels(images)) {
+    return options_.band == Band::dc ? with_means_on_cpu(images) : with_spectra_on_cpu(images);
+  }
+  return options_.band == Band::dc ? with_means(images, means_of(images))
+                                   : with_spectra(torch::fft::rfft2(images.to(torch::kFloat64)));
 }
 
 void AmplitudeNormalization::begin_client() {
@@ -104,41 +116,45 @@ void AmplitudeNormalization::begin_client() {
 
 void AmplitudeNormalization::freeze() {
   frozen_ = true;
-  planes_.reset();  // from now on it takes some images at a time, not a batch
+  planes_.reset();  // only batches that move R are transformed as a whole
   derive();
 }
 
-torch::Tensor AmplitudeNormalization::apply(const torch::Tensor& images, bool update) {
-  if (!active()) return images;
-  torch::NoGradGuard no_grad;
-  if (for_kernels(images)) {
-    return options_.band == Band::dc ? apply_dc_on_cpu(images, update)
-                                     : apply_spectral_on_cpu(images, update);
-  }
-  return options_.band == Band::dc ? apply_dc(images, update) : apply_spectral(images, update);
+// libtorch's operations take everything.
+bool AmplitudeNormalization::for_kernels(const torch::Tensor& images) const {
+  return images.is_cpu() && images.scalar_type() == torch::kFloat32 && images.dim() == 4;
 }
 
-// x - mean(x) + R_00 / (H W), where a negative mean has phase pi and so gets -R_00.
-torch::Tensor AmplitudeNormalization::apply_dc(const torch::Tensor& images, bool update) {
-  const torch::Tensor mean = images.mean({2, 3}, /*keepdim=*/true, torch::kFloat64);
-  if (update && options_.record_spectrum) {
+torch::Tensor AmplitudeNormalization::observe_means(const torch::Tensor& images) {
+  const torch::Tensor mean = means_of(images);
+  if (options_.record_spectrum) {
     move_towards_half(torch::fft::rfft2(images.to(torch::kFloat64)).abs());
-  } else if (update) {
+  } else {
     torch::Tensor amplitude = torch::zeros_like(running_);
     const double pixels = static_cast<double>(height_ * width_);
     amplitude.select(2, 0).select(1, 0).copy_(
         (mean.abs() * pixels).to(torch::kFloat32).mean(0).flatten());
     move_towards(amplitude);
   }
+  return with_means(images, mean);
+}
+
+// x - mean(x) + R_00 / (H W), where a negative mean has phase pi and so gets -R_00.
+torch::Tensor AmplitudeNormalization::with_means(const torch::Tensor& images,
+                                                 const torch::Tensor& mean) const {
   const torch::Tensor wanted = torch::where(mean < 0, -dc_mean_, dc_mean_);
   return (images.to(torch::kFloat64) + (wanted - mean)).to(torch::kFloat32);
 }
 
 // Transforms in float64: in float32 their rounding alone flips activations that sit near zero,
 // which the golden traces notice after a round.
-torch::Tensor AmplitudeNormalization::apply_spectral(const torch::Tensor& images, bool update) {
-  torch::Tensor spectrum = torch::fft::rfft2(images.to(torch::kFloat64));
-  if (update) move_towards_half(spectrum.abs());
+torch::Tensor AmplitudeNormalization::observe_spectra(const torch::Tensor& images) {
+  const torch::Tensor spectrum = torch::fft::rfft2(images.to(torch::kFloat64));
+  move_towards_half(spectrum.abs());
+  return with_spectra(spectrum);
+}
+
+torch::Tensor AmplitudeNormalization::with_spectra(const torch::Tensor& spectrum) const {
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const Block& block = blocks_[i];
     torch::Tensor part = spectrum.narrow(2, block.row_begin, block.row_end - block.row_begin)

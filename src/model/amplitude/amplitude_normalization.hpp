@@ -69,17 +69,25 @@ class AmplitudeNormalization {
     std::int64_t row_begin, row_end, column_end;
   };
 
-  torch::Tensor apply(const torch::Tensor& images, bool update);
-  // By libtorch's operations, on any device.
-  torch::Tensor apply_dc(const torch::Tensor& images, bool update);
-  torch::Tensor apply_spectral(const torch::Tensor& images, bool update);
+  /// Whether this project's own kernels take `images`.
+  bool for_kernels(const torch::Tensor& images) const;
+
+  // By libtorch's operations, on any device. `observe_` moves R first.
+  torch::Tensor observe_means(const torch::Tensor& images);
+  torch::Tensor observe_spectra(const torch::Tensor& images);
+  torch::Tensor with_means(const torch::Tensor& images, const torch::Tensor& mean) const;
+  torch::Tensor with_spectra(const torch::Tensor& spectrum) const;  ///< Overwrites `spectrum`.
   void move_towards(const torch::Tensor& mean_amplitude);
   void move_towards_half(const torch::Tensor& half_amplitudes);
+
   // By this project's kernels, float32 on the CPU, batches [B, C, H, W] in either memory format.
-  torch::Tensor apply_dc_on_cpu(const torch::Tensor& images, bool update);
-  torch::Tensor apply_spectral_on_cpu(const torch::Tensor& images, bool update);
-  torch::Tensor spectrum_on_cpu(const torch::Tensor& images);
-  void replace_on_cpu(torch::Tensor& spectrum) const;
+  torch::Tensor observe_means_on_cpu(const torch::Tensor& images);
+  torch::Tensor observe_spectra_on_cpu(const torch::Tensor& images);
+  torch::Tensor with_means_on_cpu(const torch::Tensor& images) const;
+  torch::Tensor with_spectra_on_cpu(const torch::Tensor& images) const;
+  double shift_to_wanted(double mean, std::int64_t channel) const;
+  void replace_on_cpu(const torch::Tensor& spectrum) const;
+  void planes_with_wanted(const torch::Tensor& spectrum, const torch::Tensor& out) const;
   void move_towards_means(std::vector<double>& means, std::int64_t batch);
   void move_towards_spectrum(const torch::Tensor& spectrum);
   void derive();
@@ -90,7 +98,7 @@ class AmplitudeNormalization {
   torch::Tensor running_;
   torch::Tensor dc_mean_;                    ///< R_00 / (H W), float64 [C, 1, 1].
   std::vector<torch::Tensor> block_values_;  ///< R inside each block, float64, contiguous.
-  torch::Tensor planes_;                     ///< Kept for transforms: some images in float64.
+  torch::Tensor planes_;                     ///< A batch in float64, kept while R moves.
   bool observed_ = false;
   bool frozen_ = false;
 };
