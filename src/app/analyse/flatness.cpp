@@ -21,8 +21,8 @@ struct FlatnessOptions {
   std::int64_t directions = 0;  ///< Random ones.
   std::uint64_t seed = 0;
 
-  /// Points: w, then for each radius its random directions and the gradient.
-  std::int64_t points() const { return 1 + std::ssize(radii) * (directions + 1); }
+  /// The random directions and the gradient.
+  std::int64_t rays() const { return directions + 1; }
 };
 
 po::options_description flatness_options() {
@@ -57,23 +57,19 @@ FlatnessOptions read_options(const GivenOptions& given) {
           static_cast<std::uint64_t>(whole_option(given, "seed", 0))};
 }
 
-/// Measures all points. Collective.
+/// Measures w, then the points on each random direction, then those along the gradient. Collective.
 std::vector<LandscapePoint> measure(const FlatnessOptions& options, Landscape& landscape,
                                     const ParameterVector& weights, const torch::Tensor& gradient,
                                     const Communicator& comm) {
-  const torch::Tensor ascent = unit_direction(gradient);
+  const OffsetOf on_ray = points_on_rays(
+      [&](std::int64_t ray) {
+        return ray == options.directions ? gradient : random_direction(weights, options.seed, ray);
+      },
+      options.radii);
   const auto offset = [&](std::int64_t point) {
-    if (point == 0) return torch::zeros_like(ascent);
-    const std::int64_t radius = (point - 1) / (options.directions + 1);
-    const std::int64_t index = (point - 1) % (options.directions + 1);
-    const torch::Tensor direction =
-        index == options.directions
-            ? ascent
-            : unit_direction(random_direction(weights, options.seed, index));
-    // r d / ||d||
-    return direction * options.radii[static_cast<std::size_t>(radius)];
+    return point == 0 ? torch::zeros_like(gradient) : on_ray(point - 1);
   };
-  return landscape.at_points(options.points(), offset, comm);
+  return landscape.at_points(1 + options.rays() * std::ssize(options.radii), offset, comm);
 }
 
 /// The largest; NaN where there is one.
@@ -95,19 +91,22 @@ ResultTable flatness_table(const FlatnessOptions& options,
   const LandscapePoint& start = points.front();
   table.rows.push_back({0.0, start.loss, 0.0, start.loss, start.loss, start.metric, 0.0,
                         start.metric, start.metric});
-  auto point = points.begin() + 1;
-  for (const double radius : options.radii) {
+  const std::size_t radii = options.radii.size();
+  for (std::size_t r = 0; r < radii; ++r) {
+    const auto on_ray = [&](std::int64_t ray) {
+      return points[1 + static_cast<std::size_t>(ray) * radii + r];
+    };
     std::vector<double> losses, metrics, negative;
-    for (std::int64_t i = 0; i < options.directions; ++i, ++point) {
-      losses.push_back(point->loss);
-      metrics.push_back(point->metric);
-      negative.push_back(-point->metric);
+    for (std::int64_t ray = 0; ray < options.directions; ++ray) {
+      losses.push_back(on_ray(ray).loss);
+      metrics.push_back(on_ray(ray).metric);
+      negative.push_back(-on_ray(ray).metric);
     }
+    const LandscapePoint ascent = on_ray(options.directions);
     const Spread loss = spread(losses);
     const Spread quality = spread(metrics);
-    table.rows.push_back({radius, loss.mean, loss.std, largest(losses), point->loss, quality.mean,
-                          quality.std, -largest(negative), point->metric});
-    ++point;
+    table.rows.push_back({options.radii[r], loss.mean, loss.std, largest(losses), ascent.loss,
+                          quality.mean, quality.std, -largest(negative), ascent.metric});
   }
   return table;
 }

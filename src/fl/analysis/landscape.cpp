@@ -46,6 +46,19 @@ torch::Tensor unit_direction(const torch::Tensor& direction) {
   return (direction.to(torch::kFloat64) / norm).to(torch::kFloat32);
 }
 
+OffsetOf points_on_rays(std::function<torch::Tensor(std::int64_t)> draw,
+                        std::vector<double> radii) {
+  HARMOFL_EXPECT(!radii.empty());
+  return [draw = std::move(draw), radii = std::move(radii), direction = torch::Tensor(),
+          drawn = std::int64_t{-1}](std::int64_t point) mutable {
+    const auto ray = point / std::ssize(radii);
+    if (ray != drawn) direction = unit_direction(draw(ray));
+    drawn = ray;
+    // r d / ||d||
+    return direction * radii[static_cast<std::size_t>(point % std::ssize(radii))];
+  };
+}
+
 torch::Tensor filter_normalized(const ParameterVector& weights, const torch::Tensor& direction) {
   torch::Tensor normalized = torch::zeros_like(direction);
   for (const Slot& slot : weights.slots()) {
@@ -95,9 +108,8 @@ torch::Tensor Landscape::gradient() {
   return (sum / static_cast<double>(sites_.size())).to(torch::kFloat32);
 }
 
-std::vector<LandscapePoint> Landscape::at_points(
-    std::int64_t count, const std::function<torch::Tensor(std::int64_t)>& offset,
-    const Communicator& comm) {
+std::vector<LandscapePoint> Landscape::at_points(std::int64_t count, const OffsetOf& offset,
+                                                 const Communicator& comm) {
   // Every number is measured on one rank and 0 on the others: their sum is exact.
   std::vector<double> values(static_cast<std::size_t>(2 * count), 0.0);
   comm.agree([&] {

@@ -32,6 +32,16 @@ torch::Tensor unit_direction(const torch::Tensor& direction);
 /// first). Tensors of one dimension or none (biases, norms) get direction 0.
 torch::Tensor filter_normalized(const ParameterVector& weights, const torch::Tensor& direction);
 
+/// Gives a point's offset, float32 [parameters], from w.
+using OffsetOf = std::function<torch::Tensor(std::int64_t point)>;
+
+/// The points at lengths `radii` along `count` rays, ray after ray: point i lies at
+///     r d / ||d||_2        d = draw(i / radii), r = radii[i % radii]
+/// Every ray is drawn once for all of its radii as long as the points are asked for in order; one ray
+/// is kept at a time.
+OffsetOf points_on_rays(std::function<torch::Tensor(std::int64_t ray)> draw,
+                        std::vector<double> radii);
+
 /// What is measured at one point: means over sites, each site alike.
 struct LandscapePoint {
   double loss = 0.0;
@@ -63,8 +73,7 @@ class Landscape {
   /// Measures at w + offset(0), ..., w + offset(count - 1): point i on rank i modulo ranks. Every
   /// rank gets all of them, the same bits for any number of ranks. Expects the same arguments,
   /// model and sites on every rank. Collective.
-  std::vector<LandscapePoint> at_points(std::int64_t count,
-                                        const std::function<torch::Tensor(std::int64_t)>& offset,
+  std::vector<LandscapePoint> at_points(std::int64_t count, const OffsetOf& offset,
                                         const Communicator& comm);
 
  private:

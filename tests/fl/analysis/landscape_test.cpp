@@ -80,6 +80,38 @@ TEST(UnitDirection, has_length_one_or_zero) {
   EXPECT_TRUE(same_bits(unit_direction(torch::zeros({3})), torch::zeros({3})));
 }
 
+TEST(PointsOnRays, draws_each_direction_once_and_scales_it_by_every_radius) {
+  std::vector<std::int64_t> drawn;
+  const torch::Tensor rays = torch::randn({2, 50});
+  const OffsetOf offset = points_on_rays(
+      [&](std::int64_t ray) {
+        drawn.push_back(ray);
+        return rays[ray];
+      },
+      {0.5, 1.0, 4.0});
+  std::vector<torch::Tensor> points;
+  for (std::int64_t point = 0; point < 6; ++point) points.push_back(offset(point));
+  EXPECT_EQ(drawn, (std::vector<std::int64_t>{0, 1}));
+  for (std::size_t ray : {0U, 1U}) {
+    const torch::Tensor unit = points[3 * ray + 1];
+    EXPECT_TRUE(same_bits(unit, unit_direction(rays[static_cast<std::int64_t>(ray)])));
+    EXPECT_TRUE(same_bits(points[3 * ray], unit * 0.5));
+    EXPECT_TRUE(same_bits(points[3 * ray + 2], unit * 4.0));
+  }
+}
+
+TEST(PointsOnRays, may_be_asked_for_some_points_only) {
+  const torch::Tensor rays = torch::randn({3, 50});
+  const auto draw = [&](std::int64_t ray) { return rays[ray]; };
+  const OffsetOf all = points_on_rays(draw, {0.5, 2.0});
+  const OffsetOf some = points_on_rays(draw, {0.5, 2.0});
+  std::vector<torch::Tensor> points;
+  for (std::int64_t point = 0; point < 6; ++point) points.push_back(all(point));
+  for (const std::int64_t point : {1, 4, 0}) {
+    EXPECT_TRUE(same_bits(some(point), points[static_cast<std::size_t>(point)])) << point;
+  }
+}
+
 TEST(FilterNormalized, gives_every_filter_the_norm_of_the_weights) {
   for (const bool channels_last : {false, true}) {
     const Model model = model_of(NormKind::batch, channels_last);
