@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import shutil
+import subprocess
 
 import support
 from support import harmofl
@@ -45,6 +46,16 @@ class Analysing:
                               "--split", split, "--output", table))
         values = [row[name] for row in json.loads(table.read_text()).values()]
         return sum(values) / len(values)
+
+    def assert_done_follows_the_table(self, kind, *arguments):
+        """On one terminal, for stdout and stderr, the line with the files comes after the whole table."""
+        command = (support.HARMOFL, "analyse", kind, "--checkpoint", self.checkpoint, "--shards",
+                   self.shards, "--output", self.folder, *map(str, arguments))
+        both = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=True, timeout=150).stdout
+        table = self.succeeds(self.analyse(kind, *arguments)).stdout
+        self.assertIn(table, both)
+        self.assertTrue(both.splitlines()[-1].startswith("done: "), both)
 
     def same_files_at_any_number_of_ranks(self, kind, *arguments):
         texts = set()
@@ -196,6 +207,14 @@ class Refusals(Analysing, support.ProgramTest):
 
 
 class Output(Analysing, support.ProgramTest):
+    def test_is_a_whole_table_and_then_where_the_files_are(self):
+        self.checkpoint = support.trained() / "checkpoint.h5"
+        for kind, arguments in {"gradients": (), "spectra": (), "drift": (),
+                                "flatness": ("--radii", 0.1, "--directions", 1),
+                                "surface": ("--points", 2)}.items():
+            with self.subTest(kind=kind):
+                self.assert_done_follows_the_table(kind, *arguments)
+
     def test_is_the_folder_of_the_checkpoint_by_default(self):
         checkpoint = shutil.copy(self.checkpoint, self.folder / "model.h5")
         self.succeeds(harmofl("analyse", "spectra", "--checkpoint", checkpoint, "--shards",

@@ -165,8 +165,8 @@ double norm_of(const torch::Tensor& values) {
   return values.to(torch::kFloat64).norm().item<double>();
 }
 
-void write_results(const Analysis& analysis, const nlohmann::ordered_json& facts,
-                   const ResultTable& table, const Communicator& comm) {
+void report_results(const Analysis& analysis, const nlohmann::ordered_json& facts,
+                    const ResultTable& table, const std::string& text, const Communicator& comm) {
   const AnalysisOptions& options = analysis.options;
   const auto file = [&](const char* type) { return options.output / (options.kind + type); };
   comm.agree([&] {
@@ -176,6 +176,7 @@ void write_results(const Analysis& analysis, const nlohmann::ordered_json& facts
     write_text_file(file(".json"), json_text(all, table));
     write_text_file(file(".csv"), csv_text(table));
   });
+  print(text, comm);
   log::info(concat("done: ", options.output.string(), " holds ", options.kind, ".json, ",
                    options.kind, ".csv"));
 }

@@ -73,9 +73,9 @@ Landscape open_landscape(const Analysis& analysis, const Communicator& comm);
 double norm_of(const torch::Tensor& values);
 
 /// Writes `<kind>.json`, which holds where the results come from, `facts` and the table, and
-/// `<kind>.csv`, the table: atomically, and on the root, whose `facts` and `table` alone count.
-/// Collective.
-void write_results(const Analysis& analysis, const nlohmann::ordered_json& facts,
-                   const ResultTable& table, const Communicator& comm);
+/// `<kind>.csv`, the table: atomically. Then prints `text` whole, and after it logs where the files
+/// are. On the root, whose arguments alone count. Collective.
+void report_results(const Analysis& analysis, const nlohmann::ordered_json& facts,
+                    const ResultTable& table, const std::string& text, const Communicator& comm);
 
 }  // namespace harmofl

@@ -109,9 +109,8 @@ ExitCode analyse_drift(const Arguments& arguments, const Communicator& comm) {
       open_federation(analysis->options.shards, comm, partition_options(analysis->loaded.config));
   const std::vector<RoundDrift> measured = measure(*analysis, federation, rounds, fresh, comm);
   const ResultTable table = drift_table(federation, measured);
-  write_results(*analysis, {{"parameters", analysis->model().parameter_count()}, {"fresh", fresh}},
-                table, comm);
-  print(plain_text(table), comm);
+  report_results(*analysis, {{"parameters", analysis->model().parameter_count()}, {"fresh", fresh}},
+                table, plain_text(table), comm);
   return ExitCode::done;
 }
 

@@ -126,15 +126,14 @@ ExitCode analyse_flatness(const Arguments& arguments, const Communicator& comm) 
   const auto points = measure(options, landscape, weights, gradient, comm);
   const std::string metric(main_metric(analysis->federation.shape.task));
   const ResultTable table = flatness_table(options, points, metric);
-  write_results(*analysis,
+  report_results(*analysis,
                 {{"metric", metric},
                  {"directions", options.directions},
                  {"seed", options.seed},
                  {"parameters", weights.parameters().numel()},
                  {"weight_norm", norm_of(weights.parameters())},
                  {"gradient_norm", norm_of(gradient)}},
-                table, comm);
-  print(plain_text(table), comm);
+                table, plain_text(table), comm);
   return ExitCode::done;
 }
 

@@ -59,8 +59,7 @@ ExitCode analyse_gradients(const Arguments& arguments, const Communicator& comm)
     table = gradients_table(analysis->federation, found);
     facts = {{"parameters", analysis->model().parameter_count()}, {"mean_norm", found.mean_norm}};
   }
-  write_results(*analysis, facts, table, comm);
-  print(plain_text(table), comm);
+  report_results(*analysis, facts, table, plain_text(table), comm);
   return ExitCode::done;
 }
 

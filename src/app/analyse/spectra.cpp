@@ -99,15 +99,15 @@ ExitCode analyse_spectra(const Arguments& arguments, const Communicator& comm) {
   }
   const SpectrumSpread before = spectrum_spread(all_before);
   const SpectrumSpread after = spectrum_spread(all_after);
-  write_results(*analysis,
+  report_results(*analysis,
                 {{"band", band_text(amplitude)},
                  {"normalised", amplitude.band != Band::off},
                  {"spread_dc_before", before.dc},
                  {"spread_dc_after", after.dc},
                  {"spread_others_before", before.rest},
                  {"spread_others_after", after.rest}},
-                spectra_table(analysis->federation, sites, frequencies, before, after), comm);
-  print(spectra_text(analysis->federation, sites, before, after, amplitude), comm);
+                spectra_table(analysis->federation, sites, frequencies, before, after),
+                spectra_text(analysis->federation, sites, before, after, amplitude), comm);
   return ExitCode::done;
 }
 

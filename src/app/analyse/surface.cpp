@@ -101,15 +101,14 @@ ExitCode analyse_surface(const Arguments& arguments, const Communicator& comm) {
   const auto points = landscape.at_points(std::ssize(axis) * std::ssize(axis), offset, comm);
   const std::string metric(main_metric(analysis->federation.shape.task));
   const ResultTable table = surface_table(axis, points, metric);
-  write_results(*analysis,
+  report_results(*analysis,
                 {{"metric", metric},
                  {"points", axis.size()},
                  {"span", axis.back()},
                  {"seed", options.seed},
                  {"weight_norm", norm_of(weights.parameters())},
                  {"direction_norms", {norm_of(d1), norm_of(d2)}}},
-                table, comm);
-  print(surface_text(axis, table), comm);
+                table, surface_text(axis, table), comm);
   return ExitCode::done;
 }
 
