@@ -66,7 +66,11 @@ def make_rows(summaries, metric):
     if not rows or all(cell == "-" for row in rows for cell in row[1:]):
         raise RunError(f'none of the runs has the metric "{metric}" at any site')
     for name in ("mean", "std"):
-        values = [number((test.get(name) or {}).get(metric)) for test in tests]
+        # One site has no spread.
+        values = [
+            number((test.get(name) or {}).get(metric)) if name == "mean" or len(test["sites"]) > 1 else None
+            for test in tests
+        ]
         if values != [None] * len(values):
             row = result_row(name, values)
             rows.append(row[: len(values) + 1] + [""] if name == "std" and len(values) == 2 else row)

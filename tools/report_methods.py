@@ -12,7 +12,7 @@ import argparse
 import pathlib
 import statistics
 
-from report_study import of_method, spread, summaries, table
+from report_study import deviations, of_method, spread, summaries, table
 
 
 def methods_of(runs):
@@ -44,7 +44,7 @@ def overview(study, runs):
             learning_rate(study, method),
             spread([run["test"]["mean"]["dice"] for run in group]),
             spread([run["val"]["mean"]["dice"] for run in group]),
-            spread([run["test"]["std"]["dice"] for run in group]),
+            spread(deviations(group)),
             " ".join(str(run["best_round"]) for run in group),
             f"{min(train):.2f}",
             f"{sent / 1e6:.2f}",

@@ -10,6 +10,7 @@ matplotlib for the picture only (tools/install-deps.sh puts it in .deps/venv).
 
 import argparse
 import json
+import math
 import pathlib
 import statistics
 
@@ -36,8 +37,15 @@ def table(heads, rows):
     return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
 
 
+def deviations(runs):
+    """The standard deviation over the sites of each run's test Dice; none of a run with one site."""
+    return [run["test"]["std"]["dice"] for run in runs if len(run["test"]["sites"]) > 1]
+
+
 def spread(values):
-    """Mean, and the standard deviation (n - 1) where there is more than one value."""
+    """Mean, and the standard deviation (n - 1) where there is more than one value; "-" of none."""
+    if not values:
+        return "-"
     mean = f"{statistics.mean(values):.3f}"
     return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.3f}"
 
@@ -73,7 +81,7 @@ def final_table(runs):
     )
     rows.append(
         ["std over sites"]
-        + [spread([run["test"]["std"]["dice"] for run in group]) for group in by_method.values()]
+        + [spread(deviations(group)) for group in by_method.values()]
     )
     rows.append(
         ["best round"] + [" ".join(str(run["best_round"]) for run in group) for group in by_method.values()]
@@ -127,7 +135,7 @@ def draw(study, runs, path):
         per_site = [[run["test"]["sites"][site]["dice"] for run in of_method(runs, method)] for site in sites]
         right.bar([k + (index - 1.5) * 0.2 for k in range(len(sites))],
                   [statistics.mean(values) for values in per_site], 0.2, color=f"C{index}",
-                  yerr=[statistics.stdev(v) if len(v) > 1 else 0 for v in per_site], ecolor="0.3")
+                  yerr=[statistics.stdev(v) if len(v) > 1 else math.nan for v in per_site], ecolor="0.3")
     left.set(xlabel="rounds", ylabel="test Dice, mean of six sites")
     left.legend(fontsize=8, loc="lower right")
     right.set(ylabel="test Dice at the best round", xticks=range(len(sites)), xticklabels=sites)

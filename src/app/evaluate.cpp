@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <iomanip>
 #include <optional>
 #include <sstream>
@@ -48,10 +49,13 @@ std::string table_text(const std::vector<Score>& scores, const Federation& feder
     }
     out << (score.values.empty() ? "  no samples\n" : "\n");
   }
-  out << std::left << std::setw(20) << "mean ± std of sites";
+  const bool several =
+      std::ranges::any_of(columns, [](const auto& c) { return c.second.size() > 1; });
+  out << std::left << std::setw(20) << (several ? "mean ± std of sites" : "mean of sites");
   for (const auto& [name, values] : columns) {
     const Spread s = spread(values);
-    out << "  " << name << " " << fixed(s.mean, 4) << " ± " << fixed(s.std, 4);
+    out << "  " << name << " " << fixed(s.mean, 4);
+    if (s.std) out << " ± " << fixed(*s.std, 4);
   }
   return out.str() + "\n";
 }

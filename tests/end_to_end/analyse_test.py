@@ -87,10 +87,17 @@ class Flatness(Analysing, support.ProgramTest):
     def test_gives_the_same_files_at_any_number_of_ranks(self):
         self.same_files_at_any_number_of_ranks("flatness", "--radii", "0.1,1", "--directions", 2)
 
-    def test_values_that_are_no_numbers_are_empty(self):
+    def test_values_that_are_not_numbers_are_empty(self):
         self.succeeds(self.analyse("flatness", "--radii", "1e38", "--directions", 1))
         row = self.results("flatness")["rows"][1]
         self.assertIsNone(row["loss_gradient"])
+
+    def test_one_direction_has_no_spread(self):
+        result = self.succeeds(self.analyse("flatness", "--radii", "0.1", "--directions", 1))
+        row = self.results("flatness")["rows"][1]
+        self.assertIsNone(row["loss_std"])
+        self.assertIsNone(row["dice_std"])
+        self.assertEqual(result.stdout.splitlines()[2].split()[2], "-")
 
 
 class Surface(Analysing, support.ProgramTest):

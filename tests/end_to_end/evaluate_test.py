@@ -46,6 +46,13 @@ class Evaluate(support.ProgramTest):
             for name, value in row.items():
                 self.assertAlmostEqual(rows[site][name], value, delta=6e-5, msg=f"{site} {name}")
 
+    def test_one_site_has_no_spread(self):
+        self.shards = support.synthesize(self.folder / "one", sites=1)
+        text = self.succeeds(self.evaluate(self.run_folder / "best.h5")).stdout
+        self.assertEqual(len(text.splitlines()), 2)
+        self.assertTrue(text.splitlines()[1].startswith("mean of sites"), text)
+        self.assertNotIn("±", text)
+
     def test_other_splits(self):
         table = self.folder / "val.json"
         self.succeeds(self.evaluate(self.run_folder / "best.h5", "--split", "val", "--output",

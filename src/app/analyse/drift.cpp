@@ -110,7 +110,7 @@ ExitCode analyse_drift(const Arguments& arguments, const Communicator& comm) {
   const std::vector<RoundDrift> measured = measure(*analysis, federation, rounds, fresh, comm);
   const ResultTable table = drift_table(federation, measured);
   report_results(*analysis, {{"parameters", analysis->model().parameter_count()}, {"fresh", fresh}},
-                table, plain_text(table), comm);
+                 table, plain_text(table), comm);
   return ExitCode::done;
 }
 

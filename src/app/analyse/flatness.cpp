@@ -82,6 +82,11 @@ double largest(const std::vector<double>& values) {
   return found;
 }
 
+/// Null where there is one direction only.
+nlohmann::json std_cell(const Spread& values) {
+  return values.std ? nlohmann::json(*values.std) : nlohmann::json();
+}
+
 /// radius | loss: mean, std, largest over directions, along the gradient | the metric likewise.
 ResultTable flatness_table(const FlatnessOptions& options,
                            const std::vector<LandscapePoint>& points, const std::string& metric) {
@@ -105,8 +110,8 @@ ResultTable flatness_table(const FlatnessOptions& options,
     const LandscapePoint ascent = on_ray(options.directions);
     const Spread loss = spread(losses);
     const Spread quality = spread(metrics);
-    table.rows.push_back({options.radii[r], loss.mean, loss.std, largest(losses), ascent.loss,
-                          quality.mean, quality.std, -largest(negative), ascent.metric});
+    table.rows.push_back({options.radii[r], loss.mean, std_cell(loss), largest(losses), ascent.loss,
+                          quality.mean, std_cell(quality), -largest(negative), ascent.metric});
   }
   return table;
 }
@@ -127,13 +132,13 @@ ExitCode analyse_flatness(const Arguments& arguments, const Communicator& comm) 
   const std::string metric(main_metric(analysis->federation.shape.task));
   const ResultTable table = flatness_table(options, points, metric);
   report_results(*analysis,
-                {{"metric", metric},
-                 {"directions", options.directions},
-                 {"seed", options.seed},
-                 {"parameters", weights.parameters().numel()},
-                 {"weight_norm", norm_of(weights.parameters())},
-                 {"gradient_norm", norm_of(gradient)}},
-                table, plain_text(table), comm);
+                 {{"metric", metric},
+                  {"directions", options.directions},
+                  {"seed", options.seed},
+                  {"parameters", weights.parameters().numel()},
+                  {"weight_norm", norm_of(weights.parameters())},
+                  {"gradient_norm", norm_of(gradient)}},
+                 table, plain_text(table), comm);
   return ExitCode::done;
 }
 

@@ -12,17 +12,18 @@ namespace {
 
 using nlohmann::json;
 
-bool is_finite(const json& cell) {
-  return !cell.is_number_float() || std::isfinite(cell.get<double>());
+bool has_value(const json& cell) {
+  return !cell.is_null() && (!cell.is_number_float() || std::isfinite(cell.get<double>()));
 }
 
 std::string csv_cell(const json& cell) {
   if (cell.is_string()) return csv_field(cell.get<std::string>());
-  return is_finite(cell) ? cell.dump() : "";
+  return has_value(cell) ? cell.dump() : "";
 }
 
 std::string plain_cell(const json& cell) {
   if (cell.is_string()) return cell.get<std::string>();
+  if (cell.is_null()) return "-";
   if (!cell.is_number_float()) return cell.dump();
   std::ostringstream out;
   out << std::setprecision(5) << cell.get<double>();

@@ -70,7 +70,9 @@ std::string spectra_text(const Federation& federation, const std::vector<SiteSpe
                           sites[i].after.front(), mean_without_dc(sites[i].before),
                           mean_without_dc(sites[i].after)});
   }
-  table.rows.push_back({"spread of sites", before.dc, after.dc, before.rest, after.rest});
+  if (sites.size() > 1) {
+    table.rows.push_back({"spread of sites", before.dc, after.dc, before.rest, after.rest});
+  }
   const std::string note = amplitude.band == Band::off
                                ? "amplitude.band = off: nothing is normalised, after = before\n"
                                : "amplitude.band = " + band_text(amplitude) + "\n";
@@ -100,14 +102,14 @@ ExitCode analyse_spectra(const Arguments& arguments, const Communicator& comm) {
   const SpectrumSpread before = spectrum_spread(all_before);
   const SpectrumSpread after = spectrum_spread(all_after);
   report_results(*analysis,
-                {{"band", band_text(amplitude)},
-                 {"normalised", amplitude.band != Band::off},
-                 {"spread_dc_before", before.dc},
-                 {"spread_dc_after", after.dc},
-                 {"spread_others_before", before.rest},
-                 {"spread_others_after", after.rest}},
-                spectra_table(analysis->federation, sites, frequencies, before, after),
-                spectra_text(analysis->federation, sites, before, after, amplitude), comm);
+                 {{"band", band_text(amplitude)},
+                  {"normalised", amplitude.band != Band::off},
+                  {"spread_dc_before", before.dc},
+                  {"spread_dc_after", after.dc},
+                  {"spread_others_before", before.rest},
+                  {"spread_others_after", after.rest}},
+                 spectra_table(analysis->federation, sites, frequencies, before, after),
+                 spectra_text(analysis->federation, sites, before, after, amplitude), comm);
   return ExitCode::done;
 }
 

@@ -102,13 +102,13 @@ ExitCode analyse_surface(const Arguments& arguments, const Communicator& comm) {
   const std::string metric(main_metric(analysis->federation.shape.task));
   const ResultTable table = surface_table(axis, points, metric);
   report_results(*analysis,
-                {{"metric", metric},
-                 {"points", axis.size()},
-                 {"span", axis.back()},
-                 {"seed", options.seed},
-                 {"weight_norm", norm_of(weights.parameters())},
-                 {"direction_norms", {norm_of(d1), norm_of(d2)}}},
-                table, surface_text(axis, table), comm);
+                 {{"metric", metric},
+                  {"points", axis.size()},
+                  {"span", axis.back()},
+                  {"seed", options.seed},
+                  {"weight_norm", norm_of(weights.parameters())},
+                  {"direction_norms", {norm_of(d1), norm_of(d2)}}},
+                 table, surface_text(axis, table), comm);
   return ExitCode::done;
 }
 

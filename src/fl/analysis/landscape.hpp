@@ -37,8 +37,8 @@ using OffsetOf = std::function<torch::Tensor(std::int64_t point)>;
 
 /// The points at lengths `radii` along `count` rays, ray after ray: point i lies at
 ///     r d / ||d||_2        d = draw(i / radii), r = radii[i % radii]
-/// Every ray is drawn once for all of its radii as long as the points are asked for in order; one ray
-/// is kept at a time.
+/// Every ray is drawn once for all of its radii as long as the points are asked for in order; one
+/// ray is kept at a time.
 OffsetOf points_on_rays(std::function<torch::Tensor(std::int64_t ray)> draw,
                         std::vector<double> radii);
 

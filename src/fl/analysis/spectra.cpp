@@ -72,7 +72,7 @@ SpectrumSpread spectrum_spread(const std::vector<std::vector<double>>& sites) {
     std::vector<double> values;
     for (const auto& site : sites) values.push_back(site[r]);
     const Spread s = spread(values);
-    found.by_radius.push_back(s.std / s.mean);
+    found.by_radius.push_back(s.std ? *s.std / s.mean : std::numeric_limits<double>::quiet_NaN());
   }
   const auto& cv = found.by_radius;
   found.dc = cv.empty() ? std::numeric_limits<double>::quiet_NaN() : cv.front();

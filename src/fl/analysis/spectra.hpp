@@ -53,7 +53,7 @@ SiteSpectra site_spectra(const AmplitudeNormalization& amplitude, const Samples&
 /// How far sites' spectra lie apart.
 struct SpectrumSpread {
   /// Coefficient of variation over sites of each bin: sample standard deviation / mean. NaN where
-  /// the mean is 0.
+  /// the mean is 0, and with one site.
   std::vector<double> by_radius;
   double dc = 0.0;    ///< That of bin 0.
   double rest = 0.0;  ///< Mean of bins 1, 2, ...; NaN when there are none.

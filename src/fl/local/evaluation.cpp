@@ -47,9 +47,10 @@ Spread spread(const std::vector<double>& values) {
   if (values.empty()) return {};
   const double count = static_cast<double>(values.size());
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
+  if (values.size() < 2) return {mean, std::nullopt};
   double squares = 0.0;
   for (const double value : values) squares += (value - mean) * (value - mean);
-  return {mean, values.size() > 1 ? std::sqrt(squares / (count - 1.0)) : 0.0};
+  return {mean, std::sqrt(squares / (count - 1.0))};
 }
 
 }  // namespace harmofl

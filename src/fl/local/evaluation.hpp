@@ -9,6 +9,7 @@
 #include "model/model.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,7 @@ std::vector<Score> gather_scores(const std::vector<Score>& scores, const Communi
 /// Mean and sample standard deviation over sites.
 struct Spread {
   double mean = 0.0;
-  double std = 0.0;
+  std::optional<double> std;  ///< None of fewer than two values.
 };
 Spread spread(const std::vector<double>& values);
 

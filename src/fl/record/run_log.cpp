@@ -55,8 +55,9 @@ json table_of(const SiteValues& sites) {
     for (const auto& [name, value] : values) columns[name].push_back(value);
   }
   for (const auto& [name, values] : columns) {
-    table["mean"][name] = number(spread(values).mean);
-    table["std"][name] = number(spread(values).std);
+    const auto [mean, std] = spread(values);
+    table["mean"][name] = number(mean);
+    table["std"][name] = std ? number(*std) : json(nullptr);
   }
   return table;
 }

@@ -155,5 +155,11 @@ TEST(SpectrumSpread, is_the_coefficient_of_variation) {
   EXPECT_DOUBLE_EQ(found.rest, std::sqrt(50.0) / 20.0);
 }
 
+TEST(SpectrumSpread, of_one_site_is_none) {
+  const SpectrumSpread found = spectrum_spread({{1.0, 4.0, 5.0}});
+  EXPECT_TRUE(std::isnan(found.dc));
+  EXPECT_TRUE(std::isnan(found.rest));
+}
+
 }  // namespace
 }  // namespace harmofl

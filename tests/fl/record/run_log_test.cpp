@@ -80,6 +80,14 @@ TEST(RunLog, sums_up_the_best_round_by_site_with_mean_and_deviation) {
   EXPECT_NEAR(summary.at("val").at("mean").at("dice"), 0.6, 1e-12);
 }
 
+TEST(RunLog, gives_one_site_no_deviation) {
+  RunLog log(two_sites(), nullptr);
+  log.record(RoundId{0}, {score(0, Split::val, 0.5), score(0, Split::test, 0.4)});
+  const json summary = summary_of(log);
+  EXPECT_EQ(summary.at("test").at("mean").at("dice"), 0.4);
+  EXPECT_TRUE(summary.at("test").at("std").at("dice").is_null());
+}
+
 TEST(RunLog, writes_a_line_a_site_and_split) {
   const test::TempFolder folder;
   const RunFolder run_folder(folder / "run", false);
