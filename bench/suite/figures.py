@@ -34,8 +34,9 @@ def table(figures):
                         f"{row['goal'] or '-':8} {row['what']}")
             continue
         low, high = row["spread"]
+        spread = f"{low:.3f} to {high:.3f}" if row["repeats"] > 1 else "-"  # one pair has none
         rows.append(f"{row['name']:34} {row['ours']:11.5g} {row['other']:11.5g} "
-                    f"{row['ratio']:7.3f}  {f'{low:.3f} to {high:.3f}':16} {row['goal'] or '-':8} "
+                    f"{row['ratio']:7.3f}  {spread:16} {row['goal'] or '-':8} "
                     f"{row['what']}")
     return "\n".join(rows)
 

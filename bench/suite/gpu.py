@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import statistics
 import subprocess
+from dataclasses import dataclass
 
 from .cluster import allreduce_rows
 from .figures import figure, missing, speedup
@@ -11,10 +12,19 @@ from .programs import (BUILD, HARMOFL, PEERS, Refused, Worker, chosen, peer_pyth
                        run_or_error)
 from .step import CASES, QUICK, measure, words
 
-# precision, format, CUDA graphs
-VARIANTS = (("fp32", "contiguous", "false"), ("tf32", "contiguous", "false"),
-            ("tf32", "channels-last", "false"), ("tf32", "channels-last", "true"),
-            ("bf16", "channels-last", "false"), ("bf16", "channels-last", "true"))
+
+@dataclass(frozen=True)
+class Variant:
+    """How both sides compute a step."""
+
+    precision: str
+    layout: str
+    graphs: bool = False  # CUDA graphs, on harmofl's side
+
+
+VARIANTS = (Variant("fp32", "contiguous"), Variant("tf32", "contiguous"),
+            Variant("tf32", "channels-last"), Variant("tf32", "channels-last", graphs=True),
+            Variant("bf16", "channels-last"), Variant("bf16", "channels-last", graphs=True))
 REPEATS, STEPS = 5, 10
 SECONDS = 4  # of steps, while the GPU is watched
 
@@ -53,7 +63,7 @@ def busy_share(worker, seconds_a_step):
 
 
 def compare(folder, case, variant, python, environment):
-    precision, layout, graphs = variant
+    precision, layout = variant.precision, variant.layout
     shares = {name: folder / f"share-{name}" for name in ("eager", "compile")}
 
     def pytorch(name):
@@ -62,11 +72,12 @@ def compare(folder, case, variant, python, environment):
                        *words(folder, case, precision, layout, 1, device="cuda",
                               profile=shares[name], compile=compiled)), environment=environment)
 
-    name = f"gpu {case[0]} {precision} {layout}{' graphs' if graphs == 'true' else ''}"
+    name = f"gpu {case.name} {precision} {layout}{' graphs' if variant.graphs else ''}"
     with contextlib.ExitStack() as stack:
         workers = {"ours": stack.enter_context(Worker(
             (BUILD / "bench/bench_step",
-             *words(folder, case, precision, layout, 1, device="cuda", graphs=graphs))))}
+             *words(folder, case, precision, layout, 1, device="cuda",
+                    graphs="true" if variant.graphs else "false"))))}
         for other in shares:
             workers[other] = stack.enter_context(pytorch(other))
         found = measure(case, precision, workers, REPEATS, STEPS)
@@ -104,4 +115,4 @@ def gpu(quick, folder):
             try:
                 yield from compare(folder, case, variant, python, environment)
             except SystemExit as problem:  # torch.compile wants more than torch: triton, a compiler
-                yield missing(f"gpu {case[0]} {variant[0]}", str(problem)[-300:])
+                yield missing(f"gpu {case.name} {variant.precision}", str(problem)[-300:])

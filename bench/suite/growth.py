@@ -5,11 +5,21 @@ The line is a least-squares fit of the relative errors, so that small and large 
 
 import json
 import statistics
+from dataclasses import dataclass
 
 from .figures import figure
 from .programs import BUILD, CORES, mpirun, pinned, rounds, run, synthesize, train
 
 ROUNDS = 4  # the first warms up, the last is evaluated
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run was found to take."""
+
+    seconds: float  # of a round
+    memory: int     # bytes, the most of a rank before evaluation
+    parameters: int
 
 
 def fit(xs, ys):
@@ -24,7 +34,7 @@ def fit(xs, ys):
 
 
 def measure(shards, output, ranks, arguments):
-    """Seconds of a round, most memory of a rank before evaluation, parameters."""
+    """One run of `ranks` ranks, as Measured."""
     command = train(shards, output, "--run.rounds", ROUNDS, "--run.save_every", 100_000,
                     "--device.threads", 1, "--model.memory_format", "channels-last", *arguments)
     environment = {"OMPI_MCA_mpi_yield_when_idle": "1"} if ranks > len(CORES) else {}
@@ -33,15 +43,15 @@ def measure(shards, output, ranks, arguments):
     run(pinned(ranks, *command))
     lines = rounds(output)[1:-1]
     parameters = json.loads((output / "run.json").read_text())["model_parameters"]
-    return (statistics.median(line["seconds"] for line in lines),
-            lines[-1]["peak_memory_bytes"]["max"], parameters)
+    return Measured(statistics.median(line["seconds"] for line in lines),
+                    lines[-1]["peak_memory_bytes"]["max"], parameters)
 
 
 def curve(name, unit_of_x, points):
-    """Rows of a curve: for each point (x, seconds, bytes) both quantities against their lines."""
-    xs = [x for x, _, _ in points]
-    for quantity, unit, ys in (("seconds", "s", [y for _, y, _ in points]),
-                               ("memory", "bytes", [y for _, _, y in points])):
+    """Rows of a curve: for each point, {x: Measured}, both quantities against their lines."""
+    xs = list(points)
+    for quantity, unit in {"seconds": "s", "memory": "bytes"}.items():
+        ys = [getattr(point, quantity) for point in points.values()]
         constant, slope = fit(xs, ys)
         line = f"{constant:.4g} + {slope:.4g} per {unit_of_x}"
         for x, y in zip(xs, ys):
@@ -68,11 +78,10 @@ def clients(quick, folder):
     """5 images a client: all of the clients train, or ten of them."""
     numbers = (4, 8) if quick else (10, 100, 1000, 2500, 5000)
     for name, cohort in (("clients that train", 0), ("clients, 10 train", numbers[0])):
-        points = []
+        points = {}
         for number in numbers:
             output = folder / f"{name.replace(' ', '-')}-{number}"
-            points.append((number, *measure(labels(folder, 5 * number), output, 1,
-                                            cnn(number, cohort, 5))[:2]))
+            points[number] = measure(labels(folder, 5 * number), output, 1, cnn(number, cohort, 5))
         yield from curve(name, "client", points)
 
 
@@ -84,35 +93,33 @@ def parameters(quick, folder):
     for network, sizes in widths.items():
         task = "segmentation" if network == "unet" else "classification"
         synthesize(folder / f"growth-{network}", 1, 4, "64x64", task)
-        points = []
+        points = {}
         for width in sizes:
-            seconds, memory, count = measure(
+            found = measure(
                 folder / f"growth-{network}", folder / f"growth-{network}-{width}", 1,
                 ("--model.name", network, "--model.width", width, "--data.batch_size", 4))
-            points.append((count, seconds, memory))
+            points[found.parameters] = found
         yield from curve(f"parameters {network}", "parameter", points)
 
 
 def pixels(quick, folder):
     """One client of one batch of 4 images, U-Net of width 16, HarmoFL's step with Adam."""
-    points = []
+    points = {}
     for side in (32, 48) if quick else (64, 96, 128, 192, 256, 384):
         shards = folder / f"growth-side-{side}"
         synthesize(shards, 1, 4, f"{side}x{side}", "segmentation")
         width = 4 if quick else 16
-        seconds, memory, _ = measure(shards, folder / f"growth-run-{side}", 1,
-                                     ("--model.width", width, "--data.batch_size", 4))
-        points.append((side * side, seconds, memory))
+        points[side * side] = measure(shards, folder / f"growth-run-{side}", 1,
+                                      ("--model.width", width, "--data.batch_size", 4))
     yield from curve("pixels", "pixel", points)
 
 
 def ranks(quick, folder):
     """The same work in all, shared out: against work / ranks + constant."""
-    number, points = (4, []) if quick else (100, [])
+    number, points = 4 if quick else 100, {}
     for count in (1, 2) if quick else (1, 2, 4):
         output = folder / f"growth-ranks-{count}"
-        points.append((1 / count, *measure(labels(folder, 20 * number), output, count,
-                                           cnn(number, 0, 10))[:2]))
+        points[1 / count] = measure(labels(folder, 20 * number), output, count, cnn(number, 0, 10))
     for row in curve("1/ranks", "1/ranks", points):
         if row["x"] < 1 / len(CORES):
             row["what"] += f"; more ranks than the {len(CORES)} cores"

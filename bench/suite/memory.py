@@ -1,6 +1,7 @@
 """Memory of a rank: with many clients, and against what a step needs."""
 
 import json
+from dataclasses import dataclass
 
 from .cluster import CNN
 from .figures import figure, missing
@@ -23,10 +24,20 @@ def many_clients(quick, folder):
                  f"peak memory of a rank of two: {many} clients over {few} with the same images")
 
 
-# name, network, width, side, batch, task
-CASES = (("unet", "unet", 32, 128, 8, "segmentation"),
-         ("densenet121", "densenet121", 32, 96, 32, "classification"))
-QUICK = (("unet", "unet", 4, 32, 4, "segmentation"),)
+@dataclass(frozen=True)
+class Case:
+    """A network and a batch of its images."""
+
+    network: str
+    width: int
+    side: int   # pixels
+    batch: int  # images
+    task: str
+
+
+CASES = (Case("unet", width=32, side=128, batch=8, task="segmentation"),
+         Case("densenet121", width=32, side=96, batch=32, task="classification"))
+QUICK = (Case("unet", width=4, side=32, batch=4, task="segmentation"),)
 # Of the parameters: state, gradients, perturbation, global model, sum, two moments.
 COPIES = 7
 
@@ -41,22 +52,23 @@ def peak(shards, output, *arguments):
 
 def of_a_step(case, folder, base):
     """A row: a rank that trains one client of one batch, against what can be accounted for."""
-    name, network, width, side, batch, task = case
+    name = case.network
     shards, output = folder / f"memory-{name}", folder / f"memory-run-{name}"
-    synthesize(shards, 1, batch, f"{side}x{side}", task)
-    whole, parameters = peak(shards, output, "--algorithm.name", "harmofl", "--model.name", network,
-                             "--model.width", width, "--data.batch_size", batch,
+    synthesize(shards, 1, case.batch, f"{case.side}x{case.side}", case.task)
+    whole, parameters = peak(shards, output, "--algorithm.name", "harmofl", "--model.name", name,
+                             "--model.width", case.width, "--data.batch_size", case.batch,
                              "--model.memory_format", "channels-last")
     weights = folder / f"memory-{name}.safetensors"
     run((HARMOFL, "export", "--checkpoint", output / "initial.h5", "--output", weights))
     python, environment = peer_python()
     if python is None:
         return missing(f"memory of a step, {name}", environment)
-    words = {"network": network, "width": width, "shard": shards / "site_0.h5", "weights": weights,
-             "batch": batch, "threads": 1}
+    words = {"network": name, "width": case.width, "shard": shards / "site_0.h5",
+             "weights": weights, "batch": case.batch, "threads": 1}
     kept = int(run((python, PEERS / "saved.py", *(f"{k}={v}" for k, v in words.items())),
                    env=environment))
-    images = batch * 3 * side * side * (1 + 2 * 4)  # bytes as stored, floats, floats normalised
+    # Bytes as stored, floats, floats normalised.
+    images = case.batch * 3 * case.side * case.side * (1 + 2 * 4)
     accounted = base + COPIES * 4 * parameters + images + kept
     return figure(f"memory of a step, {name}", [whole], [accounted], None, "bytes",
                   f"peak of a rank over the sum of: an empty run {base / 2**20:.0f} MiB, {COPIES} "

@@ -12,20 +12,43 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 from .figures import figure
 from .programs import (BUILD, CORES, Refused, Worker, chosen, pinned, run, synthesize, train)
 
 SAVE_EVERY = 10  # rounds, harmofl's default
 
-# name, network, width, side, task, clients, images a client, batch, clients a round, rounds, goal
+
+@dataclass(frozen=True)
+class Case:
+    """A federation and how long it is trained."""
+
+    name: str
+    network: str
+    width: int
+    side: int    # pixels
+    task: str
+    clients: int
+    images: int  # of a client
+    batch: int
+    cohort: int  # clients of a round
+    rounds: int
+    goal: str | None
+
+
 CASES = (
-    ("unet", "unet", 32, 96, "segmentation", 2, 8, 4, 2, 25, "<= 1.02"),
-    ("densenet121", "densenet121", 32, 96, "classification", 2, 16, 8, 2, 25, "<= 1.02"),
-    ("cnn A", "cnn", 16, 32, "ten classes", 100, 50, 10, 10, 60, "<= 1.05"),
-    ("cnn B", "cnn", 16, 32, "ten classes", 1000, 5, 5, 100, 60, "<= 1.05"),
+    Case("unet", "unet", width=32, side=96, task="segmentation", clients=2, images=8, batch=4,
+         cohort=2, rounds=25, goal="<= 1.02"),
+    Case("densenet121", "densenet121", width=32, side=96, task="classification", clients=2,
+         images=16, batch=8, cohort=2, rounds=25, goal="<= 1.02"),
+    Case("cnn A", "cnn", width=16, side=32, task="ten classes", clients=100, images=50, batch=10,
+         cohort=10, rounds=60, goal="<= 1.05"),
+    Case("cnn B", "cnn", width=16, side=32, task="ten classes", clients=1000, images=5, batch=5,
+         cohort=100, rounds=60, goal="<= 1.05"),
 )
-QUICK = (("cnn", "cnn", 4, 32, "ten classes", 4, 4, 2, 2, 8, None),)
+QUICK = (Case("cnn", "cnn", width=4, side=32, task="ten classes", clients=4, images=4, batch=2,
+              cohort=2, rounds=8, goal=None),)
 
 
 def watch(command, output, between):
@@ -49,58 +72,66 @@ def watch(command, output, between):
     return intervals, others, [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@dataclass(frozen=True)
+class Timed:
+    """A round of harmofl and the one of the bare loop beside it, in seconds."""
+
+    ours: float
+    other: float
+    saves: bool
+
+
 def round_seconds(command, output, bare):
     """Seconds of the rounds that save nothing, each with its part of a save, and of the bare loop's
     beside them; without the first round and the last."""
-    intervals, others, lines = watch(command, output, lambda: bare.take(1)[0])
+    intervals, others, lines = watch(command, output, lambda: bare.take(1).seconds)
     saved = [line["phases"].get("save", {"max": 0.0})["max"] > 0 for line in lines]
-    turns = list(zip(intervals, others, saved))[1:-1]
-    plain = [(ours, other) for ours, other, it_saves in turns if not it_saves]
-    round_s = statistics.median(ours for ours, _ in plain)
-    save_s = statistics.median(ours for ours, _, it_saves in turns if it_saves) - round_s
-    return [ours + save_s / SAVE_EVERY for ours, _ in plain], [other for _, other in plain]
+    timed = [Timed(*one) for one in zip(intervals, others, saved)][1:-1]
+    plain = [one for one in timed if not one.saves]
+    round_s = statistics.median(one.ours for one in plain)
+    save_s = statistics.median(one.ours for one in timed if one.saves) - round_s
+    return [one.ours + save_s / SAVE_EVERY for one in plain], [one.other for one in plain]
 
 
 def arguments(case):
     """Of harmofl, apart from shards and output."""
-    _, network, width, _, _, clients, _, batch, cohort, rounds, _ = case
-    words = ["--model.name", network, "--model.width", width, "--data.batch_size", batch,
-             "--device.threads", 1, "--run.rounds", rounds, "--run.save_every", 2,
+    words = ["--model.name", case.network, "--model.width", case.width, "--data.batch_size",
+             case.batch, "--device.threads", 1, "--run.rounds", case.rounds, "--run.save_every", 2,
              "--model.memory_format", "channels-last", "--train.weight_decay", 0]
-    if network == "cnn":
+    if case.network == "cnn":
         return [*words, "--algorithm.name", "fedavg", "--train.optimizer", "sgd", "--train.lr", 0.1,
-                "--train.momentum", 0, "--data.partition", "iid", "--data.clients", clients,
-                "--cohort.size", cohort]
+                "--train.momentum", 0, "--data.partition", "iid", "--data.clients",
+                case.clients, "--cohort.size", case.cohort]
     return [*words, "--algorithm.name", "harmofl", "--train.lr", 1e-4]
 
 
 def shards_of(case, folder):
-    name, _, _, side, task, clients, images, *_ = case
-    shards = folder / f"overhead-{name.replace(' ', '-')}"
+    shards = folder / f"overhead-{case.name.replace(' ', '-')}"
     shards.mkdir()
-    if task == "ten classes":
-        run((BUILD / "bench/bench_labels", shards / "site_0.h5", clients * images, side))
+    if case.task == "ten classes":
+        run((BUILD / "bench/bench_labels", shards / "site_0.h5", case.clients * case.images,
+             case.side))
     else:
-        synthesize(shards, clients, images, f"{side}x{side}", task)
+        synthesize(shards, case.clients, case.images, f"{case.side}x{case.side}", case.task)
     return shards
 
 
 def compare(case, folder):
-    name, network, width, _, _, _, images, batch, cohort, _, goal = case
     shards = shards_of(case, folder)
-    words = {"network": network, "width": width, "batch": batch, "format": "channels-last",
-             "method": "fedavg" if network == "cnn" else "harmofl", "threads": 1,
+    words = {"network": case.network, "width": case.width, "batch": case.batch,
+             "format": "channels-last", "threads": 1,
+             "method": "fedavg" if case.network == "cnn" else "harmofl",
              "shard": shards / "site_0.h5", "weights": folder / f"{shards.name}.safetensors",
-             "steps": cohort * -(-images // batch)}
+             "steps": case.cohort * -(-case.images // case.batch)}
     with Worker(pinned(1, BUILD / "bench/bench_bare_round",
                        *(f"{key}={value}" for key, value in words.items()))) as bare:
         bare.take(1)
         output = folder / f"{shards.name}-run"
         ours, other = round_seconds(pinned(1, *train(shards, output, *arguments(case))), output,
                                     bare)
-    yield figure(f"overhead {name}", ours, other, goal, "s",
-                 f"seconds of a round of {words['steps']} steps of {network} {width}, over those "
-                 "of the bare loop")
+    yield figure(f"overhead {case.name}", ours, other, case.goal, "s",
+                 f"seconds of a round of {words['steps']} steps of {case.network} {case.width}, "
+                 "over those of the bare loop")
 
 
 def overhead(quick, folder):

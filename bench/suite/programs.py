@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPS = pathlib.Path(os.environ.get("HARMOFL_DEPS", ROOT / ".deps"))
@@ -73,8 +74,8 @@ def train(shards, output, *arguments):
 
 
 def chosen(cases):
-    """The cases (tuples with the name first) whose name begins with HARMOFL_BENCH_CASE."""
-    return [case for case in cases if case[0].startswith(os.environ.get("HARMOFL_BENCH_CASE", ""))]
+    """The cases whose `name` begins with HARMOFL_BENCH_CASE."""
+    return [case for case in cases if case.name.startswith(os.environ.get("HARMOFL_BENCH_CASE", ""))]
 
 
 @functools.cache
@@ -111,6 +112,14 @@ def end_leftovers():
                 os.kill(int(folder.name), signal.SIGKILL)
         except OSError:
             continue  # gone, or another user's
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a worker says of the units that it has done."""
+
+    seconds: float  # of all of them
+    loss: float     # of the last one
 
 
 class Worker:
@@ -163,10 +172,10 @@ class Worker:
         self._processes[0].stdin.flush()
 
     def take(self, count):
-        """Has `count` units done; the seconds that they took, and the last one's loss."""
+        """Has `count` units done, as one Turn."""
         self._tell(str(count))
         seconds, loss = self._line().split()
-        return float(seconds), float(loss)
+        return Turn(float(seconds), float(loss))
 
     def save(self, path):
         self._tell(f"save {path}")
@@ -196,7 +205,7 @@ def in_turn(workers, count, repeats):
     seconds, losses = {name: [] for name in workers}, {name: [] for name in workers}
     for _ in range(repeats):
         for name, worker in workers.items():
-            found, loss = worker.take(count)
-            seconds[name].append(found / count)
-            losses[name].append(loss)
+            turn = worker.take(count)
+            seconds[name].append(turn.seconds / count)
+            losses[name].append(turn.loss)
     return seconds, losses

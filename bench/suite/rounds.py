@@ -8,6 +8,7 @@ augments, evaluates or saves. After one round, and after two, the models must ag
 import contextlib
 import json
 import statistics
+from dataclasses import dataclass, field
 
 from safetensors.numpy import load_file
 
@@ -15,9 +16,21 @@ from .figures import missing, require_below, speedup
 from .programs import (BUILD, HARMOFL, PEERS, Worker, chosen, end_leftovers, mpirun, peer_python,
                        pinned, run, seconds_of, train)
 
-# name, clients, images a client, batch, clients a round
-CASES = (("A", 100, 50, 10, 10), ("B", 1000, 5, 5, 100))
-QUICK = (("A", 6, 4, 2, 4),)  # an even cohort: pfl shares it out in pairs
+
+@dataclass(frozen=True)
+class Federation:
+    """Clients with as many images each, some of which train in a round."""
+
+    name: str
+    clients: int
+    images: int  # of a client
+    batch: int
+    cohort: int  # clients of a round; even, because pfl shares them out in pairs
+
+
+CASES = (Federation("A", clients=100, images=50, batch=10, cohort=10),
+         Federation("B", clients=1000, images=5, batch=5, cohort=100))
+QUICK = (Federation("A", clients=6, images=4, batch=2, cohort=4),)
 WIDTH = 16
 # How far a peer's model may be from harmofl's after so many rounds, as a part of the way that it
 # went. Rounding grows from step to step: measured, 3e-5 after one round, 1e-3 after two and 1e-2
@@ -26,27 +39,29 @@ TOLERANCES = {1: 2e-3, 2: 5e-2}
 
 
 class Case:
-    """One federation: its shard, its weights, and what harmofl is told."""
+    """One federation's shard, its weights, and what harmofl is told."""
 
-    def __init__(self, folder, case, quick):
-        self.name, self.clients, self.images, self.batch, self.cohort = case
+    def __init__(self, folder, federation, quick):
+        self.federation = federation
+        self.name = federation.name
         self.folder = folder / f"round-{self.name}"
         self.rounds = 4 if quick else 8  # of a run; the first warms up, the last is evaluated
         self.repeats = 1 if quick else 5
         self.shard = self.folder / "shards/site_0.h5"
         self.shard.parent.mkdir(parents=True)
-        run((BUILD / "bench/bench_labels", self.shard, self.clients * self.images))
+        run((BUILD / "bench/bench_labels", self.shard, federation.clients * federation.images))
         self._runs = 0
 
     def harmofl(self, ranks, rounds=None):
         """Runs harmofl for `self.rounds` rounds, or so many; the folder of the run."""
         output = self.folder / f"run-{self._runs}"
         self._runs += 1
+        federation = self.federation
         command = train(
             self.shard.parent, output, "--algorithm.name", "fedavg", "--model.name", "cnn",
-            "--model.width", WIDTH, "--data.partition", "iid", "--data.clients", self.clients,
-            "--cohort.size", self.cohort, "--data.batch_size", self.batch, "--data.augment",
-            "false", "--data.shuffle", "false", "--train.optimizer", "sgd", "--train.lr", 0.1,
+            "--model.width", WIDTH, "--data.partition", "iid", "--data.clients",
+            federation.clients, "--cohort.size", federation.cohort, "--data.batch_size",
+            federation.batch, "--data.augment", "false", "--data.shuffle", "false", "--train.optimizer", "sgd", "--train.lr", 0.1,
             "--train.momentum", 0, "--train.weight_decay", 0, "--model.memory_format",
             "channels-last", "--device.threads", 1, "--run.rounds", rounds or self.rounds,
             "--run.save_every", 100_000, "--run.save_initial", "true")
@@ -75,7 +90,7 @@ class Case:
     def peer(self, script, python, environment, ranks, processes, layout="contiguous", **more):
         """Starts a peer on `ranks` cores, as so many processes."""
         given = {"shard": self.shard, "partition": self.partition, "cohorts": self.cohorts,
-                 "weights": self.weights, "width": WIDTH, "batch": self.batch, "threads": 1,
+                 "weights": self.weights, "width": WIDTH, "batch": self.federation.batch, "threads": 1,
                  "format": layout, **more}
         command = [python, PEERS / script, *(f"{name}={value}" for name, value in given.items())]
         return Worker(command if processes > 1 else pinned(ranks, *command), processes, environment)
@@ -99,70 +114,86 @@ class Case:
 
 def compare(case, ranks, names, started):
     """Rows of harmofl on `ranks` cores against peers that run at the same time, in turn with it."""
-    turns = case.rounds - 2
-    found = {name: ([], []) for name in names}
+    turns, federation = case.rounds - 2, case.federation
+    ours, others = [], {name: [] for name in names}
     for worker, name in zip(started, names):
         case.check(name, worker)
     for _ in range(case.repeats):
-        ours = seconds_of(case.harmofl(ranks))
+        ours.append(seconds_of(case.harmofl(ranks)))
         for worker, name in zip(started, names):
-            found[name][0].append(ours)
-            found[name][1].append(statistics.median(worker.take(1)[0] for _ in range(turns)))
+            others[name].append(statistics.median(worker.take(1).seconds for _ in range(turns)))
     where = "one core" if ranks == 1 else f"{ranks} cores"
     for name in names:
         goal = GOALS.get(name) if ranks == 1 else None
-        yield speedup(f"round {case.name} {name}, {where}", *found[name], goal,
-                      f"{case.cohort} of {case.clients} clients a round, {case.images} images "
-                      f"each, batch {case.batch}: {name} over harmofl")
+        yield speedup(f"round {case.name} {name}, {where}", ours, others[name], goal,
+                      f"{federation.cohort} of {federation.clients} clients a round, "
+                      f"{federation.images} images each, batch {federation.batch}: {name} over "
+                      "harmofl")
 
 
-# Peers by the modules that they need; those of a group wait beside one another. Flower's background
-# processes would disturb what others are timed for.
+@dataclass(frozen=True)
+class Peer:
+    """A program that harmofl is compared to."""
+
+    name: str
+    script: str  # in bench/peers
+    options: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Peers that wait beside one another, and the Python modules that they need."""
+
+    modules: tuple
+    peers: tuple
+
+
+# Flower's background processes would disturb what others are timed for.
 GROUPS = (
-    ((), (("bare loop", "round_bare.py", {}),
-          ("bare loop in channels_last", "round_bare.py", {"layout": "channels-last"}))),
-    (("pfl",), (("pfl", "round_pfl.py", {}),)),
-    (("flwr", "ray"), (("Flower", "round_flower.py", {}),)),
+    Group((), (Peer("bare loop", "round_bare.py"),
+               Peer("bare loop in channels_last", "round_bare.py", {"layout": "channels-last"}))),
+    Group(("pfl",), (Peer("pfl", "round_pfl.py"),)),
+    Group(("flwr", "ray"), (Peer("Flower", "round_flower.py"),)),
 )
 GOALS = {"bare loop": ">= 1.8", "pfl": ">= 2.2", "Flower": ">= 4"}
 
 
 def peers_of(case, group, ranks):
     """Rows of one group of peers."""
-    modules, programs = group
-    if ranks > 1:
-        programs = programs[:1]
-    python, environment = peer_python(*modules)
+    peers = group.peers if ranks == 1 else group.peers[:1]
+    python, environment = peer_python(*group.modules)
     if python is None:
-        for name, _, _ in programs:
-            yield missing(f"round {case.name} {name}", environment, GOALS.get(name))
+        for peer in peers:
+            yield missing(f"round {case.name} {peer.name}", environment, GOALS.get(peer.name))
         return
     with contextlib.ExitStack() as stack:
         started = []
-        for name, script, more in programs:
-            if name == "Flower":  # its own workers, under one process
-                more = {"workers": ranks, "rounds": 3 + case.rounds * case.repeats}
-            started.append(stack.enter_context(case.peer(
-                script, python, environment, ranks, processes=1 if name == "Flower" else ranks,
-                **more)))
-        yield from compare(case, ranks, [name for name, _, _ in programs], started)
+        for peer in peers:
+            options, processes = peer.options, ranks
+            if peer.name == "Flower":  # its own workers, under one process
+                options = {"workers": ranks, "rounds": 3 + case.rounds * case.repeats}
+                processes = 1
+            started.append(stack.enter_context(
+                case.peer(peer.script, python, environment, ranks, processes, **options)))
+        yield from compare(case, ranks, [peer.name for peer in peers], started)
     end_leftovers()
 
 
 def two_ranks(case):
     """The same total work on two ranks and on one."""
-    pairs = [(seconds_of(case.harmofl(2)), seconds_of(case.harmofl(1)))
-             for _ in range(case.repeats)]
-    yield speedup(f"round {case.name} two ranks", [ours for ours, _ in pairs],
-                  [other for _, other in pairs], ">= 1.9",
+    two, one = [], []
+    for _ in range(case.repeats):
+        two.append(seconds_of(case.harmofl(2)))
+        one.append(seconds_of(case.harmofl(1)))
+    yield speedup(f"round {case.name} two ranks", two, one, ">= 1.9",
                   "harmofl on one rank over harmofl on two, the same work in all")
 
 
 def round_(quick, folder):
-    for given in QUICK if quick else chosen(CASES):
-        case = Case(folder, given, quick)
+    for federation in QUICK if quick else chosen(CASES):
+        case = Case(folder, federation, quick)
         case.learn(case.harmofl(1))
         for group in GROUPS:
-            for ranks in (2,) if quick and group[0] else (1, 2):
+            for ranks in (2,) if quick and group.modules else (1, 2):
                 yield from peers_of(case, group, ranks)
         yield from two_ranks(case)

@@ -1,34 +1,60 @@
 """One local step of HarmoFL: amplitude normalisation (dc), both passes, Adam with lr 1e-4."""
 
 import contextlib
+from dataclasses import dataclass
 
 from .figures import missing, require_below, speedup
 from .programs import (BUILD, HARMOFL, PEERS, Worker, chosen, in_turn, peer_python, pinned, run)
 
-# name, network, width, side, batch, task, and the goals in float32 and bfloat16
+
+@dataclass(frozen=True)
+class Case:
+    """A network and a batch of its images."""
+
+    name: str
+    network: str
+    width: int
+    side: int   # pixels
+    batch: int  # images
+    task: str
+    goals: dict  # by precision, against eager PyTorch
+
+
 CASES = (
-    ("unet 384", "unet", 32, 384, 4, "segmentation", ">= 1.5", ">= 3"),
-    ("unet 256", "unet", 32, 256, 8, "segmentation", ">= 1.5", ">= 3"),
-    ("densenet121 96", "densenet121", 32, 96, 32, "classification", ">= 1.6", ">= 2.2"),
+    Case("unet 384", "unet", width=32, side=384, batch=4, task="segmentation",
+         goals={"fp32": ">= 1.5", "bf16": ">= 3"}),
+    Case("unet 256", "unet", width=32, side=256, batch=8, task="segmentation",
+         goals={"fp32": ">= 1.5", "bf16": ">= 3"}),
+    Case("densenet121 96", "densenet121", width=32, side=96, batch=32, task="classification",
+         goals={"fp32": ">= 1.6", "bf16": ">= 2.2"}),
 )
 QUICK = (
-    ("unet 32", "unet", 4, 32, 4, "segmentation", None, None),
-    ("densenet121 64", "densenet121", 4, 64, 4, "classification", None, None),
+    Case("unet 32", "unet", width=4, side=32, batch=4, task="segmentation", goals={}),
+    Case("densenet121 64", "densenet121", width=4, side=64, batch=4, task="classification", goals={}),
 )
-# How far the losses of the sides may lie apart: of the first step, and of a later one.
-TOLERANCES = {"fp32": (1e-4, 5e-2), "tf32": (2e-3, 2e-2), "bf16": (4e-2, 1e-1)}
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far the losses of the sides may lie apart, as a part of the loss."""
+
+    first: float  # of the first step
+    later: float
+
+
+TOLERANCES = {"fp32": Tolerance(1e-4, 5e-2), "tf32": Tolerance(2e-3, 2e-2),
+              "bf16": Tolerance(4e-2, 1e-1)}
 
 
 def words(folder, case, precision, layout, threads, **more):
     """The command line of either side."""
-    name, network, width, side, batch, task = case[:6]
-    shards = folder / name.replace(" ", "-")
+    shards = folder / case.name.replace(" ", "-")
     if not shards.exists():
-        run((HARMOFL, "synthesize", "--output", shards, "--task", task, "--sites", 1, "--train",
-             batch, "--val", 4, "--test", 4, "--size", f"{side}x{side}"))
-    given = {"network": network, "width": width, "shard": shards / "site_0.h5",
-             "weights": shards / "weights.safetensors", "batch": batch, "precision": precision,
-             "format": layout, "threads": threads, **more}
+        run((HARMOFL, "synthesize", "--output", shards, "--task", case.task, "--sites", 1, "--train",
+             case.batch, "--val", 4, "--test", 4, "--size", f"{case.side}x{case.side}"))
+    given = {"network": case.network, "width": case.width, "shard": shards / "site_0.h5",
+             "weights": shards / "weights.safetensors", "batch": case.batch,
+             "precision": precision, "format": layout, "threads": threads, **more}
     return [f"{name}={value}" for name, value in given.items()]
 
 
@@ -36,16 +62,17 @@ def check(case, precision, losses, tolerance):
     """Ends the benchmark unless all sides had the same losses, turn by turn."""
     for name, theirs in losses.items():
         for ours, other in zip(losses["ours"], theirs):
-            require_below(f"step {case[0]} {precision}: difference of {name}'s loss and harmofl's",
+            require_below(f"step {case.name} {precision}: difference of {name}'s loss and harmofl's",
                           abs(ours - other), tolerance * abs(other))
 
 
 def measure(case, precision, workers, repeats, steps=1):
     """Seconds of a step by worker, in turns of `steps`; the first step warms up."""
-    first, later = TOLERANCES[precision]
-    check(case, precision, in_turn(workers, 1, 1)[1], first)
+    tolerance = TOLERANCES[precision]
+    _, losses = in_turn(workers, 1, 1)
+    check(case, precision, losses, tolerance.first)
     seconds, losses = in_turn(workers, steps, repeats)
-    check(case, precision, losses, later)
+    check(case, precision, losses, tolerance.later)
     return seconds
 
 
@@ -68,10 +95,11 @@ def compare(folder, case, precision, threads, quick, python, environment):
         for name, (layout, its_precision) in peers.items():
             workers[name] = stack.enter_context(pytorch(layout, its_precision))
         found = measure(case, precision, workers, 1 if quick else 5)
-    what = f"{case[1]} {case[2]}, 3x{case[3]}x{case[3]}, batch {case[4]}, {threads} thread(s)"
+    what = (f"{case.network} {case.width}, 3x{case.side}x{case.side}, batch {case.batch}, "
+            f"{threads} thread(s)")
     for name, (_, its_precision) in peers.items():
-        goal = {"fp32": case[6], "bf16": case[7]}.get(precision) if name == "eager" else None
-        yield speedup(f"step {case[0]} {precision} {threads}t {name}", found["ours"], found[name],
+        goal = case.goals.get(precision) if name == "eager" else None
+        yield speedup(f"step {case.name} {precision} {threads}t {name}", found["ours"], found[name],
                       goal, f"{what}: PyTorch {name} {its_precision} over harmofl {precision}")
 
 
@@ -82,6 +110,6 @@ def step(quick, folder):
         for precision in ("fp32", "bf16"):
             for count in threads:
                 if python is None:
-                    yield missing(f"step {case[0]} {precision} {count}t", environment)
+                    yield missing(f"step {case.name} {precision} {count}t", environment)
                     continue
                 yield from compare(folder, case, precision, count, quick, python, environment)

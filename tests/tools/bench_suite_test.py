@@ -3,6 +3,7 @@
 By hand, from the root of the checkout: .deps/venv/bin/python tests/tools/bench_suite_test.py
 """
 
+import dataclasses
 import os
 import pathlib
 import sys
@@ -35,6 +36,7 @@ class Figures(unittest.TestCase):
         lines = figures.table(rows).splitlines()
         self.assertEqual(len(lines), 3)
         self.assertRegex(lines[1], "fast .* 1.500 .*>= 1 .*seconds")
+        self.assertNotIn("to 1.500", lines[1], "one pair has no spread")
         self.assertRegex(lines[2], "pfl .*>= 2.2 .*not installed: pfl")
 
     def test_sides_that_do_not_compute_the_same_end_the_benchmark(self):
@@ -44,7 +46,7 @@ class Figures(unittest.TestCase):
                 figures.require_below("distance", wrong, 1e-5)
 
     def test_losses_are_compared_turn_by_turn(self):
-        case = ("net",)
+        case = dataclasses.replace(step.QUICK[0], name="net")
         step.check(case, "fp32", {"ours": [1.0, 0.5], "eager": [1.0, 0.5]}, 1e-6)
         with self.assertRaisesRegex(SystemExit, "step net fp32: difference of eager's loss"):
             step.check(case, "fp32", {"ours": [1.0, 0.5], "eager": [1.0, 0.6]}, 1e-3)
@@ -63,7 +65,8 @@ class Growth(unittest.TestCase):
         self.assertEqual(growth.fit([7], [3.0]), (3.0, 0.0))
 
     def test_rows_tell_how_far_a_point_is_from_its_line(self):
-        rows = list(growth.curve("c", "client", [(1, 2.0, 10.0), (2, 3.0, 10.0), (3, 4.0, 10.0)]))
+        points = {x: growth.Measured(seconds=1.0 + x, memory=10.0, parameters=0) for x in (1, 2, 3)}
+        rows = list(growth.curve("c", "client", points))
         self.assertEqual([row["unit"] for row in rows], ["s"] * 3 + ["bytes"] * 3)
         for row in rows:
             self.assertAlmostEqual(row["ratio"], 1.0)
@@ -80,15 +83,15 @@ class Cases(unittest.TestCase):
     def test_a_case_can_be_asked_for_by_the_beginning_of_its_name(self):
         self.assertEqual(programs.chosen(step.CASES), list(step.CASES))
         os.environ["HARMOFL_BENCH_CASE"] = "densenet"
-        self.assertEqual([case[0] for case in programs.chosen(step.CASES)], ["densenet121 96"])
+        self.assertEqual([case.name for case in programs.chosen(step.CASES)], ["densenet121 96"])
 
     def test_cohorts_are_even_because_pfl_shares_them_out_in_pairs(self):
         for case in (*rounds.CASES, *rounds.QUICK):
-            self.assertEqual(case[4] % 2, 0)
+            self.assertEqual(case.cohort % 2, 0)
 
     def test_a_run_has_rounds_between_the_first_and_the_last_and_a_save_among_them(self):
         for case in (*overhead.CASES, *overhead.QUICK):
-            self.assertGreaterEqual(case[9], 4)
+            self.assertGreaterEqual(case.rounds, 4)
 
 
 class Peers(unittest.TestCase):
