@@ -48,7 +48,7 @@ def positive(text):
     return number
 
 
-def say(text):
+def print_status(text):
     print(text, file=sys.stderr, flush=True)
 
 
@@ -66,10 +66,10 @@ def run(options):
     launching.check_same(study, options.output)
     study.write(options.output)
     if study.launcher == "slurm":
-        launching.submit(study, options.output, options.sbatch, say)
-        say(f"when the jobs have ended: tools/scaling.py report {options.output}")
+        launching.submit(study, options.output, options.sbatch, print_status)
+        print_status(f"when the jobs have ended: tools/scaling.py report {options.output}")
         return
-    launching.run_locally(study, options.output, cores, say)
+    launching.run_locally(study, options.output, cores, print_status)
     options.folder = options.output
     report(options)
 

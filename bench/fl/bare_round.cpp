@@ -9,7 +9,7 @@
 // loss of the last. The batches of the shard are taken in turn.
 #include "base/timer.hpp"
 #include "data/batches/batches.hpp"
-#include "setting.hpp"
+#include "program.hpp"
 
 namespace {
 
@@ -22,13 +22,13 @@ std::vector<Batch> all_batches(const Samples& samples, const BatchOptions& optio
   return batches;
 }
 
-void rounds(const bench::Setting& setting) {
-  const torch::Device device = bench::choose_device(setting);
-  const ClientData client = bench::load_samples(setting);
-  const auto model = bench::make_model(setting, client, device);
-  const LocalOptions options = bench::local_options(setting, client);
+void rounds(const bench::Arguments& arguments) {
+  const torch::Device device = bench::choose_device(arguments);
+  const ClientData client = bench::load_samples(arguments);
+  const auto model = bench::make_model(arguments, client, device);
+  const LocalOptions options = bench::local_options(arguments, client);
   const std::vector<Batch> batches = all_batches(client.split(Split::train), options.batches);
-  const std::int64_t steps = setting.number("steps");
+  const std::int64_t steps = arguments.number("steps");
 
   model->set_training(true);
   model->amplitude().observe(batches.front().images);

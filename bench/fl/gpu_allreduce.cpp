@@ -8,7 +8,7 @@
 #include "comm/transport.hpp"
 #include "harmofl/base/error.hpp"
 #include "model/device/device.hpp"
-#include "setting.hpp"
+#include "program.hpp"
 
 #include <torch/types.h>
 
@@ -59,10 +59,10 @@ bench::Timings measure(const Ways& ways, torch::Tensor buffer, std::int64_t repe
   return found;
 }
 
-void all_reduce(const bench::Setting& setting, const Communicator& comm) {
-  const torch::Device device = bench::choose_device(setting, comm.local_rank());
-  const std::int64_t values = setting.number("values");
-  const std::int64_t repeats = setting.number("repeats");
+void all_reduce(const bench::Arguments& arguments, const Communicator& comm) {
+  const torch::Device device = bench::choose_device(arguments, comm.local_rank());
+  const std::int64_t values = arguments.number("values");
+  const std::int64_t repeats = arguments.number("repeats");
   const auto gpu = make_transport(TransportKind::automatic, comm, device.is_cuda());
   const auto host = make_transport(TransportKind::mpi, comm, false);
   const Ways ways{comm, *gpu, *host};
@@ -79,6 +79,6 @@ void all_reduce(const bench::Setting& setting, const Communicator& comm) {
 int main(int argc, char** argv) {
   const MpiSession session(argc, argv);
   const Communicator comm = Communicator::world();
-  return bench::run_program(argc, argv,
-                            [&](const bench::Setting& setting) { all_reduce(setting, comm); });
+  return bench::run_program(
+      argc, argv, [&](const bench::Arguments& arguments) { all_reduce(arguments, comm); });
 }

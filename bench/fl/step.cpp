@@ -2,24 +2,24 @@
 //
 //   bench_step network=unet width=32 shard=FILE weights=FILE batch=4 format=channels-last threads=1
 //
-// Other words: setting.hpp. Every line "N" on standard input is answered by the seconds that N
+// Other words: program.hpp. Every line "N" on standard input is answered by the seconds that N
 // local rounds of one epoch took, and the loss of the last. The amplitude is that of the first
 // batch, and fixed from then on.
 #include "base/timer.hpp"
 #include "data/batches/residence.hpp"
-#include "setting.hpp"
+#include "program.hpp"
 
 namespace {
 
 using namespace harmofl;
 
-void steps(const bench::Setting& setting) {
-  const torch::Device device = bench::choose_device(setting);
-  ClientData client = bench::load_samples(setting);
-  const auto model = bench::make_model(setting, client, device);
-  const LocalOptions options = bench::local_options(setting, client);
+void steps(const bench::Arguments& arguments) {
+  const torch::Device device = bench::choose_device(arguments);
+  ClientData client = bench::load_samples(arguments);
+  const auto model = bench::make_model(arguments, client, device);
+  const LocalOptions options = bench::local_options(arguments, client);
   settle(client, device);
-  const auto method = make_algorithm(setting.text("method", "harmofl"), {});
+  const auto method = make_algorithm(arguments.text("method", "harmofl"), {});
   LocalTrainer trainer(*model, *method, options);
   NamedState kept;
   const NamedState server;

@@ -55,7 +55,7 @@ def busy_share(worker, seconds_a_step):
     command = ["nvidia-smi", "--id=0", "--query-gpu=utilization.gpu",
                "--format=csv,noheader,nounits", "--loop-ms=200"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watcher:
-        worker.take(max(1, round(SECONDS / seconds_a_step)))
+        worker.do_units(max(1, round(SECONDS / seconds_a_step)))
         watcher.terminate()
         samples = [float(text) for text in watcher.stdout.read().split()]
     middle = samples[3:-1]  # each is over the time before it

@@ -84,7 +84,7 @@ class Timed:
 def round_seconds(command, output, bare):
     """Seconds of the rounds that save nothing, each with its part of a save, and of the bare loop's
     beside them; without the first round and the last."""
-    intervals, others, lines = watch(command, output, lambda: bare.take(1).seconds)
+    intervals, others, lines = watch(command, output, lambda: bare.do_units(1).seconds)
     saved = [line["phases"].get("save", {"max": 0.0})["max"] > 0 for line in lines]
     timed = [Timed(*one) for one in zip(intervals, others, saved)][1:-1]
     plain = [one for one in timed if not one.saves]
@@ -125,7 +125,7 @@ def compare(case, folder):
              "steps": case.cohort * -(-case.images // case.batch)}
     with Worker(pinned(1, BUILD / "bench/bench_bare_round",
                        *(f"{key}={value}" for key, value in words.items()))) as bare:
-        bare.take(1)
+        bare.do_units(1)
         output = folder / f"{shards.name}-run"
         ours, other = round_seconds(pinned(1, *train(shards, output, *arguments(case))), output,
                                     bare)

@@ -123,7 +123,7 @@ class Turn:
 
 
 class Worker:
-    """A program that waits on standard input for what to do (bench/fl/setting.hpp, turns.py)."""
+    """A program that waits on standard input for what to do (bench/fl/program.hpp, turns.py)."""
 
     def __init__(self, command, ranks=1, environment=None):
         """`command` is started `ranks` times, each on a core of its own, where ranks > 1."""
@@ -171,7 +171,7 @@ class Worker:
         self._processes[0].stdin.write(text + "\n")
         self._processes[0].stdin.flush()
 
-    def take(self, count):
+    def do_units(self, count):
         """Has `count` units done, as one Turn."""
         self._tell(str(count))
         seconds, loss = self._line().split()
@@ -205,7 +205,7 @@ def in_turn(workers, count, repeats):
     seconds, losses = {name: [] for name in workers}, {name: [] for name in workers}
     for _ in range(repeats):
         for name, worker in workers.items():
-            turn = worker.take(count)
+            turn = worker.do_units(count)
             seconds[name].append(turn.seconds / count)
             losses[name].append(turn.loss)
     return seconds, losses

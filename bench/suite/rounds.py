@@ -98,7 +98,7 @@ class Case:
     def check(self, name, worker):
         """Has the peer do the first rounds, and compares its model with harmofl's after each."""
         for count, tolerance in TOLERANCES.items():
-            worker.take(1)
+            worker.do_units(1)
             file = self.folder / "peer.safetensors"
             worker.save(file)
             require_below(f"round {self.name}: distance of {name}'s model and harmofl's after "
@@ -121,7 +121,7 @@ def compare(case, ranks, names, started):
     for _ in range(case.repeats):
         ours.append(seconds_of(case.harmofl(ranks)))
         for worker, name in zip(started, names):
-            others[name].append(statistics.median(worker.take(1).seconds for _ in range(turns)))
+            others[name].append(statistics.median(worker.do_units(1).seconds for _ in range(turns)))
     where = "one core" if ranks == 1 else f"{ranks} cores"
     for name in names:
         goal = GOALS.get(name) if ranks == 1 else None

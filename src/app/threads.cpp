@@ -36,7 +36,7 @@ int total_threads(const Neighbours& host) {
   return total;
 }
 
-int most_threads(const Neighbours& host) {
+int max_threads(const Neighbours& host) {
   return std::ranges::max_element(host, {}, &RankCores::threads)->threads;
 }
 
@@ -63,7 +63,7 @@ bool is_unbound(const Neighbours& host) {
 
 /// How to give each rank of this host cores of its own.
 std::string binding_options(const Neighbours& host) {
-  const int threads = most_threads(host);
+  const int threads = max_threads(host);
   return concat("`mpirun --map-by slot:PE=", threads,
                 " --bind-to core` or `srun --cpus-per-task=", threads, " --cpu-bind=cores`");
 }
@@ -81,7 +81,7 @@ std::string explain_oversubscription(const Neighbours& host) {
   }
   const int fair = std::max(1, cores / static_cast<int>(host.size()));
   const std::string fewer_threads =
-      most_threads(host) > fair ? concat(", or fewer threads (--device.threads ", fair, "),") : "";
+      max_threads(host) > fair ? concat(", or fewer threads (--device.threads ", fair, "),") : "";
   return concat(problem, ", and wait for one another. Fewer ranks (each hosts several clients)",
                 fewer_threads, " are faster.");
 }

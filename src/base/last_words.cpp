@@ -22,12 +22,12 @@ std::atomic<int> whole{0};
 static_assert(std::atomic<int>::is_always_lock_free, "read in a signal handler");
 int own_rank = 0;
 
-void say(const char* text) {
+void write_text(const char* text) {
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, std::strlen(text));
 }
 
 void say_last_words(int signal) {
-  say(texts[static_cast<std::size_t>(whole.load())].data());
+  write_text(texts[static_cast<std::size_t>(whole.load())].data());
   raise(signal);  // as it would have been: the handler is used once
 }
 

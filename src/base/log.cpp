@@ -26,7 +26,7 @@ void erase_progress(State& s) {
   s.progress_shown = false;
 }
 
-void say(const std::string& line) {
+void write_line(const std::string& line) {
   erase_progress(state());
   const std::string whole = line + "\n";
   std::fwrite(whole.data(), 1, whole.size(), stderr);
@@ -46,17 +46,18 @@ void set_rank(int rank, int size) {
 
 void info(const std::string& message) {
   const std::lock_guard lock(state().mutex);
-  if (state().rank == 0) say(message);
+  if (state().rank == 0) write_line(message);
 }
 
 void warn_once(const std::string& message) {
   const std::lock_guard lock(state().mutex);
-  if (state().warned.insert(message).second) say("warning" + origin(state()) + ": " + message);
+  if (state().warned.insert(message).second)
+    write_line("warning" + origin(state()) + ": " + message);
 }
 
 void error(const std::string& message) {
   const std::lock_guard lock(state().mutex);
-  say("error: " + message);
+  write_line("error: " + message);
 }
 
 void progress(const std::string& line) {

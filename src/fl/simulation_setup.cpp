@@ -8,7 +8,7 @@ namespace harmofl {
 namespace {
 
 LocalOptions with_truncation(LocalOptions local, const Federation& federation, bool truncate) {
-  if (truncate) local.batches.most_samples = federation.smallest();
+  if (truncate) local.batches.max_samples = federation.smallest();
   return local;
 }
 

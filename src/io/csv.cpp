@@ -21,28 +21,29 @@ class Parser {
   bool done() const { return position_ >= text_.size(); }
   int line() const { return line_; }
 
-  /// Takes one record with its line end.
+  /// The next record, of which the line end is skipped too.
   std::vector<std::string> record() {
     std::vector<std::string> fields;
     do {
       fields.push_back(field());
-    } while (take(','));
-    take('\r');
-    HARMOFL_VALIDATE(done() || take('\n'), name_, ":", line_,
+    } while (accept(','));
+    accept('\r');
+    HARMOFL_VALIDATE(done() || accept('\n'), name_, ":", line_,
                      ": expected a comma or the end of the line after a quoted field.");
     ++line_;
     return fields;
   }
 
  private:
-  bool take(char wanted) {
+  /// Skips the next character if it is the wanted one; whether it was.
+  bool accept(char wanted) {
     if (done() || text_[position_] != wanted) return false;
     ++position_;
     return true;
   }
 
   std::string field() {
-    if (take('"')) return quoted();
+    if (accept('"')) return quoted();
     const std::size_t end = std::min(text_.find_first_of(",\r\n", position_), text_.size());
     const std::string value(text_.substr(position_, end - position_));
     position_ = end;
@@ -54,8 +55,8 @@ class Parser {
     const int start = line_;
     while (true) {
       HARMOFL_VALIDATE(!done(), name_, ":", start, ": the quote is never closed.");
-      if (take('"')) {
-        if (!take('"')) return value;
+      if (accept('"')) {
+        if (!accept('"')) return value;
         value += '"';
         continue;
       }

@@ -25,7 +25,7 @@ using nlohmann::json;
 constexpr const char* remedy = "Fetch the file again, or write it anew.";
 constexpr const char* metadata_key = "__metadata__";
 constexpr std::uint64_t length_bytes = 8;
-constexpr std::uint64_t most_header_bytes = 100'000'000;  // the reference implementation's limit
+constexpr std::uint64_t max_header_bytes = 100'000'000;  // the reference implementation's limit
 constexpr std::size_t header_alignment = 8;
 
 constexpr std::pair<const char*, ElementType> known_types[] = {
@@ -75,8 +75,8 @@ std::string_view header_text(std::string_view content, const std::string& file) 
         " bytes, which give the length of the header, found ", content.size());
   std::uint64_t length = 0;
   std::memcpy(&length, content.data(), length_bytes);
-  check(length <= most_header_bytes, file, "the header's length is ", length,
-        " bytes; expected at most ", most_header_bytes);
+  check(length <= max_header_bytes, file, "the header's length is ", length,
+        " bytes; expected at most ", max_header_bytes);
   check(length <= content.size() - length_bytes, file, "the header's length is ", length,
         " bytes, but the file has only ", content.size() - length_bytes, " after the length");
   const std::string_view text = content.substr(length_bytes, length);

@@ -27,7 +27,7 @@ ClientData client() {
 }
 
 std::vector<Batch> batches_of(const Samples& samples, bool shuffled) {
-  const BatchOptions options{.batch_size = 8, .most_samples = -1, .augment = true};
+  const BatchOptions options{.batch_size = 8, .max_samples = -1, .augment = true};
   const auto stream_for = [](RngPurpose purpose) {
     return RngStream(7, RoundId{0}, ClientId{0}, purpose);
   };

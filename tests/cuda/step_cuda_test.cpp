@@ -83,7 +83,7 @@ LocalOptions harmofl_step() {
   options.optimizer = {OptimizerKind::sgd, 0.05, 0.9, 1e-4};
   options.perturbation.alpha = 0.05;
   options.local_epochs = 2;
-  options.batches = {.batch_size = 8, .most_samples = -1, .augment = true};
+  options.batches = {.batch_size = 8, .max_samples = -1, .augment = true};
   return options;
 }
 

@@ -103,7 +103,7 @@ TEST(BatchStream, repeats_itself_for_the_same_key_only) {
 
 TEST(BatchStream, takes_other_samples_every_time_when_truncated) {
   const Samples samples = labelled(40);
-  const BatchOptions options{.batch_size = 4, .most_samples = 10};
+  const BatchOptions options{.batch_size = 4, .max_samples = 10};
   const auto taken = [&](std::int64_t round) {
     Sizes labels = labels_of(all_of({samples, options, shuffle(round), augmentation(round)}));
     std::sort(labels.begin(), labels.end());
@@ -117,7 +117,7 @@ TEST(BatchStream, takes_other_samples_every_time_when_truncated) {
 
 TEST(BatchStream, ignores_a_limit_above_the_number_of_samples) {
   const Samples samples = labelled(5);
-  EXPECT_EQ(labels_of(all_of({samples, {.batch_size = 4, .most_samples = 99}})), first_numbers(5));
+  EXPECT_EQ(labels_of(all_of({samples, {.batch_size = 4, .max_samples = 99}})), first_numbers(5));
 }
 
 TEST(BatchStream, is_at_its_end_at_once_without_samples) {
@@ -214,9 +214,9 @@ TEST(BatchBuffers, leave_alone_what_somebody_holds) {
 
 TEST(BatchBuffers, hold_no_more_than_a_few_batches) {
   BatchBuffers buffers;
-  const torch::Tensor first = buffers.take({1}, torch::kFloat32, torch::MemoryFormat::Contiguous);
+  const torch::Tensor first = buffers.buffer({1}, torch::kFloat32, torch::MemoryFormat::Contiguous);
   for (std::int64_t size = 2; size < 20; ++size) {
-    buffers.take({size}, torch::kFloat32, torch::MemoryFormat::Contiguous);
+    buffers.buffer({size}, torch::kFloat32, torch::MemoryFormat::Contiguous);
   }
   EXPECT_EQ(first.use_count(), 1U);
 }

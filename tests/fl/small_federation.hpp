@@ -98,7 +98,7 @@ inline SimulationOptions small_options() {
   options.model.amplitude.low_fraction = 0.1;
   options.local.optimizer = {OptimizerKind::sgd, 0.05, 0.9, 1e-4};
   options.local.perturbation.alpha = 0.05;
-  options.local.batches = {.batch_size = 4, .most_samples = -1, .augment = true};
+  options.local.batches = {.batch_size = 4, .max_samples = -1, .augment = true};
   return options;
 }
 

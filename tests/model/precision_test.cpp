@@ -21,8 +21,8 @@ using testing::HasSubstr;
 /// Of ||g16 - g32|| / ||g32||. bfloat16 has 8 bits; the U-Net has 23 layers of them, the CNN 4.
 /// PyTorch's own autocast is as far off (0.15 for a U-Net and random masks).
 double gradient_tolerance(const std::string& network) { return network == "unet" ? 0.25 : 0.1; }
-constexpr double least_gradient_error = 1e-5;  ///< Less, and nothing was computed in bfloat16.
-constexpr double loss_tolerance = 0.01;        ///< Relative.
+constexpr double min_gradient_error = 1e-5;  ///< Less, and nothing was computed in bfloat16.
+constexpr double loss_tolerance = 0.01;      ///< Relative.
 
 struct Problem {
   std::string network;
@@ -80,7 +80,7 @@ TEST(Precision, bf16_gives_nearly_the_loss_and_the_gradient_of_fp32) {
     const torch::Tensor& g = full.state().gradients();
     const double error = ((half.state().gradients() - g).norm() / g.norm()).item<double>();
     EXPECT_LT(error, gradient_tolerance(problem.network)) << name_of(problem);
-    EXPECT_GT(error, least_gradient_error) << name_of(problem);
+    EXPECT_GT(error, min_gradient_error) << name_of(problem);
     EXPECT_NEAR(found.item<double>(), expected.item<double>(),
                 loss_tolerance * expected.item<double>())
         << name_of(problem);

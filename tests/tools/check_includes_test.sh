@@ -135,14 +135,14 @@ refuses src/fl/fleet/new.cpp "layer fl must not include" '#include "app/analyse/
 refuses src/fl/other/new.cpp "is not in the table of rooms" 'int x;'
 
 # What is installed includes only what is installed.
-for name in fl/private.hpp base/private.hpp fl/local/local.hpp private.hpp bench/fl/setting.hpp setting.hpp \
+for name in fl/private.hpp base/private.hpp fl/local/local.hpp private.hpp bench/fl/program.hpp program.hpp \
   tests/support/world.hpp support/world.hpp tools/prepare/options.hpp prepare/options.hpp \
   harmofl_build_info.hpp; do
   refuses include/harmofl/fl/new.hpp "is not installed" "#include \"$name\""
 done
 refuses include/harmofl/fl/new.hpp "is not installed" '#include <fl/private.hpp>'
 # Nor do the sources include what lies in tests, in bench, in tools or beside them.
-for name in tests/support/world.hpp support/world.hpp bench/fl/setting.hpp prepare/options.hpp private.hpp; do
+for name in tests/support/world.hpp support/world.hpp bench/fl/program.hpp prepare/options.hpp private.hpp; do
   refuses src/fl/new.cpp "lies in no layer" "#include \"$name\""
 done
 

@@ -14,7 +14,7 @@
 namespace harmofl::prepare {
 namespace {
 
-constexpr png_uint_32 most_pixels_a_side = 32768;
+constexpr png_uint_32 max_pixels_a_side = 32768;
 constexpr std::size_t rgba = 4;
 
 /// All state of one read, so that no local object lives across libpng's longjmp.
@@ -57,7 +57,7 @@ void request_rgba(Reading& reading) {
 bool decode(Reading& reading, std::FILE* file) {
   if (setjmp(png_jmpbuf(reading.png)) != 0) return false;
   png_init_io(reading.png, file);
-  png_set_user_limits(reading.png, most_pixels_a_side, most_pixels_a_side);
+  png_set_user_limits(reading.png, max_pixels_a_side, max_pixels_a_side);
   png_read_info(reading.png, reading.info);
   request_rgba(reading);
   reading.size = {png_get_image_height(reading.png, reading.info),

@@ -8,13 +8,13 @@
 namespace harmofl::prepare {
 namespace {
 
-constexpr std::size_t most_sizes_shown = 3;
-constexpr std::size_t most_classes_shown = 4;
+constexpr std::size_t max_sizes_shown = 3;
+constexpr std::size_t max_classes_shown = 4;
 constexpr std::size_t gap = 2;
 
 std::string sizes_text(const std::map<Size, std::int64_t>& sizes) {
   if (sizes.empty()) return "-";  // a kept shard does not say
-  if (sizes.size() > most_sizes_shown) {
+  if (sizes.size() > max_sizes_shown) {
     return concat(to_string(sizes.begin()->first), " to ", to_string(sizes.rbegin()->first));
   }
   std::vector<std::string> texts;
@@ -27,7 +27,7 @@ std::vector<std::string> header(const std::vector<std::string>& class_names, Tas
   if (task == Task::segmentation) {
     cells.push_back("foreground");
   } else {
-    const std::size_t shown = std::min(class_names.size(), most_classes_shown);
+    const std::size_t shown = std::min(class_names.size(), max_classes_shown);
     cells.insert(cells.end(), class_names.begin(),
                  class_names.begin() + static_cast<std::ptrdiff_t>(shown));
   }
@@ -43,7 +43,7 @@ std::vector<std::string> row_cells(const ReportRow& row, Task task) {
   if (task == Task::segmentation) {
     cells.push_back(percent(1.0 - row.shares.at(0)));
   } else {
-    const std::size_t shown = std::min(row.shares.size(), most_classes_shown);
+    const std::size_t shown = std::min(row.shares.size(), max_classes_shown);
     for (std::size_t i = 0; i < shown; ++i) cells.push_back(percent(row.shares[i]));
   }
   cells.push_back(row.duration_s < 0.0 ? "kept" : human_seconds(row.duration_s));

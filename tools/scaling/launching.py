@@ -123,12 +123,12 @@ def log_of(folder, ranks, repetition):
     return run_folder(folder, ranks, repetition).with_suffix(".log")
 
 
-def run_locally(study, folder, cores, say):
+def run_locally(study, folder, cores, print_status):
     """Runs by mpirun whatever is not done yet."""
     for ranks, repetition in turns(study.ranks, study.repeat):
         if not prepare(study, folder, ranks, repetition):
             continue
-        say(f"{ranks} ranks, run {repetition} of {study.repeat}")
+        print_status(f"{ranks} ranks, run {repetition} of {study.repeat}")
         command = ["mpirun", "-n", str(ranks), *program_command(study, folder, ranks, repetition)]
         log = log_of(folder, ranks, repetition)
         with open(log, "w", encoding="utf-8") as file:
@@ -150,7 +150,7 @@ def job_command(study, folder, ranks, repetition, after, options):
             *options, "--wrap", f"export OMP_NUM_THREADS=1; exec {step}"]
 
 
-def submit(study, folder, options, say):
+def submit(study, folder, options, print_status):
     """Submits a job for each run that is not done yet; each waits for the one before, so that they
     run in turns and never beside one another."""
     after = None
@@ -166,4 +166,4 @@ def submit(study, folder, options, say):
         if done.returncode != 0:
             raise StudyError(f"sbatch refused the run on {ranks} ranks: {done.stderr.strip()}")
         after = done.stdout.strip().split(";")[0]
-        say(f"job {after}: {ranks} ranks, run {repetition} of {study.repeat}")
+        print_status(f"job {after}: {ranks} ranks, run {repetition} of {study.repeat}")

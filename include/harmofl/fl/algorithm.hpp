@@ -6,7 +6,7 @@
 /// to 1, and D_i = w_i - w_t.
 #pragma once
 
-#include "harmofl/fl/method_setting.hpp"
+#include "harmofl/fl/method_context.hpp"
 #include "harmofl/fl/named_state.hpp"
 #include "harmofl/model/parameter_vector.hpp"
 
@@ -72,7 +72,7 @@ class Algorithm {
   /// Number of values that a client sends beside its state, for a model of so many parameters.
   virtual std::int64_t extra_count(std::int64_t /*parameters*/) const { return 0; }
   /// What lies outside the method's theory in `setting`, one sentence each.
-  virtual std::vector<std::string> cautions(const MethodSetting&) const { return {}; }
+  virtual std::vector<std::string> cautions(const MethodContext&) const { return {}; }
 
   /// Before a client's first step of a round.
   virtual void begin(ClientWork&) {}

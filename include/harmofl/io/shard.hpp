@@ -100,9 +100,9 @@ class ShardReader {
   std::string stored_checksum(Split split) const;
 
   /// Reads a split and verifies it: checksums, finite pixels, labels within the classes.
-  /// `most` >= 0 reads (and verifies) only the first `most` samples; the whole-split checksum is
-  /// then not verified (HDF5's own Fletcher-32 still is).
-  SplitData read(Split split, std::int64_t most = -1) const;
+  /// `max_samples` >= 0 reads (and verifies) only the first `max_samples` samples; the whole-split
+  /// checksum is then not verified (HDF5's own Fletcher-32 still is).
+  SplitData read(Split split, std::int64_t max_samples = -1) const;
 
   /// Reads and verifies the samples in `rows`, which must ascend, and no other pixels. Damage is
   /// found by Fletcher-32, and by the whole-split checksum when all rows are asked for.

@@ -23,9 +23,9 @@ class Network : public torch::nn::Module {
   virtual std::int64_t feature_count() const = 0;
 };
 
-/// Throws UserError unless the shards hold labels of images of `least_side` pixels at least; `name`
+/// Throws UserError unless the shards hold labels of images of `min_side` pixels at least; `name`
 /// is that of a network which needs that.
-void require_labels(const std::string& name, const ProblemShape& shape, std::int64_t least_side);
+void require_labels(const std::string& name, const ProblemShape& shape, std::int64_t min_side);
 
 /// Makes the network `options.name` with PyTorch's default initialisation drawn from `seed`.
 /// Throws UsageError for an unknown name and UserError when the shape does not suit the network.

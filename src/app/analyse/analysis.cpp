@@ -54,7 +54,7 @@ nlohmann::ordered_json origin_of(const Analysis& analysis) {
           {"rounds_done", analysis.loaded.rounds_done},
           {"sites", sites},
           {"split", to_string(analysis.options.split)},
-          {"most", analysis.options.most},
+          {"most", analysis.options.max_images},
           {"loss", analysis.loaded.config.text("train.loss")},
           {"batch_size", analysis.batch_size}};
 }
@@ -109,10 +109,11 @@ std::unique_ptr<Analysis> open_analysis(const std::string& kind, const Arguments
 Samples load_samples(const Analysis& analysis, ClientId client) {
   const Member& member = analysis.federation.members[client.position()];
   Samples samples = load_client(member.shard, torch::kCPU).split(analysis.options.split);
-  if (analysis.options.most == 0 || analysis.options.most >= samples.count()) return samples;
+  if (analysis.options.max_images == 0 || analysis.options.max_images >= samples.count())
+    return samples;
   // Copies, so that the others are freed.
-  samples.images = samples.images.narrow(0, 0, analysis.options.most).clone();
-  samples.targets = samples.targets.narrow(0, 0, analysis.options.most).clone();
+  samples.images = samples.images.narrow(0, 0, analysis.options.max_images).clone();
+  samples.targets = samples.targets.narrow(0, 0, analysis.options.max_images).clone();
   return samples;
 }
 

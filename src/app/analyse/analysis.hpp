@@ -31,7 +31,7 @@ struct AnalysisOptions {
   std::filesystem::path shards;  ///< Folder of the sites.
   std::filesystem::path output;  ///< Folder of the results.
   Split split = Split::train;
-  std::int64_t most = 0;  ///< Images of each site; 0 is all.
+  std::int64_t max_images = 0;  ///< Images of each site; 0 is all.
 };
 
 /// A checkpoint and the sites to measure it on.

@@ -20,8 +20,8 @@ namespace {
 
 std::int64_t used_count(const Samples& samples, const BatchOptions& options) {
   HARMOFL_EXPECT(options.batch_size > 0);
-  if (options.most_samples < 0) return samples.count();
-  return std::min(options.most_samples, samples.count());
+  if (options.max_samples < 0) return samples.count();
+  return std::min(options.max_samples, samples.count());
 }
 
 torch::Device device_of(const Samples& samples) {
@@ -33,12 +33,12 @@ bool can_cut_in_host_memory(const Samples& samples, torch::Device device) {
   return device.is_cpu() && samples.images.defined() && can_be_cut(samples.images, samples.targets);
 }
 
-constexpr std::size_t most_kept = 4;  // images and targets of full batches, and of the last one
+constexpr std::size_t max_kept = 4;  // images and targets of full batches, and of the last one
 
 }  // namespace
 
-torch::Tensor BatchBuffers::take(torch::IntArrayRef sizes, torch::Dtype type,
-                                 torch::MemoryFormat format) {
+torch::Tensor BatchBuffers::buffer(torch::IntArrayRef sizes, torch::Dtype type,
+                                   torch::MemoryFormat format) {
   const auto unused = std::ranges::find_if(kept_, [&](const torch::Tensor& kept) {
     return kept.sizes() == sizes && kept.scalar_type() == type && kept.is_contiguous(format) &&
            kept.use_count() == 1 && kept.storage().use_count() == 1;
@@ -47,7 +47,7 @@ torch::Tensor BatchBuffers::take(torch::IntArrayRef sizes, torch::Dtype type,
     std::rotate(unused, unused + 1, kept_.end());
     return kept_.back();
   }
-  if (kept_.size() == most_kept) kept_.erase(kept_.begin());
+  if (kept_.size() == max_kept) kept_.erase(kept_.begin());
   kept_.push_back(torch::empty(sizes, torch::TensorOptions(type).memory_format(format)));
   return kept_.back();
 }
@@ -117,7 +117,7 @@ Batch BatchStream::cut(std::int64_t size) {
                           torch::MemoryFormat format) {
     c10::SmallVector<std::int64_t, 4> sizes(like.sizes());
     sizes.front() = size;
-    return buffers.take(sizes, type, format);
+    return buffers.buffer(sizes, type, format);
   };
   Batch batch{memory(stored, torch::kFloat32, options_.format),
               memory(samples_.targets, torch::kInt64, torch::MemoryFormat::Contiguous)};

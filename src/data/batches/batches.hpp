@@ -21,7 +21,7 @@ struct Batch {
 
 struct BatchOptions {
   std::int64_t batch_size = 16;
-  std::int64_t most_samples = -1;  ///< Uses that many samples at most (all when negative).
+  std::int64_t max_samples = -1;  ///< Uses that many samples at most (all when negative).
   bool augment = false;
   /// How batches that are cut in host memory lie there: as the network wants its images.
   torch::MemoryFormat format = torch::MemoryFormat::Contiguous;
@@ -33,7 +33,7 @@ struct BatchOptions {
 class BatchBuffers {
  public:
   /// A dense tensor in host memory, its values undefined.
-  torch::Tensor take(torch::IntArrayRef sizes, torch::Dtype type, torch::MemoryFormat format);
+  torch::Tensor buffer(torch::IntArrayRef sizes, torch::Dtype type, torch::MemoryFormat format);
 
  private:
   std::vector<torch::Tensor> kept_;  ///< The one used last is last.

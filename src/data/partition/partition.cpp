@@ -19,15 +19,15 @@ namespace harmofl {
 namespace {
 
 /// How often Dirichlet shares are drawn again when they leave a client without training samples.
-constexpr std::int64_t most_draws = 20;
+constexpr std::int64_t max_draws = 20;
 
 // Rounds of the streams: permutations have the number of the split.
 constexpr std::int64_t round_of_moves = 8;
 constexpr std::int64_t first_round_of_shares = 16;  // one a draw
 
 // Beyond these nothing changes any more, and doubles run out.
-constexpr double least_alpha = 1e-6;
-constexpr double largest_alpha = 1e9;
+constexpr double min_alpha = 1e-6;
+constexpr double max_alpha = 1e9;
 
 /// Samples of each split, in the order in which they are dealt.
 using Splits = std::array<std::vector<SampleRef>, 3>;
@@ -94,7 +94,7 @@ Divide choose_division(const Strata& strata, const PartitionOptions& options) {
       return divide_evenly(total, clients);
     };
   }
-  const std::int64_t draws = options.kind == PartitionKind::dirichlet ? most_draws : 1;
+  const std::int64_t draws = options.kind == PartitionKind::dirichlet ? max_draws : 1;
   Divide division;
   for (std::int64_t draw = 0; draw < draws; ++draw) {
     std::map<std::int64_t, std::vector<double>> shares;
@@ -165,10 +165,10 @@ void validate(const std::vector<ShardIndex>& shards, const PartitionOptions& opt
                    " clients to deal to, but only ", samples,
                    " training samples, and every client needs one. Give a data.clients of ",
                    samples, " or less, or more samples.");
-  const bool fits = options.alpha >= least_alpha && options.alpha <= largest_alpha;
+  const bool fits = options.alpha >= min_alpha && options.alpha <= max_alpha;
   HARMOFL_VALIDATE(options.kind == PartitionKind::iid || fits, "The partition's alpha is ",
-                   options.alpha, ", but must lie between ", least_alpha, " (unequal) and ",
-                   largest_alpha, " (equal). Give data.partition_alpha, often 0.1 to 10.");
+                   options.alpha, ", but must lie between ", min_alpha, " (unequal) and ",
+                   max_alpha, " (equal). Give data.partition_alpha, often 0.1 to 10.");
 }
 
 Partition by_shares(const std::vector<ShardIndex>& shards, const PartitionOptions& options) {

@@ -80,8 +80,9 @@ class Directory {
     }
   }
 
-  /// Takes the sample of a record (client, split, site, id) out; nothing when it is not there.
-  std::optional<SampleRef> take(const std::vector<std::string>& cells) {
+  /// Removes the sample of a record (client, split, site, id) and returns it; nothing when it is
+  /// not there.
+  std::optional<SampleRef> remove(const std::vector<std::string>& cells) {
     const auto found = samples_.find({cells[1], cells[2], cells[3]});
     if (found == samples_.end()) return std::nullopt;
     const SampleRef sample = found->second;
@@ -134,7 +135,7 @@ Partition parse_partition(const std::string& text, const std::vector<ShardIndex>
   std::map<std::string, std::size_t> positions;
   while (const auto cells = records.next()) {
     if (cells->size() != columns) records.fail(concat("has ", cells->size(), " cells, not 4"));
-    const std::optional<SampleRef> sample = directory.take(*cells);
+    const std::optional<SampleRef> sample = directory.remove(*cells);
     if (!sample) {
       records.fail(concat("names image '", (*cells)[3], "' of site '", (*cells)[2], "' in ",
                           (*cells)[1], ", which is not in the shards or was named before"));

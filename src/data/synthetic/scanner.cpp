@@ -14,7 +14,7 @@ namespace {
 
 constexpr double band_inner_px = 0.8;  ///< The band lies between these two Gaussians.
 constexpr double band_outer_px = 2.4;
-constexpr double least_blur_px = 0.05;
+constexpr double min_blur_px = 0.05;
 
 /// A number in [-1, 1) for property `property` of site `site`: the sites of one federation follow
 /// an additive recurrence with an irrational step, which spreads any number of them evenly.
@@ -69,7 +69,7 @@ void filter_line(const float* in, float* out, std::int64_t count, std::int64_t s
 /// A Gaussian blur of every plane of `image`, rows first.
 std::vector<float> blurred(const std::vector<float>& image, std::int64_t height, std::int64_t width,
                            double sigma_px) {
-  if (sigma_px < least_blur_px) return image;
+  if (sigma_px < min_blur_px) return image;
   const std::vector<float> kernel = gaussian(sigma_px);
   std::vector<float> along_rows(image.size());
   std::vector<float> result(image.size());

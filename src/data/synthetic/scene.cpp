@@ -11,8 +11,8 @@
 namespace harmofl {
 namespace {
 
-constexpr double least_radius_px = 3.5;
-constexpr double largest_radius_px = 7.0;
+constexpr double min_radius_px = 3.5;
+constexpr double max_radius_px = 7.0;
 constexpr double area_per_nucleus_px = 420.0;  ///< Image area over the number of nuclei.
 constexpr double area_per_cell_px = 700.0;     ///< Likewise for cells that are no nuclei.
 constexpr double edge_px = 0.7;                ///< Width of the soft edge.
@@ -31,9 +31,9 @@ struct Blob {
 /// Sum of plane waves of unit variance.
 class Texture {
  public:
-  Texture(double least_wavelength_px, double largest_wavelength_px, RngStream& rng) {
+  Texture(double min_wavelength_px, double max_wavelength_px, RngStream& rng) {
     for (Wave& wave : waves_) {
-      const double wavelength = rng.uniform(least_wavelength_px, largest_wavelength_px);
+      const double wavelength = rng.uniform(min_wavelength_px, max_wavelength_px);
       const double angle = rng.uniform(0.0, 2.0 * std::numbers::pi);
       wave = {2.0 * std::numbers::pi / wavelength * std::cos(angle),
               2.0 * std::numbers::pi / wavelength * std::sin(angle),
@@ -74,7 +74,7 @@ Blob draw_blob(double aspect, StainRange range, std::int64_t height, std::int64_
   const double angle = rng.uniform(0.0, std::numbers::pi);
   Blob blob{0.0,
             0.0,
-            rng.uniform(least_radius_px, largest_radius_px),
+            rng.uniform(min_radius_px, max_radius_px),
             aspect,
             std::sin(angle),
             std::cos(angle),

@@ -18,9 +18,9 @@ namespace harmofl {
 namespace {
 
 constexpr std::int64_t channels = 3;
-constexpr std::int64_t least_size_px = 16;
-constexpr std::int64_t least_train = 4;
-constexpr double largest_shift = 2.0;
+constexpr std::int64_t min_size_px = 16;
+constexpr std::int64_t min_train = 4;
+constexpr double max_shift = 2.0;
 constexpr std::int64_t samples_a_patient = 4;
 
 /// Optical density of each stain in red, green and blue: haematoxylin and eosin.
@@ -34,19 +34,18 @@ void validate(const SyntheticOptions& options) {
                    "A site cannot hold ", options.train, " training, ", options.val,
                    " validation and ", options.test,
                    " test samples. Give at least 1 for training and no negative number.");
-  HARMOFL_VALIDATE(options.height >= least_size_px && options.width >= least_size_px, "Images of ",
+  HARMOFL_VALIDATE(options.height >= min_size_px && options.width >= min_size_px, "Images of ",
                    options.height, " x ", options.width, " pixels are too small for nuclei. Give ",
-                   least_size_px, " or more each way.");
-  HARMOFL_VALIDATE(options.shift >= 0.0 && options.shift <= largest_shift, "shift is ",
-                   options.shift, ", but must lie between 0 (sites alike) and ", largest_shift,
-                   ".");
+                   min_size_px, " or more each way.");
+  HARMOFL_VALIDATE(options.shift >= 0.0 && options.shift <= max_shift, "shift is ", options.shift,
+                   ", but must lie between 0 (sites alike) and ", max_shift, ".");
 }
 
 std::int64_t count_of(const SyntheticOptions& options, Split split, std::int64_t site) {
   if (split == Split::val) return options.val;
   if (split == Split::test) return options.test;
   if (!options.unequal) return options.train;
-  return std::min(options.train, std::max(least_train, options.train / (site + 1)));
+  return std::min(options.train, std::max(min_train, options.train / (site + 1)));
 }
 
 /// [3, H, W] by Beer and Lambert: what is reflected falls exponentially with the stain's amount.

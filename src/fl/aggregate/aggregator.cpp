@@ -103,7 +103,7 @@ void Aggregator::add_exact(const torch::Tensor& state, double weight, const std:
   // Weights sum to 1, so that no sum is larger than the largest value.
   const torch::Tensor in_units = state.to(torch::kFloat64) * units_;
   const double largest = in_units.abs().max().item<double>();
-  if (largest >= largest_sum) throw too_large(client);
+  if (largest >= max_sum) throw too_large(client);
   fixed_sum_.add_((in_units * weight).round_().to(torch::kInt64));
 }
 

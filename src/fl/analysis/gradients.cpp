@@ -1,7 +1,7 @@
 #include "fl/analysis/gradients.hpp"
 
 #include "data/batches/batches.hpp"
-#include "fl/analysis/kept_state.hpp"
+#include "fl/analysis/model_guard.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <algorithm>
@@ -31,7 +31,7 @@ torch::Tensor split_gradient(Model& model, const Samples& samples, LossKind kind
                              std::int64_t batch_size, Statistics statistics) {
   HARMOFL_VALIDATE(samples.count() > 0, "there are no samples to take a gradient over. ",
                    "Choose a split that has some.");
-  const KeptState kept(model);
+  const ModelGuard kept(model);
   const torch::Tensor& gradients = model.state().gradients();
   model.set_training(statistics == Statistics::batch);
   torch::Tensor sum = torch::zeros_like(gradients, torch::kFloat64);

@@ -1,7 +1,7 @@
 #include "fl/analysis/landscape.hpp"
 
 #include "fl/analysis/gradients.hpp"
-#include "fl/analysis/kept_state.hpp"
+#include "fl/analysis/model_guard.hpp"
 #include "fl/local/evaluation.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/rng.hpp"
@@ -86,7 +86,7 @@ Landscape::Landscape(Model& model, const LandscapeOptions& options, std::vector<
 LandscapePoint Landscape::at(const torch::Tensor& offset) {
   HARMOFL_EXPECT(offset.numel() == model_.parameter_count());
   torch::NoGradGuard no_grad;
-  const KeptState kept(model_);
+  const ModelGuard kept(model_);
   model_.state().parameters().add_(offset);
   const std::string metric(main_metric(options_.task));
   LandscapePoint point;

@@ -14,7 +14,7 @@ void ClientStates::with(ClientId client, const std::function<void(NamedState&)>&
   settle(client);
 }
 
-NamedState ClientStates::take(ClientId client) {
+NamedState ClientStates::extract(ClientId client) {
   NamedState state = std::move(bring(client));
   memory_bytes_ -= held_.at(client).bytes;
   held_.erase(client);
@@ -22,7 +22,7 @@ NamedState ClientStates::take(ClientId client) {
 }
 
 void ClientStates::put(ClientId client, NamedState state) {
-  take(client);
+  extract(client);
   held_[client].state = std::move(state);
   settle(client);
 }

@@ -30,8 +30,8 @@ class ClientStates {
   /// Calls `work` with the state of a client, in memory; afterwards it may go to the file.
   void with(ClientId client, const std::function<void(NamedState&)>& work);
 
-  /// Takes a client's state away, to give it to another rank.
-  NamedState take(ClientId client);
+  /// Removes a client's state and returns it, to give it to another rank.
+  NamedState extract(ClientId client);
   /// Gives a client a state.
   void put(ClientId client, NamedState state);
 

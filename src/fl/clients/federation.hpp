@@ -4,7 +4,7 @@
 #include "comm/communicator.hpp"
 #include "harmofl/base/ids.hpp"
 #include "harmofl/data/partition.hpp"
-#include "harmofl/fl/method_setting.hpp"
+#include "harmofl/fl/method_context.hpp"
 #include "harmofl/io/shard.hpp"
 #include "harmofl/model/network_options.hpp"
 

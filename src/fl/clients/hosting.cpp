@@ -16,7 +16,7 @@ std::string to_bytes(const std::vector<Rank>& placement) {
 }
 
 /// Most memory, in bytes, for the samples of clients that moved to another rank.
-constexpr std::int64_t most_left_bytes = std::int64_t{64} << 20;
+constexpr std::int64_t max_left_bytes = std::int64_t{64} << 20;
 
 std::vector<Rank> from_bytes(const std::string& bytes) {
   std::vector<Rank> placement(bytes.size() / sizeof(Rank));
@@ -89,7 +89,7 @@ void Hosting::move(ClientId client, Rank to) {
   const bool mine = from == comm_.rank();
   if (!mine && to != comm_.rank()) return;
   const std::string bytes =
-      comm_.transfer(from, to, mine ? states_.take(client).serialize() : std::string());
+      comm_.transfer(from, to, mine ? states_.extract(client).serialize() : std::string());
   if (mine) leave(client);
   if (to != comm_.rank()) return;
   NamedState state;
@@ -101,7 +101,7 @@ void Hosting::move(ClientId client, Rank to) {
 void Hosting::leave(ClientId client) {
   auto samples = own_.extract(client);
   const std::int64_t bytes = sample_bytes(samples.mapped());
-  if (left_bytes_ + bytes > most_left_bytes) return;
+  if (left_bytes_ + bytes > max_left_bytes) return;
   left_bytes_ += bytes;
   left_.insert(std::move(samples));
 }

@@ -47,7 +47,7 @@ Distribution::Distribution(const DevicePropertyInfo& property, const std::string
     HARMOFL_VALIDATE(std::isfinite(numbers_[0]) && std::isfinite(numbers_[1]) && numbers_[1] >= 0.0,
                      said, "mean and deviation must be finite, the deviation not negative. ",
                      forms);
-    HARMOFL_VALIDATE(property.most > 1.0, said, "may draw a number that is not ", property.range,
+    HARMOFL_VALIDATE(property.max > 1.0, said, "may draw a number that is not ", property.range,
                      ". Take another distribution.");
     return;
   }

@@ -33,8 +33,8 @@ bool any_distribution(const FleetOptions& options) {
 }
 
 void check(const FleetOptions& options) {
-  const auto number = [](const char* key, double value, double most, const char* range) {
-    HARMOFL_VALIDATE(value >= 0.0 && value <= most && std::isfinite(value), key, " = ", value,
+  const auto number = [](const char* key, double value, double max, const char* range) {
+    HARMOFL_VALIDATE(value >= 0.0 && value <= max && std::isfinite(value), key, " = ", value,
                      " is not ", range, ". Change it.");
   };
   const double infinity = std::numeric_limits<double>::infinity();

@@ -74,7 +74,7 @@ const std::array<DevicePropertyInfo, device_property_count>& device_properties()
 }
 
 bool in_range(const DevicePropertyInfo& property, double value) {
-  return (property.may_be_zero ? value >= 0.0 : value > 0.0) && value <= property.most;
+  return (property.may_be_zero ? value >= 0.0 : value > 0.0) && value <= property.max;
 }
 
 FleetTable parse_fleet_table(std::string_view text, const std::string& origin) {

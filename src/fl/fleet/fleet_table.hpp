@@ -20,7 +20,7 @@ struct DevicePropertyInfo {
   std::string_view key;     ///< Of the configuration, for its distribution.
   double usual;             ///< Where nothing is given.
   bool may_be_zero;
-  double most;             ///< May be infinity.
+  double max;              ///< May be infinity.
   std::string_view range;  ///< The bounds in words.
 };
 

@@ -13,30 +13,30 @@ namespace {
 constexpr double bits_per_byte = 8.0;
 constexpr double bits_per_mbit = 1e6;
 
-/// What chance decides about a client in a round. Every number is drawn whether or not it is used,
-/// so that switching one cause of loss on leaves the others' victims as they are.
-struct Fortune {
+/// The random numbers of a client in a round, uniform in [0, 1). Every number is drawn whether or
+/// not it is used, so that switching one cause of loss on leaves the others' victims as they are.
+struct ClientDraws {
   double availability;
   double drop_before;
   double drop_after;
   double order;  ///< Among reports of the same time.
 };
 
-/// What is given about a round.
-struct Setting {
+/// All that a plan is a function of.
+struct RoundInputs {
   const CohortOptions& cohort;
   const Fleet& fleet;
   const RoundWork& work;
   std::uint64_t seed;
   RoundId round;
 
-  Fortune fortune(ClientId client) const {
+  ClientDraws draws(ClientId client) const {
     RngStream rng(seed, round, client, RngPurpose::fleet);
     return {rng.uniform(), rng.uniform(), rng.uniform(), rng.uniform()};
   }
   bool is_there(ClientId client) const {
     const double availability = fleet[client].availability;
-    return availability >= 1.0 || fortune(client).availability < availability;
+    return availability >= 1.0 || draws(client).availability < availability;
   }
   std::vector<ClientId> sample(const std::vector<ClientId>& available) const {
     return sample_cohort(cohort, work.samples, available, seed, round);
@@ -61,7 +61,7 @@ double message_time_s(const DeviceProfile& device, std::int64_t bytes) {
 }
 
 /// Rules 1 and 2: who is there, and who of them is invited. Ascending.
-std::vector<ClientId> invite(const Setting& in, RoundPlan& plan) {
+std::vector<ClientId> invite(const RoundInputs& in, RoundPlan& plan) {
   const std::int64_t count = in.fleet.size();
   std::vector<ClientId> clients;
   clients.reserve(static_cast<std::size_t>(count));
@@ -72,7 +72,7 @@ std::vector<ClientId> invite(const Setting& in, RoundPlan& plan) {
   if (by_name) clients = in.sample(clients);
   std::erase_if(clients, [&](ClientId client) {
     if (in.is_there(client)) return false;
-    if (by_name) plan.lost.emplace_back(client, Loss::unavailable);
+    if (by_name) plan.lost.emplace_back(client, DropReason::unavailable);
     return true;
   });
   return by_name ? clients : in.sample(clients);
@@ -84,23 +84,23 @@ struct Started {
 };
 
 /// Rules 3 to 5: who would train to the end.
-Started start(const Setting& in, const std::vector<ClientId>& invited, RoundPlan& plan) {
+Started start(const RoundInputs& in, const std::vector<ClientId>& invited, RoundPlan& plan) {
   const FleetOptions& options = in.fleet.options();
   Started started;
   started.runners.reserve(invited.size());
   for (const ClientId client : invited) {
     const DeviceProfile& device = in.fleet[client];
-    const Fortune fortune = in.fortune(client);
+    const ClientDraws draws = in.draws(client);
     const double time_s = report_time_s(device, options, in.work, client);
-    if (fortune.drop_before < options.drop_before) {
-      plan.lost.emplace_back(client, Loss::dropped_before);
+    if (draws.drop_before < options.drop_before) {
+      plan.lost.emplace_back(client, DropReason::dropped_before);
       started.last_failure_s =
           std::max(started.last_failure_s, message_time_s(device, in.work.download_bytes));
     } else if (options.deadline_s > 0.0 && time_s > options.deadline_s) {
-      plan.lost.emplace_back(client, Loss::straggler);
+      plan.lost.emplace_back(client, DropReason::straggler);
     } else {
-      const bool reports = fortune.drop_after >= options.drop_after;
-      started.runners.push_back({client, time_s, fortune.order, reports});
+      const bool reports = draws.drop_after >= options.drop_after;
+      started.runners.push_back({client, time_s, draws.order, reports});
     }
   }
   return started;
@@ -111,7 +111,7 @@ void finish(Started started, std::size_t needed, double deadline_s, RoundPlan& p
   std::sort(started.runners.begin(), started.runners.end());
   for (const Runner& runner : started.runners) {
     if (plan.counted.size() == needed) {
-      plan.lost.emplace_back(runner.client, Loss::surplus);
+      plan.lost.emplace_back(runner.client, DropReason::surplus);
       continue;
     }
     plan.simulated_s = runner.time_s;
@@ -119,7 +119,7 @@ void finish(Started started, std::size_t needed, double deadline_s, RoundPlan& p
       plan.counted.push_back(runner.client);
     } else {
       plan.wasted.push_back(runner.client);
-      plan.lost.emplace_back(runner.client, Loss::dropped_after);
+      plan.lost.emplace_back(runner.client, DropReason::dropped_after);
     }
   }
   if (plan.counted.size() < needed) {
@@ -132,15 +132,15 @@ void finish(Started started, std::size_t needed, double deadline_s, RoundPlan& p
 
 }  // namespace
 
-std::string_view to_string(Loss loss) {
-  switch (loss) {
-    case Loss::unavailable:
+std::string_view to_string(DropReason reason) {
+  switch (reason) {
+    case DropReason::unavailable:
       return "unavailable";
-    case Loss::dropped_before:
+    case DropReason::dropped_before:
       return "dropped_before";
-    case Loss::straggler:
+    case DropReason::straggler:
       return "straggler";
-    case Loss::dropped_after:
+    case DropReason::dropped_after:
       return "dropped_after";
     default:
       return "surplus";
@@ -158,7 +158,7 @@ double report_time_s(const DeviceProfile& device, const FleetOptions& options,
 RoundPlan plan_round(const CohortOptions& cohort, const Fleet& fleet, const RoundWork& work,
                      std::uint64_t seed, RoundId round) {
   HARMOFL_EXPECT(static_cast<std::int64_t>(work.samples.size()) == fleet.size());
-  const Setting in{cohort, fleet, work, seed, round};
+  const RoundInputs in{cohort, fleet, work, seed, round};
   RoundPlan plan;
   std::vector<ClientId> invited = invite(in, plan);
   const auto wanted = static_cast<std::size_t>(wanted_count(cohort, fleet.size()));

@@ -13,7 +13,7 @@
 namespace harmofl {
 
 /// Why a client's update does not count.
-enum class Loss {
+enum class DropReason {
   unavailable,     ///< Wanted, but not there when the round began.
   dropped_before,  ///< Lost after the download: trained nothing.
   straggler,       ///< Not done by the deadline: aborted, trained nothing that stays.
@@ -22,14 +22,14 @@ enum class Loss {
 };
 
 /// The name in files: "straggler".
-std::string_view to_string(Loss loss);
+std::string_view to_string(DropReason reason);
 
 struct RoundPlan {
   std::vector<ClientId> counted;  ///< Train, and their updates count. Ascending.
   std::vector<ClientId> wasted;   ///< Train, but their updates are lost. Ascending.
   /// Everyone who was invited, or wanted by name and unavailable, and whose update does not count.
   /// Ascending; holds the wasted ones too.
-  std::vector<std::pair<ClientId, Loss>> lost;
+  std::vector<std::pair<ClientId, DropReason>> lost;
   double simulated_s = 0.0;  ///< What the round would have taken on the devices.
 };
 

@@ -1,7 +1,7 @@
 /// Base optimisers over the flat parameter buffer; their moments are client state.
 #pragma once
 
-#include "harmofl/fl/method_setting.hpp"
+#include "harmofl/fl/method_context.hpp"
 #include "harmofl/fl/named_state.hpp"
 #include "harmofl/model/parameter_vector.hpp"
 

@@ -11,8 +11,8 @@ class FedBN final : public Algorithm {
  public:
   bool stays_local(const Slot& slot) const override { return slot.normalization; }
 
-  std::vector<std::string> cautions(const MethodSetting& setting) const override {
-    if (setting.norm != NormKind::batch_stateless) return {};
+  std::vector<std::string> cautions(const MethodContext& context) const override {
+    if (context.norm != NormKind::batch_stateless) return {};
     return {
         "fedbn keeps normalisation layers local, but those of model.norm = batch-stateless have "
         "neither parameters nor statistics: this run is FedAvg. Set --model.norm batch."};

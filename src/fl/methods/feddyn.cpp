@@ -19,8 +19,8 @@ class FedDyn final : public Algorithm {
   explicit FedDyn(const AlgorithmOptions& options)
       : a_(options.number("a", 1e-12, std::numeric_limits<double>::infinity())) {}
 
-  std::vector<std::string> cautions(const MethodSetting& setting) const override {
-    if (setting.weights == Weighting::uniform) return {};
+  std::vector<std::string> cautions(const MethodContext& context) const override {
+    if (context.weights == Weighting::uniform) return {};
     return {
         "feddyn is published with clients that count alike; with data.weights = samples its means "
         "over clients are weighted ones."};

@@ -20,8 +20,8 @@ class FedNova final : public Algorithm {
  public:
   std::int64_t extra_count(std::int64_t) const override { return 1; }
 
-  std::vector<std::string> cautions(const MethodSetting& setting) const override {
-    if (setting.optimizer.kind == OptimizerKind::sgd) return {};
+  std::vector<std::string> cautions(const MethodContext& context) const override {
+    if (context.optimizer.kind == OptimizerKind::sgd) return {};
     return {
         "fednova normalises by the steps of SGD, with or without momentum; steps of Adam lie "
         "outside its theory and are counted as they are, a = tau. Set --train.optimizer sgd."};

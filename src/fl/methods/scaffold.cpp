@@ -16,15 +16,15 @@ class Scaffold final : public Algorithm {
  public:
   std::int64_t extra_count(std::int64_t parameters) const override { return parameters; }
 
-  std::vector<std::string> cautions(const MethodSetting& setting) const override {
+  std::vector<std::string> cautions(const MethodContext& context) const override {
     std::vector<std::string> found;
-    if (setting.optimizer.kind != OptimizerKind::sgd ||
-        setting.optimizer.effective_momentum() > 0.0 || setting.optimizer.weight_decay > 0.0) {
+    if (context.optimizer.kind != OptimizerKind::sgd ||
+        context.optimizer.effective_momentum() > 0.0 || context.optimizer.weight_decay > 0.0) {
       found.emplace_back(
           "scaffold reads a client's gradient off its steps, which is right for plain SGD alone. "
           "Set --train.optimizer sgd --train.momentum 0 --train.weight_decay 0.");
     }
-    if (setting.weights != Weighting::uniform) {
+    if (context.weights != Weighting::uniform) {
       found.emplace_back(
           "scaffold is published with clients that count alike; with data.weights = samples the "
           "control variates are averaged with the same weights as the models.");

@@ -10,7 +10,7 @@
 namespace harmofl::shard_format {
 namespace {
 
-constexpr std::size_t most_classes = 256;  // masks are uint8
+constexpr std::size_t max_classes = 256;  // masks are uint8
 
 void check_finite(const std::filesystem::path& file, const ShardInfo& info, Split split,
                   const SplitData& data) {
@@ -81,8 +81,8 @@ void check_info(const std::filesystem::path& file, const ShardInfo& info) {
   HARMOFL_VALIDATE(info.site.find('/') == std::string::npos, name, ": /: attribute 'site': '",
                    info.site, "' has a '/', which names must not have. ", remedy);
   const std::size_t classes = info.class_names.size();
-  HARMOFL_VALIDATE(classes >= 1 && classes <= most_classes, name,
-                   ": /: attribute 'class_names': expected 1 to ", most_classes, " names, found ",
+  HARMOFL_VALIDATE(classes >= 1 && classes <= max_classes, name,
+                   ": /: attribute 'class_names': expected 1 to ", max_classes, " names, found ",
                    classes, ". ", remedy);
   HARMOFL_VALIDATE(std::isfinite(info.intensity_scale) && info.intensity_scale > 0.0, name,
                    ": /: attribute 'intensity_scale': expected a number above 0, found ",

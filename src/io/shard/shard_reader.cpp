@@ -132,9 +132,10 @@ std::vector<std::int64_t> ShardReader::labels(Split split) const {
   return impl_->read_labels(split);
 }
 
-SplitData ShardReader::read(Split split, std::int64_t most) const {
+SplitData ShardReader::read(Split split, std::int64_t max_samples) const {
   const std::int64_t all = count(split);
-  std::vector<std::int64_t> rows(static_cast<std::size_t>(most < 0 ? all : std::min(most, all)));
+  std::vector<std::int64_t> rows(
+      static_cast<std::size_t>(max_samples < 0 ? all : std::min(max_samples, all)));
   std::iota(rows.begin(), rows.end(), std::int64_t{0});
   return read_rows(split, rows);
 }

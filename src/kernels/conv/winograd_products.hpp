@@ -33,7 +33,7 @@ inline void multiply_block(const Product& p, const float* a, const float* b, flo
 }
 
 /// All rows of C for one panel of B, in blocks that differ by at most a row.
-template <class Format, int most_rows, int vectors>
+template <class Format, int max_rows, int vectors>
 struct Panel {
   template <int rows>
   static void call(const Product& p, const float* a, const float* b, float* c, Index count) {
@@ -48,11 +48,11 @@ struct Panel {
 
   static void multiply(const Product& p, const float* b, float* c) {
     const float* const a = static_cast<const float*>(p.a);  // words of either format
-    const Index blocks = (p.rows + most_rows - 1) / most_rows;
+    const Index blocks = (p.rows + max_rows - 1) / max_rows;
     for (Index i = 0; i < blocks; ++i) {
       const Index begin = p.rows * i / blocks;
       const Index end = p.rows * (i + 1) / blocks;
-      call<most_rows>(p, a + begin * p.a_row, b, c + begin * p.c_row, end - begin);
+      call<max_rows>(p, a + begin * p.a_row, b, c + begin * p.c_row, end - begin);
     }
   }
 };

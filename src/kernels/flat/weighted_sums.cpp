@@ -61,7 +61,7 @@ HARMOFL_SIMD_CLONES Sizes scale_block(const float* values, std::int64_t count, d
   std::uint64_t large = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const double in_units = static_cast<double>(values[i]) * units;
-    refused |= std::fabs(in_units) < largest_sum ? 0U : 1U;  // NaN is not less
+    refused |= std::fabs(in_units) < max_sum ? 0U : 1U;  // NaN is not less
     large |= std::fabs(in_units) < smallest_large ? 0U : 1U;
     scaled[i] = in_units * weight;
   }

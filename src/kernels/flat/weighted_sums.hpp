@@ -9,7 +9,7 @@
 namespace harmofl {
 
 /// Fixed-point values from here on are refused: so many of them would not fit a sum.
-inline constexpr double largest_sum = 4611686018427387904.0;  // 2^62
+inline constexpr double max_sum = 4611686018427387904.0;  // 2^62
 
 bool all_finite(std::span<const float> values);
 
@@ -30,7 +30,7 @@ struct FixedPoint {
 };
 
 /// sum += round(values * units * weight), ties to even. Returns false, with the sum as it was, when
-/// a value is not finite or is `largest_sum` units or more.
+/// a value is not finite or is `max_sum` units or more.
 bool add_fixed(std::span<const float> values, const FixedPoint& fixed, std::span<std::int64_t> sum);
 
 }  // namespace harmofl

@@ -96,7 +96,7 @@ void shift_pixels(const float* x, const double* shifts, std::int64_t pixels, std
   }
 }
 
-constexpr int most_lanes = colour_vectors * width;
+constexpr int max_lanes = colour_vectors * width;
 
 int lanes_of(std::int64_t channels) {
   return (channels == 1 ? plane_vectors : colour_vectors) * width;
@@ -109,7 +109,7 @@ void sum_planes(const float* images, std::int64_t pixels, std::int64_t channels,
     sum_pixels(images, pixels, channels, sums);
     return;
   }
-  alignas(64) double lanes[most_lanes];
+  alignas(64) double lanes[max_lanes];
   (channels == 1 ? sum_plane : sum_colours)(images, pixels * channels, lanes);
   std::fill_n(sums, channels, 0.0);
   for (int j = 0; j < lanes_of(channels); ++j) sums[j % channels] += lanes[j];
@@ -121,7 +121,7 @@ void shift_planes(const float* images, const double* shifts, std::int64_t pixels
     shift_pixels(images, shifts, pixels, channels, out);
     return;
   }
-  alignas(64) double lanes[most_lanes];
+  alignas(64) double lanes[max_lanes];
   for (int j = 0; j < lanes_of(channels); ++j) lanes[j] = shifts[j % channels];
   (channels == 1 ? shift_plane : shift_colours)(images, pixels * channels, lanes, out);
 }

@@ -11,16 +11,16 @@ namespace harmofl {
 namespace {
 
 constexpr std::int64_t piece = 64;  ///< Frequencies that are looked at together.
-constexpr double least_square = 1e-280;
-constexpr double largest_square = 1e280;
+constexpr double min_square = 1e-280;
+constexpr double max_square = 1e280;
 
 /// Writes re^2 + im^2; returns whether all are in the range where a square root is exact enough.
 HARMOFL_SIMD_INLINE bool squares_of(const double* f, std::int64_t count, double* squares) {
   std::int64_t outside = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     squares[i] = f[2 * i] * f[2 * i] + f[2 * i + 1] * f[2 * i + 1];
-    outside |= static_cast<std::int64_t>(!(squares[i] > least_square)) |
-               static_cast<std::int64_t>(!(squares[i] < largest_square));
+    outside |= static_cast<std::int64_t>(!(squares[i] > min_square)) |
+               static_cast<std::int64_t>(!(squares[i] < max_square));
   }
   return outside == 0;
 }

@@ -23,7 +23,7 @@ HARMOFL_SIMD_INLINE void predict(const Pixels<float>* logits, std::int64_t class
 
 HARMOFL_SIMD_CLONES void add_block(const float* logits, const std::int64_t* targets,
                                    const PixelBlock& block, ClassCounts& counts) {
-  alignas(64) Pixels<float> classes[most_classes];
+  alignas(64) Pixels<float> classes[max_classes];
   alignas(64) std::int32_t predicted[block_pixels];
   alignas(64) std::int32_t truth[block_pixels];
   load(logits, block, block.count, classes);

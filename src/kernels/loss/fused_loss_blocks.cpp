@@ -80,7 +80,7 @@ HARMOFL_SIMD_INLINE void exponentials(Pixels<double>* z, const std::int32_t* tar
   }
 }
 
-/// sum of log total - picked. Logarithms are of products: a total is at most `most_classes`, so
+/// sum of log total - picked. Logarithms are of products: a total is at most `max_classes`, so
 /// the product over a lane of a block is below 2^128 and as accurate as a float64 is.
 HARMOFL_SIMD_INLINE double cross_entropy_of(const double* total, const double* picked,
                                             std::int64_t padded) {
@@ -141,7 +141,7 @@ LossSlopes& LossSlopes::operator*=(double factor) {
 HARMOFL_SIMD_CLONES void add_loss_block(const float* logits, const std::int64_t* targets,
                                         const PixelBlock& block, LossSums& sums,
                                         float* probabilities) {
-  alignas(64) Pixels<double> z[most_classes];
+  alignas(64) Pixels<double> z[max_classes];
   alignas(64) Pixels<double> total, picked;
   alignas(64) std::int32_t classes[block_pixels];
   const std::int64_t padded = (block.count + lanes - 1) / lanes * lanes;
@@ -159,7 +159,7 @@ HARMOFL_SIMD_CLONES void add_loss_block(const float* logits, const std::int64_t*
 HARMOFL_SIMD_CLONES void write_gradient_block(const float* probabilities,
                                               const std::int64_t* targets, const PixelBlock& block,
                                               const LossSlopes& slopes, float* gradient) {
-  alignas(64) Pixels<double> p[most_classes];
+  alignas(64) Pixels<double> p[max_classes];
   alignas(64) Pixels<double> mean;  // sum_k p_k g_k
   alignas(64) std::int32_t classes[block_pixels];
   const std::int64_t padded = (block.count + lanes - 1) / lanes * lanes;

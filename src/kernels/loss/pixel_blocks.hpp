@@ -14,12 +14,12 @@
 namespace harmofl {
 
 inline constexpr std::int64_t block_pixels = 256;
-inline constexpr std::int64_t most_classes = 16;  ///< That a block is made for.
+inline constexpr std::int64_t max_classes = 16;  ///< That a block is made for.
 
 template <class Value>
 using Pixels = Value[block_pixels];
 template <class Value>
-using PerClass = std::array<Value, static_cast<std::size_t>(most_classes)>;
+using PerClass = std::array<Value, static_cast<std::size_t>(max_classes)>;
 
 /// Where a block lies: the first pixel among the targets, the first logit, the steps to the next
 /// class and the next pixel.
@@ -51,7 +51,7 @@ inline bool has_blocks(const torch::Tensor& logits, const torch::Tensor& targets
   if (!(pixels || labels) || logits.size(0) != targets.size(0)) return false;
   const bool dense =
       logits.is_contiguous() || (pixels && logits.is_contiguous(torch::MemoryFormat::ChannelsLast));
-  return dense && logits.numel() > 0 && logits.size(1) <= most_classes;
+  return dense && logits.numel() > 0 && logits.size(1) <= max_classes;
 }
 
 /// The layout of logits that have blocks.

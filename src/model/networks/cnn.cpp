@@ -5,12 +5,12 @@
 
 namespace harmofl {
 namespace {
-constexpr std::int64_t cnn_least_side = 8;  // halved three times
+constexpr std::int64_t cnn_min_side = 8;  // halved three times
 }
 
 Cnn::Cnn(const NetworkOptions& options, const ProblemShape& shape)
     : convs_{nullptr, nullptr, nullptr} {
-  require_labels("cnn", shape, cnn_least_side);
+  require_labels("cnn", shape, cnn_min_side);
   std::int64_t in = shape.channels;
   for (std::size_t level = 0; level < levels; ++level) {
     const std::string number = std::to_string(level + 1);

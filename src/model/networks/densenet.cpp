@@ -9,7 +9,7 @@
 namespace harmofl {
 namespace {
 
-constexpr std::int64_t densenet_least_side = 32;  // below, the last block would have no pixel
+constexpr std::int64_t densenet_min_side = 32;  // below, the last block would have no pixel
 constexpr std::int64_t authors_padding = 2;
 
 torch::nn::Conv2d conv(std::int64_t in, std::int64_t out, std::int64_t side) {
@@ -54,7 +54,7 @@ torch::Tensor DenseNet::Transition::forward(const torch::Tensor& normalised) {
 
 DenseNet::DenseNet(const DenseNetOptions& options, const ProblemShape& shape)
     : padded_(options.padded), norm_(options.norm) {
-  require_labels("densenet121", shape, densenet_least_side);
+  require_labels("densenet121", shape, densenet_min_side);
   const auto features = register_module("features", std::make_shared<torch::nn::Module>());
   std::int64_t channels = options.first_channels;
   stem_ = features->register_module(

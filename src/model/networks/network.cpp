@@ -53,12 +53,12 @@ std::shared_ptr<Network> make_network(const NetworkOptions& options, const Probl
   return entry.make(options, shape);
 }
 
-void require_labels(const std::string& name, const ProblemShape& shape, std::int64_t least_side) {
+void require_labels(const std::string& name, const ProblemShape& shape, std::int64_t min_side) {
   HARMOFL_VALIDATE(shape.task == Task::classification, "model.name = ", name,
                    " classifies images, but the shards' task is segmentation. ",
                    "Use model.name = unet.");
-  HARMOFL_VALIDATE(shape.height >= least_side && shape.width >= least_side, "model.name = ", name,
-                   " needs images of ", least_side, "x", least_side,
+  HARMOFL_VALIDATE(shape.height >= min_side && shape.width >= min_side, "model.name = ", name,
+                   " needs images of ", min_side, "x", min_side,
                    " pixels at least, but the shards hold ", shape.height, "x", shape.width,
                    ". Prepare them with another --size, or use a network that halves them less ",
                    "often.");

@@ -5,11 +5,11 @@
 namespace harmofl {
 namespace {
 
-constexpr std::int64_t most_groups = 8;
+constexpr std::int64_t max_groups = 8;
 
-/// The largest number of groups up to `most_groups` that divides `channels`.
+/// The largest number of groups up to `max_groups` that divides `channels`.
 std::int64_t group_count(std::int64_t channels) {
-  std::int64_t groups = std::min(most_groups, channels);
+  std::int64_t groups = std::min(max_groups, channels);
   while (channels % groups != 0) --groups;
   return groups;
 }

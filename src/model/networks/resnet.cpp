@@ -7,7 +7,7 @@
 namespace harmofl {
 namespace {
 
-constexpr std::int64_t resnet_least_side = 32;  // below, the last stage would have no pixel
+constexpr std::int64_t resnet_min_side = 32;  // below, the last stage would have no pixel
 constexpr int stages = 4;
 constexpr int blocks_a_stage = 2;
 
@@ -36,7 +36,7 @@ torch::Tensor ResNet18::Block::forward(const torch::Tensor& x) {
 }
 
 ResNet18::ResNet18(const NetworkOptions& options, const ProblemShape& shape) {
-  require_labels("resnet18", shape, resnet_least_side);
+  require_labels("resnet18", shape, resnet_min_side);
   stem_ = register_module("conv1", conv(shape.channels, options.width, 7, 2));
   stem_norm_ = register_module("bn1", std::make_shared<Norm>(options.norm, options.width));
   std::int64_t in = options.width;

@@ -17,10 +17,10 @@ namespace {
 constexpr const char* remedy =
     "In Python, write the model with torch.save(model.state_dict(), path).";
 /// A tensor takes about 200 bytes; every byte of a damaged pickle may become a value.
-constexpr std::size_t most_bytes = std::size_t{16} << 20;
+constexpr std::size_t max_bytes = std::size_t{16} << 20;
 /// The same value may be used again and again; what is copied then must be small.
-constexpr std::size_t most_axes = 64;
-constexpr std::size_t most_key_bytes = 255;
+constexpr std::size_t max_axes = 64;
+constexpr std::size_t max_key_bytes = 255;
 
 std::optional<ElementType> element_type(const std::string& storage) {
   static const std::map<std::string, ElementType> known{
@@ -43,8 +43,8 @@ std::optional<ElementType> element_type(const std::string& storage) {
 class Machine {
  public:
   Machine(std::string_view bytes, const std::string& file) : rest_(bytes), file_(file) {
-    check(bytes.size() <= most_bytes, "its pickle has ", bytes.size(), " bytes; expected at most ",
-          most_bytes);
+    check(bytes.size() <= max_bytes, "its pickle has ", bytes.size(), " bytes; expected at most ",
+          max_bytes);
   }
 
   /// The object that the pickle describes.
@@ -271,8 +271,8 @@ class Machine {
     const auto* type = whole ? std::get_if<Global>(&values_[tuple->items[1]]) : nullptr;
     const auto* key = whole ? std::get_if<std::string>(&values_[tuple->items[2]]) : nullptr;
     const auto* count = whole ? std::get_if<std::int64_t>(&values_[tuple->items[4]]) : nullptr;
-    check(type != nullptr && key != nullptr && count != nullptr && key->size() <= most_key_bytes &&
-              type->name.size() <= most_key_bytes,
+    check(type != nullptr && key != nullptr && count != nullptr && key->size() <= max_key_bytes &&
+              type->name.size() <= max_key_bytes,
           "the pickle refers to a storage in an unknown way");
     return Storage{type->name, *key, *count};
   }
@@ -287,8 +287,8 @@ class Machine {
   std::vector<std::int64_t> numbers(const Value& value) const {
     const auto* tuple = std::get_if<Sequence>(&value);
     check(tuple != nullptr, "expected the sizes of a tensor, found ", describe(value));
-    check(tuple->items.size() <= most_axes, "a tensor has ", tuple->items.size(),
-          " sizes; expected at most ", most_axes);
+    check(tuple->items.size() <= max_axes, "a tensor has ", tuple->items.size(),
+          " sizes; expected at most ", max_axes);
     std::vector<std::int64_t> found;
     for (const Index item : tuple->items) {
       const auto* number = std::get_if<std::int64_t>(&values_[item]);

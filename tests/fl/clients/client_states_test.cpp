@@ -62,7 +62,7 @@ TEST(ClientStates, can_be_given_to_another_rank) {
     ClientStates from({budget, folder.path()}, torch::kCPU);
     ClientStates to({budget, folder.path()}, torch::kCPU);
     visit_all(from);
-    to.put(ClientId{3}, from.take(ClientId{3}));
+    to.put(ClientId{3}, from.extract(ClientId{3}));
     to.with(ClientId{3},
             [](NamedState& state) { EXPECT_TRUE(same_bits(state.get("m"), content(3, 2))); });
     from.with(ClientId{3}, [](NamedState& state) { EXPECT_TRUE(state.empty()); });

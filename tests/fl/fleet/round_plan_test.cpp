@@ -50,14 +50,14 @@ struct Devices {
   }
 };
 
-std::map<Loss, int> losses(const RoundPlan& plan) {
-  std::map<Loss, int> counts;
-  for (const auto& [client, loss] : plan.lost) ++counts[loss];
+std::map<DropReason, int> drops(const RoundPlan& plan) {
+  std::map<DropReason, int> counts;
+  for (const auto& [client, reason] : plan.lost) ++counts[reason];
   return counts;
 }
 
-bool lost(const RoundPlan& plan, ClientId client, Loss loss) {
-  return std::ranges::find(plan.lost, std::pair(client, loss)) != plan.lost.end();
+bool lost(const RoundPlan& plan, ClientId client, DropReason reason) {
+  return std::ranges::find(plan.lost, std::pair(client, reason)) != plan.lost.end();
 }
 
 /// Five standard deviations of a binomial count.
@@ -90,7 +90,7 @@ TEST(RoundPlan, counts_the_cohort_when_there_is_no_fleet) {
 TEST(RoundPlan, counts_no_more_than_are_wanted_when_there_is_no_fleet) {
   const RoundPlan plan = plain({.size = 1, .over_sampling = 2.0});
   EXPECT_THAT(plan.counted, SizeIs(1));
-  EXPECT_THAT(plan.lost, ElementsAre(Pair(testing::_, Loss::surplus)));
+  EXPECT_THAT(plan.lost, ElementsAre(Pair(testing::_, DropReason::surplus)));
 }
 
 TEST(RoundPlan, adds_up_the_time_of_a_client) {
@@ -119,7 +119,7 @@ TEST(RoundPlan, leaves_stragglers_behind_at_the_deadline) {
   const RoundPlan plan = Devices{{1, 0.5, 0.25}, {.deadline_s = 3}}.plan();
   EXPECT_THAT(plan.counted, ElementsAre(id(0), id(1)));
   EXPECT_THAT(plan.wasted, IsEmpty());
-  EXPECT_THAT(plan.lost, ElementsAre(Pair(id(2), Loss::straggler)));
+  EXPECT_THAT(plan.lost, ElementsAre(Pair(id(2), DropReason::straggler)));
   EXPECT_EQ(plan.simulated_s, 3.0);
 }
 
@@ -132,7 +132,7 @@ TEST(RoundPlan, counts_a_report_that_comes_in_right_at_the_deadline) {
 TEST(RoundPlan, counts_nobody_when_all_are_stragglers) {
   const RoundPlan plan = Devices{{1, 0.5}, {.deadline_s = 0.5}}.plan();
   EXPECT_THAT(plan.counted, IsEmpty());
-  EXPECT_THAT(losses(plan), ElementsAre(Pair(Loss::straggler, 2)));
+  EXPECT_THAT(drops(plan), ElementsAre(Pair(DropReason::straggler, 2)));
   EXPECT_EQ(plan.simulated_s, 0.5);
 }
 
@@ -141,7 +141,7 @@ TEST(RoundPlan, takes_the_first_of_too_many_reports) {
   const RoundPlan plan = Devices{{0.5, 1, 0.25}, {}, two_of_three}.plan();
   EXPECT_THAT(plan.counted, ElementsAre(id(0), id(1)));
   EXPECT_THAT(plan.wasted, IsEmpty());
-  EXPECT_THAT(plan.lost, ElementsAre(Pair(id(2), Loss::surplus)));
+  EXPECT_THAT(plan.lost, ElementsAre(Pair(id(2), DropReason::surplus)));
   EXPECT_EQ(plan.simulated_s, 2.0);
 }
 
@@ -149,7 +149,8 @@ TEST(RoundPlan, calls_a_straggler_so_even_when_others_were_enough) {
   const CohortOptions one_of_three{.size = 1, .over_sampling = 3};
   const RoundPlan plan = Devices{{1, 0.5, 0.25}, {.deadline_s = 3}, one_of_three}.plan();
   EXPECT_THAT(plan.counted, ElementsAre(id(0)));
-  EXPECT_THAT(plan.lost, ElementsAre(Pair(id(1), Loss::surplus), Pair(id(2), Loss::straggler)));
+  EXPECT_THAT(plan.lost,
+              ElementsAre(Pair(id(1), DropReason::surplus), Pair(id(2), DropReason::straggler)));
   EXPECT_EQ(plan.simulated_s, 1.0);
 }
 
@@ -172,7 +173,7 @@ TEST(RoundPlan, ends_after_the_download_when_all_are_lost_before_training) {
   const RoundPlan open = plan(options);
   EXPECT_THAT(open.counted, IsEmpty());
   EXPECT_THAT(open.wasted, IsEmpty());
-  EXPECT_THAT(losses(open), ElementsAre(Pair(Loss::dropped_before, 2)));
+  EXPECT_THAT(drops(open), ElementsAre(Pair(DropReason::dropped_before, 2)));
   EXPECT_DOUBLE_EQ(open.simulated_s, 1.5);
   FleetOptions closed = options;
   closed.deadline_s = 100;
@@ -183,7 +184,7 @@ TEST(RoundPlan, lets_clients_train_that_are_lost_afterwards) {
   const RoundPlan plan = Devices{{1, 0.5}, {.drop_after = 1}}.plan();
   EXPECT_THAT(plan.counted, IsEmpty());
   EXPECT_THAT(plan.wasted, ElementsAre(id(0), id(1)));
-  EXPECT_THAT(losses(plan), ElementsAre(Pair(Loss::dropped_after, 2)));
+  EXPECT_THAT(drops(plan), ElementsAre(Pair(DropReason::dropped_after, 2)));
   EXPECT_EQ(plan.simulated_s, 2.0);
 }
 
@@ -202,14 +203,14 @@ TEST(RoundPlan, waits_for_the_deadline_when_an_update_was_lost) {
 TEST(RoundPlan, aborts_who_would_be_lost_after_the_others_were_enough) {
   // Client 2 takes 4 s; with two reports by then it is told to stop, whatever would become of it.
   const Devices devices{{1, 0.5, 0.25}, {.drop_after = 0.5}, {.size = 1, .over_sampling = 3}};
-  std::map<Loss, int> of_slowest;
+  std::map<DropReason, int> of_slowest;
   for (int round = 0; round < 200; ++round) {
     const RoundPlan plan = devices.plan(round);
-    const bool quick = lost(plan, id(0), Loss::dropped_after);
-    const bool middle = lost(plan, id(1), Loss::dropped_after);
+    const bool quick = lost(plan, id(0), DropReason::dropped_after);
+    const bool middle = lost(plan, id(1), DropReason::dropped_after);
     EXPECT_LE(plan.counted.size(), 1U);
-    for (const auto& [client, loss] : plan.lost) {
-      if (client == id(2)) ++of_slowest[loss];
+    for (const auto& [client, reason] : plan.lost) {
+      if (client == id(2)) ++of_slowest[reason];
     }
     if (!quick) {
       EXPECT_THAT(plan.counted, ElementsAre(id(0)));
@@ -223,21 +224,21 @@ TEST(RoundPlan, aborts_who_would_be_lost_after_the_others_were_enough) {
       EXPECT_EQ(plan.simulated_s, 4.0);  // its report came in, or was missed
     }
   }
-  EXPECT_NEAR(of_slowest[Loss::surplus], 150, bound(200, 0.75));
-  EXPECT_NEAR(of_slowest[Loss::dropped_after], 25, bound(200, 0.125));
+  EXPECT_NEAR(of_slowest[DropReason::surplus], 150, bound(200, 0.75));
+  EXPECT_NEAR(of_slowest[DropReason::dropped_after], 25, bound(200, 0.125));
 }
 
 TEST(RoundPlan, loses_clients_with_the_probabilities_that_are_set) {
   constexpr int rounds = 4000;
-  std::map<Loss, int> counts;
+  std::map<DropReason, int> counts;
   const Devices devices{{1}, {.drop_before = 0.2, .drop_after = 0.1}, {}, {0.75}};
   for (int round = 0; round < rounds; ++round) {
-    for (const auto& [client, loss] : devices.plan(round).lost) ++counts[loss];
+    for (const auto& [client, reason] : devices.plan(round).lost) ++counts[reason];
   }
   const double before = 0.75 * 0.2, after = 0.75 * 0.8 * 0.1;
-  EXPECT_NEAR(counts[Loss::unavailable], rounds * 0.25, bound(rounds, 0.25));
-  EXPECT_NEAR(counts[Loss::dropped_before], rounds * before, bound(rounds, before));
-  EXPECT_NEAR(counts[Loss::dropped_after], rounds * after, bound(rounds, after));
+  EXPECT_NEAR(counts[DropReason::unavailable], rounds * 0.25, bound(rounds, 0.25));
+  EXPECT_NEAR(counts[DropReason::dropped_before], rounds * before, bound(rounds, before));
+  EXPECT_NEAR(counts[DropReason::dropped_after], rounds * after, bound(rounds, after));
 }
 
 TEST(RoundPlan, keeps_the_victims_of_one_cause_when_another_is_set) {
@@ -247,20 +248,20 @@ TEST(RoundPlan, keeps_the_victims_of_one_cause_when_another_is_set) {
   ASSERT_THAT(one.lost, Not(IsEmpty()));
   ASSERT_THAT(both.wasted, Not(IsEmpty()));
   for (const auto& victim : one.lost) EXPECT_THAT(both.lost, testing::Contains(victim));
-  EXPECT_EQ(losses(both)[Loss::dropped_before], losses(one)[Loss::dropped_before]);
+  EXPECT_EQ(drops(both)[DropReason::dropped_before], drops(one)[DropReason::dropped_before]);
 }
 
 TEST(RoundPlan, says_who_was_wanted_and_not_there) {
   const RoundPlan plan = Devices{{1, 1, 0.25}, {.deadline_s = 60}, {}, {1, 1, 0}}.plan();
   EXPECT_THAT(plan.counted, ElementsAre(id(0), id(1)));
-  EXPECT_THAT(plan.lost, ElementsAre(Pair(id(2), Loss::unavailable)));
+  EXPECT_THAT(plan.lost, ElementsAre(Pair(id(2), DropReason::unavailable)));
   EXPECT_EQ(plan.simulated_s, 1.0);  // nobody waits for who was never asked
 }
 
 TEST(RoundPlan, takes_no_time_when_nobody_is_there) {
   const RoundPlan plan = Devices{{1, 1}, {.deadline_s = 60}, {}, {0, 0}}.plan();
   EXPECT_THAT(plan.counted, IsEmpty());
-  EXPECT_THAT(losses(plan), ElementsAre(Pair(Loss::unavailable, 2)));
+  EXPECT_THAT(drops(plan), ElementsAre(Pair(DropReason::unavailable, 2)));
   EXPECT_EQ(plan.simulated_s, 0.0);
 }
 
@@ -291,7 +292,7 @@ TEST(RoundPlan, replaces_nobody_in_a_fixed_cohort) {
   for (int round = 0; round < 5; ++round) {
     const RoundPlan plan = devices.plan(round);
     EXPECT_THAT(plan.counted, ElementsAre(members[0], members[2]));
-    EXPECT_THAT(plan.lost, ElementsAre(Pair(members[1], Loss::unavailable)));
+    EXPECT_THAT(plan.lost, ElementsAre(Pair(members[1], DropReason::unavailable)));
   }
 }
 
@@ -316,7 +317,7 @@ Devices lively() {
 }
 
 TEST(RoundPlan, gives_each_invited_client_one_fate) {
-  std::map<Loss, int> seen;
+  std::map<DropReason, int> seen;
   for (int round = 0; round < 200; ++round) {
     const RoundPlan plan = lively().plan(round);
     EXPECT_LE(plan.counted.size(), 4U);
@@ -325,10 +326,10 @@ TEST(RoundPlan, gives_each_invited_client_one_fate) {
     EXPECT_TRUE(std::ranges::is_sorted(plan.wasted));
     EXPECT_TRUE(std::ranges::is_sorted(plan.lost));
     std::vector<ClientId> dropped_after;
-    for (const auto& [client, loss] : plan.lost) {
+    for (const auto& [client, reason] : plan.lost) {
       EXPECT_FALSE(std::ranges::binary_search(plan.counted, client));
-      if (loss == Loss::dropped_after) dropped_after.push_back(client);
-      ++seen[loss];
+      if (reason == DropReason::dropped_after) dropped_after.push_back(client);
+      ++seen[reason];
     }
     EXPECT_EQ(plan.wasted, dropped_after);
   }
@@ -339,7 +340,7 @@ TEST(RoundPlan, depends_on_seed_and_round_and_on_nothing_before) {
   const auto text = [](const RoundPlan& plan) {
     std::string found = concat(plan.simulated_s, ":");
     for (const ClientId client : plan.counted) found += concat(" ", client);
-    for (const auto& [client, loss] : plan.lost) found += concat(" ", client, to_string(loss));
+    for (const auto& [client, reason] : plan.lost) found += concat(" ", client, to_string(reason));
     return found;
   };
   const std::string alone = text(lively().plan(7));
@@ -348,12 +349,12 @@ TEST(RoundPlan, depends_on_seed_and_round_and_on_nothing_before) {
   EXPECT_NE(text(lively().plan(7, 2)), alone);
 }
 
-TEST(Loss, has_a_name_for_files) {
-  EXPECT_EQ(to_string(Loss::unavailable), "unavailable");
-  EXPECT_EQ(to_string(Loss::dropped_before), "dropped_before");
-  EXPECT_EQ(to_string(Loss::straggler), "straggler");
-  EXPECT_EQ(to_string(Loss::dropped_after), "dropped_after");
-  EXPECT_EQ(to_string(Loss::surplus), "surplus");
+TEST(DropReason, has_a_name_for_files) {
+  EXPECT_EQ(to_string(DropReason::unavailable), "unavailable");
+  EXPECT_EQ(to_string(DropReason::dropped_before), "dropped_before");
+  EXPECT_EQ(to_string(DropReason::straggler), "straggler");
+  EXPECT_EQ(to_string(DropReason::dropped_after), "dropped_after");
+  EXPECT_EQ(to_string(DropReason::surplus), "surplus");
 }
 
 }  // namespace

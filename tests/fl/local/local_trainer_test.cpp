@@ -107,13 +107,13 @@ TEST(LocalTrainer, takes_one_step_a_batch_in_stored_order) {
 TEST(LocalTrainer, counts_the_steps_of_all_local_epochs) {
   LocalOptions options = plain_options();
   options.local_epochs = 2;
-  options.batches.most_samples = 7;
+  options.batches.max_samples = 7;
   EXPECT_EQ(Trained(model_options(), options).report.steps, 2 * 2);
 }
 
 TEST(LocalTrainer, moves_the_running_amplitude_once_a_batch_or_in_every_pass) {
   LocalOptions options = plain_options(/*alpha=*/0.05);
-  options.batches.most_samples = 2 * batch_size;
+  options.batches.max_samples = 2 * batch_size;
   const auto amplitude = [](std::int64_t index) {
     return torch::fft::fft2(batch(index).first.to(torch::kFloat64)).abs().mean(0);
   };

@@ -181,7 +181,7 @@ TEST(BufferPolicies, recompute_gives_the_mean_statistics_of_the_batches) {
   const SmallFederation small = identical_sites(1);
   SimulationOptions options = plain("fedavg");
   options.buffers = BufferPolicy::recompute;
-  options.local.batches = {.batch_size = 64, .most_samples = -1, .augment = false};
+  options.local.batches = {.batch_size = 64, .max_samples = -1, .augment = false};
   options.local.shuffle = false;
   Simulation simulation(world(), options, small.federation(), small.loader(), torch::kCPU, nullptr);
   simulation.run();

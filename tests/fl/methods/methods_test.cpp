@@ -368,7 +368,7 @@ TEST(MethodOptions, of_another_method_are_refused) {
 }
 
 TEST(MethodCautions, name_what_lies_outside_the_theory) {
-  const auto cautions = [](const std::string& name, const MethodSetting& setting) {
+  const auto cautions = [](const std::string& name, const MethodContext& context) {
     return make_algorithm(name, {})->cautions(setting);
   };
   const OptimizerOptions adam{OptimizerKind::adam, 1e-3, 0.9, 0.0};

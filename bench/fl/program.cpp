@@ -1,4 +1,4 @@
-#include "setting.hpp"
+#include "program.hpp"
 
 #include "base/memory.hpp"
 #include "harmofl/base/error.hpp"
@@ -22,11 +22,13 @@ Precision precision_of(const std::string& text) {
   throw UsageError(concat("precision=", text, " is unknown. Known: fp32, tf32, bf16."));
 }
 
-bool is_harmofl(const Setting& setting) { return setting.text("method", "harmofl") == "harmofl"; }
+bool is_harmofl(const Arguments& arguments) {
+  return arguments.text("method", "harmofl") == "harmofl";
+}
 
 }  // namespace
 
-Setting::Setting(int argc, char** argv) {
+Arguments::Arguments(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const std::size_t sign = word.find('=');
@@ -35,41 +37,41 @@ Setting::Setting(int argc, char** argv) {
   }
 }
 
-const std::string& Setting::text(const std::string& name) const {
+const std::string& Arguments::text(const std::string& name) const {
   const auto found = values_.find(name);
   if (found == values_.end()) throw UsageError(concat(name, "= is missing."));
   return found->second;
 }
 
-std::string Setting::text(const std::string& name, const std::string& otherwise) const {
+std::string Arguments::text(const std::string& name, const std::string& otherwise) const {
   const auto found = values_.find(name);
   return found == values_.end() ? otherwise : found->second;
 }
 
-torch::Device choose_device(const Setting& setting, int local_rank) {
-  torch::set_num_threads(static_cast<int>(setting.number("threads")));
-  const bool gpu = setting.text("device", "cpu") == "cuda";
+torch::Device choose_device(const Arguments& arguments, int local_rank) {
+  torch::set_num_threads(static_cast<int>(arguments.number("threads")));
+  const bool gpu = arguments.text("device", "cpu") == "cuda";
   return select_device(gpu ? DeviceType::cuda : DeviceType::cpu, local_rank);
 }
 
-ClientData load_samples(const Setting& setting) {
-  return load_client(setting.text("shard"), torch::kCPU);
+ClientData load_samples(const Arguments& arguments) {
+  return load_client(arguments.text("shard"), torch::kCPU);
 }
 
-std::unique_ptr<Model> make_model(const Setting& setting, const ClientData& client,
+std::unique_ptr<Model> make_model(const Arguments& arguments, const ClientData& client,
                                   torch::Device device) {
   ModelOptions options;
-  options.network.name = setting.text("network");
-  options.network.width = setting.number("width");
+  options.network.name = arguments.text("network");
+  options.network.width = arguments.number("width");
   options.network.norm = NormKind::batch_stateless;
-  options.amplitude.band = is_harmofl(setting) ? Band::dc : Band::off;
-  options.channels_last = setting.text("format") == "channels-last";
-  options.precision = precision_of(setting.text("precision", "fp32"));
+  options.amplitude.band = is_harmofl(arguments) ? Band::dc : Band::off;
+  options.channels_last = arguments.text("format") == "channels-last";
+  options.precision = precision_of(arguments.text("precision", "fp32"));
   const torch::Tensor& images = client.split(Split::train).images;
   const ProblemShape shape{client.task, client.classes, images.size(1), images.size(2),
                            images.size(3)};
   auto model = std::make_unique<Model>(options, shape, /*seed=*/0, device);
-  const std::filesystem::path weights = setting.text("weights");
+  const std::filesystem::path weights = arguments.text("weights");
   if (std::filesystem::exists(weights)) {
     model->import_weights(read_weights(weights), weights.string());
   } else {
@@ -78,18 +80,18 @@ std::unique_ptr<Model> make_model(const Setting& setting, const ClientData& clie
   return model;
 }
 
-LocalOptions local_options(const Setting& setting, const ClientData& client) {
+LocalOptions local_options(const Arguments& arguments, const ClientData& client) {
   LocalOptions options;
   options.optimizer = {OptimizerKind::sgd, 0.1, 0.0, 0.0};
-  if (is_harmofl(setting)) {
+  if (is_harmofl(arguments)) {
     options.optimizer = {OptimizerKind::adam, 1e-4, 0.0, 0.0};
     options.perturbation.alpha = 0.05;
   }
   options.loss =
       client.task == Task::segmentation ? LossKind::cross_entropy_dice : LossKind::cross_entropy;
-  options.batches.batch_size = setting.number("batch");
+  options.batches.batch_size = arguments.number("batch");
   options.shuffle = false;
-  options.graphs = setting.text("graphs", "false") == "true";
+  options.graphs = arguments.text("graphs", "false") == "true";
   return options;
 }
 
@@ -103,10 +105,10 @@ void serve(const std::function<Answer(std::int64_t count)>& work) {
   }
 }
 
-int run_program(int argc, char** argv, const std::function<void(const Setting&)>& program) {
+int run_program(int argc, char** argv, const std::function<void(const Arguments&)>& program) {
   keep_freed_memory();
   try {
-    program(Setting(argc, argv));
+    program(Arguments(argc, argv));
     return 0;
   } catch (const Error& error) {
     std::fprintf(stderr, "error: %s\n", error.what());

@@ -27,7 +27,8 @@ enum class BufferPolicy {
   recompute,  ///< Recomputed with the new global weights over all training images, then averaged.
 };
 
-struct MethodSetting {
+/// The part of a configuration that a method's theory depends on.
+struct MethodContext {
   OptimizerOptions optimizer = {};
   Weighting weights = Weighting::uniform;
   NormKind norm = NormKind::batch_stateless;

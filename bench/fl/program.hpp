@@ -14,10 +14,10 @@
 namespace harmofl::bench {
 
 /// Words of the command line, each of them name=value.
-class Setting {
+class Arguments {
  public:
   /// Throws UsageError for a word without a `=`.
-  Setting(int argc, char** argv);
+  Arguments(int argc, char** argv);
 
   /// The value of `name`. Throws UsageError when it was not given.
   const std::string& text(const std::string& name) const;
@@ -29,21 +29,21 @@ class Setting {
 };
 
 /// The device `device` (cpu | cuda) of a rank; libtorch computes with `threads` from then on.
-torch::Device choose_device(const Setting& setting, int local_rank = 0);
+torch::Device choose_device(const Arguments& arguments, int local_rank = 0);
 
 /// The samples of the file `shard`, on the host.
-ClientData load_samples(const Setting& setting);
+ClientData load_samples(const Arguments& arguments);
 
 /// The model of `network`, `width`, `precision` (fp32 | tf32 | bf16) and `format` (contiguous |
 /// channels-last) for the images of `client`, with HarmoFL's amplitude normalisation unless
 /// `method` is fedavg. Its weights are those of the file `weights`, which is written when it is not
 /// there.
-std::unique_ptr<Model> make_model(const Setting& setting, const ClientData& client,
+std::unique_ptr<Model> make_model(const Arguments& arguments, const ClientData& client,
                                   torch::Device device);
 
 /// HarmoFL's local step with Adam, or FedAvg's with plain SGD (`method`), over batches of `batch`
 /// images in stored order; recorded as a CUDA graph where `graphs` is true.
-LocalOptions local_options(const Setting& setting, const ClientData& client);
+LocalOptions local_options(const Arguments& arguments, const ClientData& client);
 
 /// Says "ready", then calls `work` with the number on each line of standard input and answers with
 /// what it returns: seconds, and a loss by which to compare.
@@ -54,6 +54,6 @@ struct Answer {
 void serve(const std::function<Answer(std::int64_t count)>& work);
 
 /// Runs `program` and turns what goes wrong into a message and an exit code.
-int run_program(int argc, char** argv, const std::function<void(const Setting&)>& program);
+int run_program(int argc, char** argv, const std::function<void(const Arguments&)>& program);
 
 }  // namespace harmofl::bench

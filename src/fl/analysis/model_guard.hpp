@@ -9,17 +9,17 @@ namespace harmofl {
 
 /// Copies a model's state, buffers included, and puts it back, to the bit, when it goes out of
 /// scope; clears the gradients and leaves evaluation mode.
-class KeptState {
+class ModelGuard {
  public:
-  explicit KeptState(Model& model) : model_(model), state_(model.state().state().clone()) {}
-  ~KeptState() {
+  explicit ModelGuard(Model& model) : model_(model), state_(model.state().state().clone()) {}
+  ~ModelGuard() {
     torch::NoGradGuard no_grad;
     model_.state().state().copy_(state_);
     model_.state().gradients().zero_();
     model_.set_training(false);
   }
-  KeptState(const KeptState&) = delete;
-  KeptState& operator=(const KeptState&) = delete;
+  ModelGuard(const ModelGuard&) = delete;
+  ModelGuard& operator=(const ModelGuard&) = delete;
 
  private:
   Model& model_;
