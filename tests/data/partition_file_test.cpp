@@ -36,11 +36,11 @@ constexpr const char* small_text =
     "client_0001,train,a,a_train0\n"
     "client_0001,val,a,a_val0\n";
 
-TEST(PartitionFile, HasALineASample) {
+TEST(PartitionFile, has_a_line_a_sample) {
   EXPECT_EQ(partition_text(small_partition(), two_sites()), small_text);
 }
 
-TEST(PartitionFile, IsReadBackAsItWasWritten) {
+TEST(PartitionFile, is_read_back_as_it_was_written) {
   EXPECT_EQ(parse_partition(small_text, two_sites(), "p.csv"), small_partition());
   auto shards = two_sites();
   shards[0].info.site = "a, \"the\" first";
@@ -50,7 +50,7 @@ TEST(PartitionFile, IsReadBackAsItWasWritten) {
   EXPECT_EQ(parse_partition(text, shards, "p.csv"), small_partition());
 }
 
-TEST(PartitionFile, RefusesTextThatIsNoPartitionOfTheShards) {
+TEST(PartitionFile, refuses_text_that_is_no_partition_of_the_shards) {
   const std::string text = small_text;
   const auto message = [&](const std::string& changed) {
     return user_error_of([&] { parse_partition(changed, two_sites(), "p.csv"); });
@@ -65,7 +65,7 @@ TEST(PartitionFile, RefusesTextThatIsNoPartitionOfTheShards) {
               AllOf(HasSubstr("'a_val0'"), HasSubstr("belongs to no client")));
 }
 
-TEST(PartitionFile, IsCheckedAgainstThePartitionOfARun) {
+TEST(PartitionFile, is_checked_against_the_partition_of_a_run) {
   const test::TempFolder folder;
   const auto path = folder / "partition.csv";
   std::ofstream(path) << small_text;

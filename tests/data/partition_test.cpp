@@ -69,7 +69,7 @@ void expect_disjoint_cover(const Partition& partition, const std::vector<ShardIn
 class EveryPartition
     : public testing::TestWithParam<std::tuple<PartitionKind, Task, std::int64_t, double>> {};
 
-TEST_P(EveryPartition, GivesEverySampleToOneClientAndEveryClientATrainingSample) {
+TEST_P(EveryPartition, gives_every_sample_to_one_client_and_every_client_a_training_sample) {
   const auto [kind, task, clients, alpha] = GetParam();
   const auto shards = unequal_sites(task);
   const PartitionOptions options = options_of(kind, clients, alpha);
@@ -87,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(Partitions, EveryPartition,
                                           testing::Values(1, 2, 7, 50, 163),
                                           testing::Values(1e-6, 0.1, 1.0, 100.0, 1e9)));
 
-TEST(Partition, BySiteIsTheShardsInTheirOrder) {
+TEST(Partition, by_site_is_the_shards_in_their_order) {
   const auto shards = unequal_sites(Task::segmentation);
   const Partition partition = make_partition(shards, options_of(PartitionKind::site, 0));
   ASSERT_EQ(partition.clients.size(), 3u);
@@ -101,7 +101,7 @@ TEST(Partition, BySiteIsTheShardsInTheirOrder) {
   }
 }
 
-TEST(Partition, IidSizesDifferByAtMostOne) {
+TEST(Partition, iid_sizes_differ_by_at_most_one) {
   for (const std::int64_t clients : {2, 9, 100, 163}) {
     const Partition partition = make_partition(unequal_sites(Task::classification),
                                                options_of(PartitionKind::iid, clients));
@@ -110,7 +110,7 @@ TEST(Partition, IidSizesDifferByAtMostOne) {
   }
 }
 
-TEST(Partition, IsTheSameForEver) {
+TEST(Partition, is_the_same_for_ever) {
   const std::vector<ShardIndex> shards{index_of("a", Task::segmentation, {6, 2, 0}),
                                        index_of("b", Task::segmentation, {4, 0, 1})};
   const auto text = [&](PartitionKind kind, double alpha) {
@@ -138,7 +138,7 @@ TEST(Partition, IsTheSameForEver) {
             "client_0002: 0.1 0.2 0.3 0.4 0.5 1.0 1.3; 0.0; 1.0;");
 }
 
-TEST(Partition, ThatMovesSamplesIsTheSameForEver) {
+TEST(Partition, that_moves_samples_is_the_same_for_ever) {
   const std::vector<ShardIndex> shards{classified("a", 8, 2)};
   std::string dealt;
   for (const ClientPart& part :
@@ -149,7 +149,7 @@ TEST(Partition, ThatMovesSamplesIsTheSameForEver) {
   EXPECT_EQ(dealt, " 4; 2 6; 3 5 7; 1; 0;");
 }
 
-TEST(Partition, ChangesWithTheSeed) {
+TEST(Partition, changes_with_the_seed) {
   const auto shards = unequal_sites(Task::classification);
   for (const PartitionKind kind :
        {PartitionKind::iid, PartitionKind::dirichlet, PartitionKind::quantity}) {
@@ -185,7 +185,7 @@ double label_skew(const Partition& partition, const std::vector<ShardIndex>& sha
   return skew / static_cast<double>(own.size());
 }
 
-TEST(Partition, DirichletLabelsAreMoreSkewedTheSmallerAlpha) {
+TEST(Partition, dirichlet_labels_are_more_skewed_the_smaller_alpha) {
   const std::vector<ShardIndex> shards{classified("a", 4000, 10), classified("b", 1000, 10)};
   std::vector<double> skews;
   for (const double alpha : {0.01, 0.1, 1.0, 10.0, 1e6}) {
@@ -199,7 +199,7 @@ TEST(Partition, DirichletLabelsAreMoreSkewedTheSmallerAlpha) {
 
 class DirichletShares : public testing::TestWithParam<double> {};
 
-TEST_P(DirichletShares, HaveTheMeanAndVarianceOfTheDistribution) {
+TEST_P(DirichletShares, have_the_mean_and_variance_of_the_distribution) {
   constexpr std::int64_t clients = 10;
   constexpr std::int64_t samples = 2000;
   constexpr int repeats = 200;
@@ -223,7 +223,7 @@ TEST_P(DirichletShares, HaveTheMeanAndVarianceOfTheDistribution) {
 
 INSTANTIATE_TEST_SUITE_P(Alpha, DirichletShares, testing::Values(0.2, 0.5, 1.0, 5.0));
 
-TEST(Partition, DirichletDividesValAndTestWithTheSharesOfTrain) {
+TEST(Partition, dirichlet_divides_val_and_test_with_the_shares_of_train) {
   std::vector<ShardIndex> shards{index_of("a", Task::segmentation, {1000, 500, 100})};
   const Partition partition = make_partition(shards, options_of(PartitionKind::dirichlet, 5, 1.0));
   for (const ClientPart& part : partition.clients) {
@@ -234,7 +234,7 @@ TEST(Partition, DirichletDividesValAndTestWithTheSharesOfTrain) {
   }
 }
 
-TEST(Partition, DirichletOfMasksDividesEverySiteByItsOwnShares) {
+TEST(Partition, dirichlet_of_masks_divides_every_site_by_its_own_shares) {
   const std::vector<ShardIndex> shards{index_of("a", Task::segmentation, {500, 0, 0}),
                                        index_of("b", Task::segmentation, {500, 0, 0})};
   const auto purity = [&](double alpha) {
@@ -252,7 +252,7 @@ TEST(Partition, DirichletOfMasksDividesEverySiteByItsOwnShares) {
   EXPECT_LT(purity(1000.0), 0.6);
 }
 
-TEST(Partition, QuantityMixesLabelsButNotSizes) {
+TEST(Partition, quantity_mixes_labels_but_not_sizes) {
   const std::vector<ShardIndex> shards{classified("a", 20000, 4)};
   const Partition partition = make_partition(shards, options_of(PartitionKind::quantity, 5, 0.5));
   const auto counts = train_counts(partition);
@@ -267,7 +267,7 @@ TEST(Partition, QuantityMixesLabelsButNotSizes) {
   }
 }
 
-TEST(Partition, ByPatientKeepsPatientsWholeAndDealsHeldOutOnesInTheirSite) {
+TEST(Partition, by_patient_keeps_patients_whole_and_deals_held_out_ones_in_their_site) {
   ShardIndex a = index_of("a", Task::segmentation, {4, 3, 0});
   a.splits[0].groups = {"p/1", "p 2", "p/1", "p:1"};
   a.splits[1].groups = {"p9", "p9", "p 2"};
@@ -289,7 +289,7 @@ TEST(Partition, ByPatientKeepsPatientsWholeAndDealsHeldOutOnesInTheirSite) {
               ElementsAre(SampleRef{1, 0}, SampleRef{1, 1}));
 }
 
-TEST(Partition, RefusesWhatCannotBeDealt) {
+TEST(Partition, refuses_what_cannot_be_dealt) {
   const auto shards = unequal_sites(Task::classification);
   const auto message = [&](PartitionKind kind, std::int64_t clients, double alpha = 1.0) {
     return user_error_of([&] { make_partition(shards, options_of(kind, clients, alpha)); });
@@ -311,7 +311,7 @@ TEST(Partition, RefusesWhatCannotBeDealt) {
       HasSubstr("image 'south_train1' in train has no patient"));
 }
 
-TEST(PartChecksum, ChangesWithRowsAndContent) {
+TEST(PartChecksum, changes_with_rows_and_content) {
   auto shards = unequal_sites(Task::segmentation);
   const Partition partition = make_partition(shards, options_of(PartitionKind::iid, 3));
   std::set<std::string> sums;

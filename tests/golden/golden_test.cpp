@@ -24,7 +24,7 @@ std::vector<std::filesystem::path> trace_files() {
 
 class Golden : public testing::TestWithParam<std::tuple<std::filesystem::path, bool>> {};
 
-TEST_P(Golden, AgreesWithTheIndependentImplementation) {
+TEST_P(Golden, agrees_with_the_independent_implementation) {
   const auto& [path, channels_last] = GetParam();
   Trace trace(path);
   const std::string kind = trace.text("case");

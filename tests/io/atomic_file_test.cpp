@@ -29,7 +29,7 @@ std::ptrdiff_t files_in(const std::filesystem::path& folder) {
   return std::distance(std::filesystem::directory_iterator(folder), {});
 }
 
-TEST(AtomicFile, AppearsAtCommitAndNotBefore) {
+TEST(AtomicFile, appears_at_commit_and_not_before) {
   const TempFolder folder;
   AtomicFile file(folder / "result.txt");
   std::ofstream(file.temporary()) << "new";
@@ -39,7 +39,7 @@ TEST(AtomicFile, AppearsAtCommitAndNotBefore) {
   EXPECT_EQ(files_in(folder.path()), 1);
 }
 
-TEST(AtomicFile, LeavesTheOldFileWhenItIsNotCommitted) {
+TEST(AtomicFile, leaves_the_old_file_when_it_is_not_committed) {
   const TempFolder folder;
   harmofl::write_text_file(folder / "result.txt", "old");
   {
@@ -50,20 +50,20 @@ TEST(AtomicFile, LeavesTheOldFileWhenItIsNotCommitted) {
   EXPECT_EQ(files_in(folder.path()), 1);
 }
 
-TEST(AtomicFile, NamesAFolderThatDoesNotExist) {
+TEST(AtomicFile, names_a_folder_that_does_not_exist) {
   const TempFolder folder;
   const std::string message = user_error_of([&] { AtomicFile(folder / "absent" / "x.txt"); });
   EXPECT_THAT(message, HasSubstr("absent"));
   EXPECT_THAT(message, HasSubstr("does not exist"));
 }
 
-TEST(AtomicFile, RefusesAFolderThatCannotBeWritten) {
+TEST(AtomicFile, refuses_a_folder_that_cannot_be_written) {
   // /proc is read-only to everyone, root included.
   const std::string message = user_error_of([] { AtomicFile("/proc/x.txt"); });
   EXPECT_THAT(message, HasSubstr("/proc/x.txt: cannot be written"));
 }
 
-TEST(WriteTextFile, KeepsTheOldFileOnAFullDisk) {
+TEST(WriteTextFile, keeps_the_old_file_on_a_full_disk) {
   const TempFolder folder;
   harmofl::write_text_file(folder / "result.txt", "old");
   const std::string big(100000, 'x');
@@ -84,7 +84,7 @@ std::string numbered_text(std::size_t length) {
   return text.substr(0, length);
 }
 
-TEST(OverwriteFile, WritesLargePartsToTheByte) {
+TEST(OverwriteFile, writes_large_parts_to_the_byte) {
   const TempFolder folder;
   const std::string large = numbered_text((std::size_t{13} << 20) + 4099);
   ASSERT_EQ(harmofl::overwrite_file(folder / "x", {"head", large, "tail", large}), 0);
@@ -93,7 +93,7 @@ TEST(OverwriteFile, WritesLargePartsToTheByte) {
   EXPECT_TRUE(content(folder / "x") == large + "tail") << "nothing of before is left";
 }
 
-TEST(OverwriteFile, TellsThatTheDiskIsFullWithinALargePart) {
+TEST(OverwriteFile, tells_that_the_disk_is_full_within_a_large_part) {
   const TempFolder folder;
   const std::string large = numbered_text(std::size_t{13} << 20);
   const FileSizeLimit limit(std::size_t{9} << 20);

@@ -37,7 +37,7 @@ void cut(const std::filesystem::path& path) {
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
 }
 
-TEST(CheckpointFiles, KeepTheLastSoMany) {
+TEST(CheckpointFiles, keep_the_last_so_many) {
   for (const std::int64_t keep : {1, 2, 3}) {
     const TempFolder folder;
     const CheckpointFiles files(folder.path());
@@ -49,7 +49,7 @@ TEST(CheckpointFiles, KeepTheLastSoMany) {
   }
 }
 
-TEST(CheckpointFiles, NameTheOlderOnesByTheirRounds) {
+TEST(CheckpointFiles, name_the_older_ones_by_their_rounds) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   for (const std::int64_t rounds : {7, 1234567, 1234568}) put(files, rounds, 3);
@@ -58,7 +58,7 @@ TEST(CheckpointFiles, NameTheOlderOnesByTheirRounds) {
   EXPECT_THAT(rounds_of(files), ElementsAre(1234568, 1234567, 7));
 }
 
-TEST(CheckpointFiles, AreTheSameWhereHardLinksAreNotSupported) {
+TEST(CheckpointFiles, are_the_same_where_hard_links_are_not_supported) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path(), [](const char*, const char*) {
     errno = EPERM;
@@ -69,7 +69,7 @@ TEST(CheckpointFiles, AreTheSameWhereHardLinksAreNotSupported) {
   EXPECT_EQ(names_in(folder.path()).size(), 3U);
 }
 
-TEST(CheckpointFiles, GoOnAfterAKillBetweenTheLinkAndTheNewOne) {
+TEST(CheckpointFiles, go_on_after_a_kill_between_the_link_and_the_new_one) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   put(files, 1);
@@ -79,7 +79,7 @@ TEST(CheckpointFiles, GoOnAfterAKillBetweenTheLinkAndTheNewOne) {
   EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
 }
 
-TEST(CheckpointFiles, GoOnAfterAKillBetweenTheRenameAndTheNewOne) {
+TEST(CheckpointFiles, go_on_after_a_kill_between_the_rename_and_the_new_one) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   put(files, 1);
@@ -89,7 +89,7 @@ TEST(CheckpointFiles, GoOnAfterAKillBetweenTheRenameAndTheNewOne) {
   EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
 }
 
-TEST(CheckpointFiles, GoOnAfterAKillBeforeOldOnesAreRemoved) {
+TEST(CheckpointFiles, go_on_after_a_kill_before_old_ones_are_removed) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   for (const std::int64_t rounds : {1, 2, 3}) put(files, rounds, 10);
@@ -97,7 +97,7 @@ TEST(CheckpointFiles, GoOnAfterAKillBeforeOldOnesAreRemoved) {
   EXPECT_THAT(rounds_of(files), ElementsAre(4, 3));
 }
 
-TEST(CheckpointFiles, ReplaceOlderOnesOfRoundsThatRanAgain) {
+TEST(CheckpointFiles, replace_older_ones_of_rounds_that_ran_again) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   std::ofstream(folder / "checkpoint-000003.h5") << "of another try";
@@ -108,7 +108,7 @@ TEST(CheckpointFiles, ReplaceOlderOnesOfRoundsThatRanAgain) {
   EXPECT_THAT(rounds_of(files), ElementsAre(4, 3));
 }
 
-TEST(CheckpointFiles, LeaveOtherFilesAlone) {
+TEST(CheckpointFiles, leave_other_files_alone) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   for (const char* name : {"best.h5", "checkpoint-12.h5", "checkpoint-00000x.h5",
@@ -121,7 +121,7 @@ TEST(CheckpointFiles, LeaveOtherFilesAlone) {
   EXPECT_EQ(names_in(folder.path()).size(), 6U);
 }
 
-TEST(CheckpointFiles, FallBackToTheNewestIntactOneAndSayWhy) {
+TEST(CheckpointFiles, fall_back_to_the_newest_intact_one_and_say_why) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   for (const std::int64_t rounds : {1, 2, 3}) put(files, rounds, 3);
@@ -136,7 +136,7 @@ TEST(CheckpointFiles, FallBackToTheNewestIntactOneAndSayWhy) {
                     HasSubstr("run again")));
 }
 
-TEST(CheckpointFiles, SayNothingWhenTheNewestIsIntact) {
+TEST(CheckpointFiles, say_nothing_when_the_newest_is_intact) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   put(files, 1);
@@ -147,7 +147,7 @@ TEST(CheckpointFiles, SayNothingWhenTheNewestIsIntact) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
-TEST(CheckpointFiles, ListAllThatWasTriedWhenNoneIsIntact) {
+TEST(CheckpointFiles, list_all_that_was_tried_when_none_is_intact) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   put(files, 1);
@@ -159,7 +159,7 @@ TEST(CheckpointFiles, ListAllThatWasTriedWhenNoneIsIntact) {
                     HasSubstr("checkpoint-000001.h5: this is not an HDF5 file")));
 }
 
-TEST(CheckpointFiles, NeverKeepADamagedOneInPlaceOfAGoodOne) {
+TEST(CheckpointFiles, never_keep_a_damaged_one_in_place_of_a_good_one) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   put(files, 1);
@@ -172,7 +172,7 @@ TEST(CheckpointFiles, NeverKeepADamagedOneInPlaceOfAGoodOne) {
   EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
 }
 
-TEST(CheckpointFiles, OfRoundsToComeGoWhenAnEarlierOneWasPutBack) {
+TEST(CheckpointFiles, of_rounds_to_come_go_when_an_earlier_one_was_put_back) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   put(files, 4);
@@ -182,7 +182,7 @@ TEST(CheckpointFiles, OfRoundsToComeGoWhenAnEarlierOneWasPutBack) {
   EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
 }
 
-TEST(CheckpointFiles, MakeRoomFirstWhenFewerAreToBeKeptThanBefore) {
+TEST(CheckpointFiles, make_room_first_when_fewer_are_to_be_kept_than_before) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   for (const std::int64_t rounds : {1, 2, 3}) put(files, rounds, 3);
@@ -193,7 +193,7 @@ TEST(CheckpointFiles, MakeRoomFirstWhenFewerAreToBeKeptThanBefore) {
   EXPECT_THAT(rounds_of(files), ElementsAre(3));
 }
 
-TEST(CheckpointFiles, AreNotRemovedBeforeASaveWhenTheNewestIsMissing) {
+TEST(CheckpointFiles, are_not_removed_before_a_save_when_the_newest_is_missing) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   put(files, 1);
@@ -207,7 +207,7 @@ TEST(CheckpointFiles, AreNotRemovedBeforeASaveWhenTheNewestIsMissing) {
   EXPECT_THAT(rounds_of(files), ElementsAre(2));
 }
 
-TEST(CheckpointFiles, StayAsTheyAreOnAFullDisk) {
+TEST(CheckpointFiles, stay_as_they_are_on_a_full_disk) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   put(files, 1);

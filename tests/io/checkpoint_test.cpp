@@ -40,7 +40,7 @@ void write_checkpoint(const std::filesystem::path& path) {
   writer.commit();
 }
 
-TEST(Checkpoint, GivesBackTensorsInTheirOrder) {
+TEST(Checkpoint, gives_back_tensors_in_their_order) {
   const TempFolder folder;
   write_checkpoint(folder / "c.h5");
   const CheckpointReader reader(folder / "c.h5");
@@ -64,7 +64,7 @@ TEST(Checkpoint, GivesBackTensorsInTheirOrder) {
   EXPECT_THAT(reader.read("clients/alpha").at(0).values, ElementsAre(3.0f, 4.0f));
 }
 
-TEST(Checkpoint, NamesTheTensorWhoseBytesChanged) {
+TEST(Checkpoint, names_the_tensor_whose_bytes_changed) {
   const TempFolder folder;
   write_checkpoint(folder / "c.h5");
   std::string bytes;
@@ -90,7 +90,7 @@ std::string bytes_of(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST(Checkpoint, IsRefusedWhicheverByteChanges) {
+TEST(Checkpoint, is_refused_whichever_byte_changes) {
   const TempFolder folder;
   write_checkpoint(folder / "c.h5");
   EXPECT_NO_THROW(CheckpointReader::verify(folder / "c.h5"));
@@ -112,7 +112,7 @@ TEST(Checkpoint, IsRefusedWhicheverByteChanges) {
   }
 }
 
-TEST(Checkpoint, OfBeforeThereWereSealsIsVerifiedByItsTensors) {
+TEST(Checkpoint, of_before_there_were_seals_is_verified_by_its_tensors) {
   const TempFolder folder;
   const auto write_old = [&](const std::string& tensor_checksum) {
     hdf5::File file = hdf5::File::create(folder / "c.h5");
@@ -137,7 +137,7 @@ TEST(Checkpoint, OfBeforeThereWereSealsIsVerifiedByItsTensors) {
               HasSubstr("/model/weight"));
 }
 
-TEST(Checkpoint, RefusesATruncatedFile) {
+TEST(Checkpoint, refuses_a_truncated_file) {
   const TempFolder folder;
   write_checkpoint(folder / "c.h5");
   std::filesystem::resize_file(folder / "c.h5", 2000);
@@ -145,14 +145,14 @@ TEST(Checkpoint, RefusesATruncatedFile) {
               AllOf(HasSubstr("c.h5"), HasSubstr("Resume from another checkpoint")));
 }
 
-TEST(Checkpoint, RefusesNamesWithSlashes) {
+TEST(Checkpoint, refuses_names_with_slashes) {
   const TempFolder folder;
   CheckpointWriter writer(folder / "c.h5", info);
   EXPECT_THAT(user_error_of([&] { writer.write("model", {{"a/b", "", {}, {1.0f}}}); }),
               HasSubstr("'a/b'"));
 }
 
-TEST(Checkpoint, KeepsTheOldOneOnAFullDisk) {
+TEST(Checkpoint, keeps_the_old_one_on_a_full_disk) {
   const TempFolder folder;
   write_checkpoint(folder / "c.h5");
   std::string message;

@@ -10,7 +10,7 @@ namespace {
 using test::error_of;
 using testing::HasSubstr;
 
-TEST(Csv, ReadsQuotesLineEndsAndEmptyFields) {
+TEST(Csv, reads_quotes_line_ends_and_empty_fields) {
   const CsvTable table =
       parse_csv("\xEF\xBB\xBFid,rule,note\r\n1,\"a, \"\"b\"\"\nc\",\r\n\r\n2,plain,end", "x.csv");
   EXPECT_THAT(table.columns, testing::ElementsAre("id", "rule", "note"));
@@ -21,7 +21,7 @@ TEST(Csv, ReadsQuotesLineEndsAndEmptyFields) {
   EXPECT_EQ(table.rows[1].at("note"), "end");
 }
 
-TEST(Csv, NamesTheLineThatIsWrong) {
+TEST(Csv, names_the_line_that_is_wrong) {
   EXPECT_THAT(error_of([] { parse_csv("a,b\n1,2\n3\n", "x.csv"); }),
               HasSubstr("x.csv:3: expected 2 fields as in the header, found 1"));
   EXPECT_THAT(error_of([] { parse_csv("a,b\n\"1,2\n", "x.csv"); }),
@@ -32,7 +32,7 @@ TEST(Csv, NamesTheLineThatIsWrong) {
               HasSubstr("x.csv:1: the column 'a' stands there twice"));
 }
 
-TEST(Csv, WritesFieldsThatItReadsBack) {
+TEST(Csv, writes_fields_that_it_reads_back) {
   for (const std::string text : {"plain", "a,b", "\"quoted\"", "two\nlines", ""}) {
     const CsvTable table = parse_csv("x,y\n" + csv_field(text) + ",1\n", "x.csv");
     EXPECT_EQ(table.rows.at(0).at("x"), text);

@@ -55,7 +55,7 @@ class Holder {
   pid_t process_ = -1;
 };
 
-TEST(FolderLock, RefusesASecondHolderAndNamesTheFirst) {
+TEST(FolderLock, refuses_a_second_holder_and_names_the_first) {
   const TempFolder folder;
   setenv("SLURM_JOB_ID", "88", 1);
   const Holder holder(folder.path());
@@ -68,7 +68,7 @@ TEST(FolderLock, RefusesASecondHolderAndNamesTheFirst) {
                     HasSubstr("UTC"), HasSubstr("run.output")));
 }
 
-TEST(FolderLock, IsHeldBetweenObjectsOfOneProcessToo) {
+TEST(FolderLock, is_held_between_objects_of_one_process_too) {
   const TempFolder folder;
   const FolderLock lock(folder.path());
   EXPECT_TRUE(lock.held());
@@ -76,14 +76,14 @@ TEST(FolderLock, IsHeldBetweenObjectsOfOneProcessToo) {
               HasSubstr(concat("process ", getpid())));
 }
 
-TEST(FolderLock, EndsWithItsHolderAndLeavesNoFile) {
+TEST(FolderLock, ends_with_its_holder_and_leaves_no_file) {
   const TempFolder folder;
   { const FolderLock lock(folder.path()); }
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   EXPECT_TRUE(FolderLock(folder.path()).held());
 }
 
-TEST(FolderLock, OfAKilledProcessStopsNobody) {
+TEST(FolderLock, of_a_killed_process_stops_nobody) {
   const TempFolder folder;
   Holder holder(folder.path());
   holder.kill_it();
@@ -93,7 +93,7 @@ TEST(FolderLock, OfAKilledProcessStopsNobody) {
               HasSubstr(concat("process ", getpid(), " on ")));
 }
 
-TEST(FolderLock, TakesTheNewFileWhenAnotherHolderRemovedItsOwn) {
+TEST(FolderLock, takes_the_new_file_when_another_holder_removed_its_own) {
   static std::filesystem::path file;
   static int calls;
   const TempFolder folder;
@@ -114,7 +114,7 @@ int refuse(int, int) {
   return -1;
 }
 
-TEST(FolderLock, OnlyWarnsWhereTheFileSystemHasNoLocks) {
+TEST(FolderLock, only_warns_where_the_file_system_has_no_locks) {
   for (const auto lock : {refuse<ENOLCK>, refuse<ENOSYS>, refuse<EOPNOTSUPP>}) {
     const TempFolder folder;
     testing::internal::CaptureStderr();
@@ -127,7 +127,7 @@ TEST(FolderLock, OnlyWarnsWhereTheFileSystemHasNoLocks) {
   }
 }
 
-TEST(FolderLock, RefusesWhatCannotBeLockedOrWritten) {
+TEST(FolderLock, refuses_what_cannot_be_locked_or_written) {
   const TempFolder folder;
   EXPECT_THAT(user_error_of([&] { FolderLock(folder.path(), refuse<EIO>); }),
               HasSubstr("cannot be locked (Input/output error)"));

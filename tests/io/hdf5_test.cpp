@@ -23,7 +23,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-TEST(Hdf5File, GivesBackWhatWasWritten) {
+TEST(Hdf5File, gives_back_what_was_written) {
   const TempFolder folder;
   const std::vector<float> values{1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f};
   {
@@ -60,7 +60,7 @@ TEST(Hdf5File, GivesBackWhatWasWritten) {
   EXPECT_THAT(file.attribute_names("/"), ElementsAre("ratio", "texts"));
 }
 
-TEST(Hdf5File, HoldsDatasetsWithoutElementsAndScalars) {
+TEST(Hdf5File, holds_datasets_without_elements_and_scalars) {
   const TempFolder folder;
   const float one = 1.5f;
   {
@@ -82,7 +82,7 @@ TEST(Hdf5File, HoldsDatasetsWithoutElementsAndScalars) {
   EXPECT_THAT(file.strings_attribute("/", "texts"), IsEmpty());
 }
 
-TEST(Hdf5File, KeepsWhatOutgrowsItsMemoryManyTimes) {
+TEST(Hdf5File, keeps_what_outgrows_its_memory_many_times) {
   const TempFolder folder;
   constexpr std::int64_t parts = 7, length = 1 << 20;  // 28 MiB, from 4
   const auto values_of = [](std::int64_t part) {
@@ -113,7 +113,7 @@ TEST(Hdf5File, KeepsWhatOutgrowsItsMemoryManyTimes) {
   }
 }
 
-TEST(Hdf5File, SaysWhyAFileCannotBeOpened) {
+TEST(Hdf5File, says_why_a_file_cannot_be_opened) {
   const TempFolder folder;
   const auto message = [](const std::filesystem::path& path) {
     return user_error_of([&] { File::open(path, "Fix it."); });
@@ -127,7 +127,7 @@ TEST(Hdf5File, SaysWhyAFileCannotBeOpened) {
   EXPECT_THAT(message(folder / "text.h5"), HasSubstr("this is not an HDF5 file"));
 }
 
-TEST(Hdf5File, NamesWhatIsMissingOrOfAnotherKind) {
+TEST(Hdf5File, names_what_is_missing_or_of_another_kind) {
   const TempFolder folder;
   {
     File file = File::create(folder / "x.h5");

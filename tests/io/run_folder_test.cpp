@@ -28,7 +28,7 @@ void put(const RunFolder& folder, std::int64_t rounds) {
   folder.put_checkpoint(*test::checkpoint_writer(folder.checkpoint(), rounds), 2);
 }
 
-TEST(RunFolder, HasOneWriterAtATime) {
+TEST(RunFolder, has_one_writer_at_a_time) {
   const TempFolder folder;
   {
     const RunFolder first(folder / "run", false);
@@ -39,7 +39,7 @@ TEST(RunFolder, HasOneWriterAtATime) {
   EXPECT_THAT(names_in(folder / "run"), UnorderedElementsAre(".lock"));
 }
 
-TEST(RunFolder, LosesWhatKilledRunsLeftHalfWrittenAndNothingElse) {
+TEST(RunFolder, loses_what_killed_runs_left_half_written_and_nothing_else) {
   const TempFolder folder;
   for (const char* name : {".checkpoint.h5.tmp.17", ".best.h5.tmp.99", ".run.json.tmp.4",
                            ".rounds.jsonl.tmp.4", ".table.csv.tmp.17", ".checkpoint.h5.tmp.x",
@@ -52,7 +52,7 @@ TEST(RunFolder, LosesWhatKilledRunsLeftHalfWrittenAndNothingElse) {
                                    ".checkpoint.h5.tmp.", "checkpoint.h5.tmp.17"));
 }
 
-TEST(RunFolder, HoldsARunWhenOnlyAnOlderCheckpointIsLeft) {
+TEST(RunFolder, holds_a_run_when_only_an_older_checkpoint_is_left) {
   const TempFolder folder;
   {
     const RunFolder run(folder.path(), false);
@@ -68,7 +68,7 @@ TEST(RunFolder, HoldsARunWhenOnlyAnOlderCheckpointIsLeft) {
   EXPECT_EQ(run.newest_intact_checkpoint(), folder / "checkpoint-000003.h5");
 }
 
-TEST(RunFolder, GoesOnFromAnOlderCheckpointAsIfTheRestHadNotBeen) {
+TEST(RunFolder, goes_on_from_an_older_checkpoint_as_if_the_rest_had_not_been) {
   const TempFolder folder;
   const RunFolder run(folder.path(), false);
   for (std::int64_t round = 0; round < 3; ++round) {

@@ -60,7 +60,7 @@ std::vector<NamedTensor> model() {
           {"a.mean \"\xc3\xa4\"", "buffer", {1}, {0.5f}}};
 }
 
-TEST(Safetensors, WritesTheBytesOfTheFormat) {
+TEST(Safetensors, writes_the_bytes_of_the_format) {
   const TempFolder folder;
   write_safetensors(folder / "m.safetensors", model(), {{"format", "pt"}, {"by", "a test"}});
   std::string header =
@@ -75,7 +75,7 @@ TEST(Safetensors, WritesTheBytesOfTheFormat) {
   EXPECT_EQ(content_of(folder / "m.safetensors"), with_length(header, data));
 }
 
-TEST(Safetensors, GivesBackWhatWasWrittenCountersFirst) {
+TEST(Safetensors, gives_back_what_was_written_counters_first) {
   const TempFolder folder;
   write_safetensors(folder / "m.safetensors", model(), {});
   const std::vector<NamedTensor> found = read_safetensors(folder / "m.safetensors");
@@ -90,14 +90,14 @@ TEST(Safetensors, GivesBackWhatWasWrittenCountersFirst) {
   }
 }
 
-TEST(Safetensors, RoundsAveragedCounters) {
+TEST(Safetensors, rounds_averaged_counters) {
   const TempFolder folder;
   write_safetensors(folder / "m.safetensors", {{"num_batches_tracked", "", {2}, {2.75f, 3.25f}}},
                     {});
   EXPECT_THAT(read_safetensors(folder / "m.safetensors").at(0).values, ElementsAre(3.0f, 3.0f));
 }
 
-TEST(Safetensors, KeepsEveryBitOfFloat32) {
+TEST(Safetensors, keeps_every_bit_of_float32) {
   const std::vector<std::uint32_t> bits{0x00000000, 0x80000000, 0x00000001, 0x7f800000,
                                         0xff800000, 0x7fc00000, 0x7f800001, 0xffc12345};
   std::vector<float> values(bits.size());
@@ -108,9 +108,11 @@ TEST(Safetensors, KeepsEveryBitOfFloat32) {
   EXPECT_EQ(bytes_of(found), bytes_of(bits));
 }
 
-TEST(Safetensors, ReadsAFileWithoutTensors) { EXPECT_THAT(read(with_length("{}", "")), IsEmpty()); }
+TEST(Safetensors, reads_a_file_without_tensors) {
+  EXPECT_THAT(read(with_length("{}", "")), IsEmpty());
+}
 
-TEST(Safetensors, TakesTheOrderOfTheDataNotOfTheHeader) {
+TEST(Safetensors, takes_the_order_of_the_data_not_of_the_header) {
   const std::vector<NamedTensor> found =
       read(with_length(R"({"b":{"data_offsets":[4,8],"dtype":"F32","shape":[1]},)"
                        R"("a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   )",
@@ -127,7 +129,7 @@ struct Case {
   std::vector<float> expected;
 };
 
-TEST(Safetensors, ConvertsEveryElementType) {
+TEST(Safetensors, converts_every_element_type) {
   const std::vector<Case> cases{
       {"F64", bytes_of<double>({0.1, -1e300, 1e-60}), {0.1f, -infinity, 0.0f}},
       {"F32", bytes_of<float>({0.1f, -1e38f}), {0.1f, -1e38f}},
@@ -163,7 +165,7 @@ double meaning_of_half(std::uint16_t half) {
                        : sign * std::ldexp(1024 + fraction, exponent - 25);
 }
 
-TEST(TensorElements, ConvertAllHalvesExactly) {
+TEST(TensorElements, convert_all_halves_exactly) {
   std::vector<std::uint16_t> halves(1 << 16);
   for (std::size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<std::uint16_t>(i);
   std::vector<float> found(halves.size());
@@ -178,7 +180,7 @@ TEST(TensorElements, ConvertAllHalvesExactly) {
   }
 }
 
-TEST(TensorElements, CountElementsWithoutOverflow) {
+TEST(TensorElements, count_elements_without_overflow) {
   EXPECT_EQ(element_count({}), 1);
   EXPECT_EQ(element_count({2, 3, 4}), 24);
   EXPECT_EQ(element_count({5, 0}), 0);
@@ -186,14 +188,14 @@ TEST(TensorElements, CountElementsWithoutOverflow) {
   EXPECT_EQ(element_count({std::int64_t{1} << 32, std::int64_t{1} << 32}), std::nullopt);
 }
 
-TEST(Safetensors, NamesAFileThatIsNotThere) {
+TEST(Safetensors, names_a_file_that_is_not_there) {
   const TempFolder folder;
   EXPECT_THAT(user_error_of([&] { read_safetensors(folder / "no.safetensors"); }),
               AllOf(HasSubstr("no.safetensors"), HasSubstr("no such file")));
   EXPECT_THAT(user_error_of([&] { read_safetensors(folder.path()); }), HasSubstr("regular file"));
 }
 
-TEST(Safetensors, RefusesAHeaderOfAWrongLength) {
+TEST(Safetensors, refuses_a_header_of_a_wrong_length) {
   EXPECT_THAT(user_error_of([&] { read("1234567"); }),
               AllOf(HasSubstr("x.safetensors"), HasSubstr("8 bytes"), HasSubstr("found 7")));
   EXPECT_THAT(user_error_of([&] { read(bytes_of<std::uint64_t>({3}) + "{}"); }),
@@ -204,7 +206,7 @@ TEST(Safetensors, RefusesAHeaderOfAWrongLength) {
               HasSubstr("18446744073709551615"));
 }
 
-TEST(Safetensors, RefusesAHeaderThatIsNoJsonObject) {
+TEST(Safetensors, refuses_a_header_that_is_no_json_object) {
   EXPECT_THAT(error_of("", 0), HasSubstr("begins with '{', found an empty one"));
   EXPECT_THAT(error_of(" {}", 0), HasSubstr("begins with '{'"));
   EXPECT_THAT(error_of("[]", 0), HasSubstr("begins with '{'"));
@@ -213,7 +215,7 @@ TEST(Safetensors, RefusesAHeaderThatIsNoJsonObject) {
   EXPECT_THAT(error_of("{\"a\xff\":1}", 0), HasSubstr("not JSON"));
 }
 
-TEST(Safetensors, RefusesAKeyThatStandsTwice) {
+TEST(Safetensors, refuses_a_key_that_stands_twice) {
   EXPECT_THAT(error_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                        R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
                        1),
@@ -222,13 +224,13 @@ TEST(Safetensors, RefusesAKeyThatStandsTwice) {
               HasSubstr("'dtype' twice"));
 }
 
-TEST(Safetensors, RefusesMetadataThatAreNoTexts) {
+TEST(Safetensors, refuses_metadata_that_are_no_texts) {
   EXPECT_THAT(error_of(R"({"__metadata__":[]})", 0), HasSubstr("'__metadata__'"));
   EXPECT_THAT(error_of(R"({"__metadata__":{"n":1}})", 0),
               AllOf(HasSubstr("'__metadata__'"), HasSubstr("found 1 under 'n'")));
 }
 
-TEST(Safetensors, RefusesTensorsThatAreNotDescribed) {
+TEST(Safetensors, refuses_tensors_that_are_not_described) {
   EXPECT_THAT(error_of(R"({"a":1})", 0), AllOf(HasSubstr("tensor 'a'"), HasSubstr("found 1")));
   EXPECT_THAT(error_of(R"({"a":{"shape":[1],"data_offsets":[0,1]}})", 1), HasSubstr("'dtype'"));
   EXPECT_THAT(error_of(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", 1), HasSubstr("'shape'"));
@@ -237,12 +239,12 @@ TEST(Safetensors, RefusesTensorsThatAreNotDescribed) {
               AllOf(HasSubstr("'dtype'"), HasSubstr("found 8")));
 }
 
-TEST(Safetensors, NamesAnUnknownTypeOfElements) {
+TEST(Safetensors, names_an_unknown_type_of_elements) {
   EXPECT_THAT(error_of(R"({"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}})", 8),
               AllOf(HasSubstr("tensor 'a'"), HasSubstr("C64"), HasSubstr("F64, F32, F16, BF16")));
 }
 
-TEST(Safetensors, RefusesSizesThatAreNoWholeNumbers) {
+TEST(Safetensors, refuses_sizes_that_are_no_whole_numbers) {
   const std::vector<std::string> shapes{"[-1]", "[1.5]", "[\"1\"]", "[true]",
                                         "1",    "{}",    "null",    "[9223372036854775808]"};
   for (const std::string& shape : shapes) {
@@ -258,14 +260,14 @@ TEST(Safetensors, RefusesSizesThatAreNoWholeNumbers) {
               HasSubstr("expected 2 numbers"));
 }
 
-TEST(Safetensors, RefusesPlacesOutsideTheData) {
+TEST(Safetensors, refuses_places_outside_the_data) {
   EXPECT_THAT(error_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", 1),
               AllOf(HasSubstr("tensor 'a'"), HasSubstr("[1,0]")));
   EXPECT_THAT(error_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 1),
               AllOf(HasSubstr("tensor 'a'"), HasSubstr("the 1 bytes of data")));
 }
 
-TEST(Safetensors, RefusesShapesThatDoNotFitTheirData) {
+TEST(Safetensors, refuses_shapes_that_do_not_fit_their_data) {
   EXPECT_THAT(error_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4),
               AllOf(HasSubstr("tensor 'a'"), HasSubstr("shape [2]"), HasSubstr("need 8 bytes"),
                     HasSubstr("hold 4")));
@@ -278,7 +280,7 @@ TEST(Safetensors, RefusesShapesThatDoNotFitTheirData) {
               HasSubstr("too large"));
 }
 
-TEST(Safetensors, RefusesOverlapsAndGaps) {
+TEST(Safetensors, refuses_overlaps_and_gaps) {
   const auto two = [](const std::string& first, const std::string& second) {
     return concat(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":)", first,
                   R"(},"b":{"dtype":"U8","shape":[2],"data_offsets":)", second, "}}");
@@ -295,7 +297,7 @@ TEST(Safetensors, RefusesOverlapsAndGaps) {
   EXPECT_THAT(error_of("{}", 1), HasSubstr("1 bytes of data"));
 }
 
-TEST(Safetensors, RefusesEveryTruncation) {
+TEST(Safetensors, refuses_every_truncation) {
   const TempFolder folder;
   write_safetensors(folder / "m.safetensors", model(), {});
   const std::string whole = content_of(folder / "m.safetensors");
@@ -304,7 +306,7 @@ TEST(Safetensors, RefusesEveryTruncation) {
   }
 }
 
-TEST(Safetensors, RefusesToWriteNamesThatCannotBeRead) {
+TEST(Safetensors, refuses_to_write_names_that_cannot_be_read) {
   const TempFolder folder;
   const auto error = [&](const std::vector<NamedTensor>& tensors) {
     return user_error_of([&] { write_safetensors(folder / "m.safetensors", tensors, {}); });
@@ -316,7 +318,7 @@ TEST(Safetensors, RefusesToWriteNamesThatCannotBeRead) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-TEST(Safetensors, KeepsTheOldFileOnAFullDisk) {
+TEST(Safetensors, keeps_the_old_file_on_a_full_disk) {
   const TempFolder folder;
   write_safetensors(folder / "m.safetensors", model(), {});
   std::string message;

@@ -116,7 +116,7 @@ class ShardDamage : public testing::Test {
   ShardInfo info_;
 };
 
-TEST_F(ShardDamage, TruncatedAtAnyLength) {
+TEST_F(ShardDamage, truncated_at_any_length) {
   make();
   const auto size = std::filesystem::file_size(path_);
   for (const double part : {0.999, 0.9, 0.5, 0.1, 0.01}) {
@@ -126,7 +126,7 @@ TEST_F(ShardDamage, TruncatedAtAnyLength) {
   }
 }
 
-TEST_F(ShardDamage, MissingObjects) {
+TEST_F(ShardDamage, missing_objects) {
   for (const char* object : {"/train", "/test", "/val/images", "/train/masks", "/train/ids"}) {
     make();
     remove(object);
@@ -134,7 +134,7 @@ TEST_F(ShardDamage, MissingObjects) {
   }
 }
 
-TEST_F(ShardDamage, MissingAttributes) {
+TEST_F(ShardDamage, missing_attributes) {
   for (const char* name : {"format_version", "site", "task", "class_names", "intensity_scale",
                            "preprocessing", "source_checksum"}) {
     make();
@@ -146,7 +146,7 @@ TEST_F(ShardDamage, MissingAttributes) {
   EXPECT_THAT(error(), AllOf(HasSubstr("/val/masks"), HasSubstr("'xxh3'")));
 }
 
-TEST_F(ShardDamage, ValuesOfAttributes) {
+TEST_F(ShardDamage, values_of_attributes) {
   make();
   set_attribute("format_version", H5T_NATIVE_INT64, std::int64_t{2});
   EXPECT_THAT(error(), HasSubstr("'format_version': expected 1, found 2"));
@@ -167,7 +167,7 @@ TEST_F(ShardDamage, ValuesOfAttributes) {
   EXPECT_THAT(error(), HasSubstr("found 'regression'"));
 }
 
-TEST_F(ShardDamage, ShapesAndTypes) {
+TEST_F(ShardDamage, shapes_and_types) {
   make();
   replace("/train/images", H5T_NATIVE_UINT8, {4, 3, 20});
   EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("[N, C, H, W]"),
@@ -190,7 +190,7 @@ TEST_F(ShardDamage, ShapesAndTypes) {
   EXPECT_THAT(error(), AllOf(HasSubstr("/train/masks"), HasSubstr("Fletcher-32")));
 }
 
-TEST_F(ShardDamage, ShapesThatClaimMoreThanIsStored) {
+TEST_F(ShardDamage, shapes_that_claim_more_than_is_stored) {
   make();
   change([&](hid_t file) {
     H5Ldelete(file, "/train/images", H5P_DEFAULT);
@@ -206,13 +206,13 @@ TEST_F(ShardDamage, ShapesThatClaimMoreThanIsStored) {
   EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("more than is stored")));
 }
 
-TEST_F(ShardDamage, FlippedBytesInAChunk) {
+TEST_F(ShardDamage, flipped_bytes_in_a_chunk) {
   make();
   flip_second_image();
   EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("Fletcher32 checksum")));
 }
 
-TEST_F(ShardDamage, FlippedBytesAreFoundByWhoReadsTheRowAndByNobodyElse) {
+TEST_F(ShardDamage, flipped_bytes_are_found_by_who_reads_the_row_and_by_nobody_else) {
   make();
   flip_second_image();
   const ShardReader reader(path_);
@@ -224,7 +224,7 @@ TEST_F(ShardDamage, FlippedBytesAreFoundByWhoReadsTheRowAndByNobodyElse) {
   }
 }
 
-TEST_F(ShardDamage, LabelsAreVerifiedWhicheverRowsAreRead) {
+TEST_F(ShardDamage, labels_are_verified_whichever_rows_are_read) {
   make(Task::classification);
   poke("/train/labels", H5T_NATIVE_INT64, small_split(info_, 4, "a").labels, 3, std::int64_t{0},
        false);
@@ -235,7 +235,7 @@ TEST_F(ShardDamage, LabelsAreVerifiedWhicheverRowsAreRead) {
   }
 }
 
-TEST_F(ShardDamage, PatientsThatAreNotOneASample) {
+TEST_F(ShardDamage, patients_that_are_not_one_a_sample) {
   make();
   replace("/val/groups", H5T_NATIVE_UINT8, {2});
   EXPECT_THAT(error(), AllOf(HasSubstr("/val/groups"), HasSubstr("expected strings")));
@@ -252,14 +252,14 @@ TEST_F(ShardDamage, PatientsThatAreNotOneASample) {
               AllOf(HasSubstr("/val/groups"), HasSubstr("expected 2 names"), HasSubstr("found 3")));
 }
 
-TEST_F(ShardDamage, ContentChangedBehindTheChecksum) {
+TEST_F(ShardDamage, content_changed_behind_the_checksum) {
   make();
   const SplitData data = small_split(info_, 4, "a");
   poke("/train/masks", H5T_NATIVE_UINT8, data.masks, 3, std::uint8_t{0}, false);
   EXPECT_THAT(error(), AllOf(HasSubstr("/train/masks"), HasSubstr("'xxh3'")));
 }
 
-TEST_F(ShardDamage, ClassesThatDoNotExist) {
+TEST_F(ShardDamage, classes_that_do_not_exist) {
   make();
   poke("/train/masks", H5T_NATIVE_UINT8, small_split(info_, 4, "a").masks, 41, std::uint8_t{2},
        true);
@@ -271,7 +271,7 @@ TEST_F(ShardDamage, ClassesThatDoNotExist) {
   EXPECT_THAT(error(), AllOf(HasSubstr("/val/labels"), HasSubstr("found -1 in image 'b1'")));
 }
 
-TEST_F(ShardDamage, PixelsThatAreNotFinite) {
+TEST_F(ShardDamage, pixels_that_are_not_finite) {
   make(Task::segmentation, PixelType::float32);
   const SplitData data = small_split(info_, 4, "a");
   std::vector<float> pixels(240);
@@ -280,7 +280,7 @@ TEST_F(ShardDamage, PixelsThatAreNotFinite) {
   EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("nan in image 'a3'")));
 }
 
-TEST_F(ShardDamage, TheSameIdTwice) {
+TEST_F(ShardDamage, the_same_id_twice) {
   make();
   change([&](hid_t file) {
     const hid_t opened = H5Dopen2(file, "/val/ids", H5P_DEFAULT);

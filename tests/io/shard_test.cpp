@@ -23,7 +23,7 @@ using testing::HasSubstr;
 
 class EveryKindOfShard : public testing::TestWithParam<std::tuple<Task, PixelType, int>> {};
 
-TEST_P(EveryKindOfShard, GivesBackWhatWasWritten) {
+TEST_P(EveryKindOfShard, gives_back_what_was_written) {
   const auto [task, pixels, deflate] = GetParam();
   const TempFolder folder;
   const ShardInfo info = small_info(task, pixels);
@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(Shards, EveryKindOfShard,
                                           testing::Values(PixelType::uint8, PixelType::float32),
                                           testing::Values(0, 4)));
 
-TEST(Shard, ReadsOnlyTheFirstSamplesWhenAsked) {
+TEST(Shard, reads_only_the_first_samples_when_asked) {
   const TempFolder folder;
   const ShardInfo info = small_info();
   write_small_shard(folder / "clinic.h5", info);
@@ -66,7 +66,7 @@ TEST(Shard, ReadsOnlyTheFirstSamplesWhenAsked) {
   EXPECT_EQ(found.masks.size(), 60u);
 }
 
-TEST_P(EveryKindOfShard, GivesTheRowsThatAreAskedFor) {
+TEST_P(EveryKindOfShard, gives_the_rows_that_are_asked_for) {
   const auto [task, pixels, deflate] = GetParam();
   const TempFolder folder;
   const ShardInfo info = small_info(task, pixels);
@@ -94,7 +94,7 @@ TEST_P(EveryKindOfShard, GivesTheRowsThatAreAskedFor) {
   }
 }
 
-TEST(Shard, RefusesRowsThatAreNotThereOrDoNotAscend) {
+TEST(Shard, refuses_rows_that_are_not_there_or_do_not_ascend) {
   const TempFolder folder;
   write_small_shard(folder / "clinic.h5", small_info());
   const ShardReader reader(folder / "clinic.h5");
@@ -109,7 +109,7 @@ TEST(Shard, RefusesRowsThatAreNotThereOrDoNotAscend) {
   EXPECT_THAT(message(Split::test, {0}), HasSubstr("/test: sample 0"));
 }
 
-TEST(Shard, KnowsThePatientsOfItsSamples) {
+TEST(Shard, knows_the_patients_of_its_samples) {
   const TempFolder folder;
   const ShardInfo info = small_info(Task::classification);
   SplitData train = small_split(info, 4, "a");
@@ -136,7 +136,7 @@ TEST(Shard, KnowsThePatientsOfItsSamples) {
               AllOf(HasSubstr("/train/groups"), HasSubstr("expected 4"), HasSubstr("found 3")));
 }
 
-TEST(ShardPool, OpensAShardOnce) {
+TEST(ShardPool, opens_a_shard_once) {
   const TempFolder folder;
   write_small_shard(folder / "a.h5", small_info());
   ShardPool pool({folder / "a.h5", folder / "absent.h5"});
@@ -148,7 +148,7 @@ TEST(ShardPool, OpensAShardOnce) {
   EXPECT_EQ(first.read_rows(Split::train, {2}).count(), 1);
 }
 
-TEST(Shard, HasTheSameBytesEveryTimeItIsWritten) {
+TEST(Shard, has_the_same_bytes_every_time_it_is_written) {
   const TempFolder folder;
   const auto bytes = [&](const char* name) {
     write_small_shard(folder / name, small_info(), 2);
@@ -159,7 +159,7 @@ TEST(Shard, HasTheSameBytesEveryTimeItIsWritten) {
   EXPECT_EQ(bytes("one.h5"), bytes("two.h5"));
 }
 
-TEST(Shard, ChecksumDependsOnTheContentAlone) {
+TEST(Shard, checksum_depends_on_the_content_alone) {
   const TempFolder folder;
   ShardInfo info = small_info();
   write_small_shard(folder / "a.h5", info, 0);
@@ -171,7 +171,7 @@ TEST(Shard, ChecksumDependsOnTheContentAlone) {
   EXPECT_NE(a.stored_checksum(Split::train), a.stored_checksum(Split::val));
 }
 
-TEST(ShardWriter, RefusesFactsThatMakeNoSense) {
+TEST(ShardWriter, refuses_facts_that_make_no_sense) {
   const TempFolder folder;
   const auto message = [&](auto change) {
     ShardInfo info = small_info();
@@ -185,7 +185,7 @@ TEST(ShardWriter, RefusesFactsThatMakeNoSense) {
   EXPECT_THAT(message([](ShardInfo& info) { info.height = 0; }), HasSubstr("found [3, 0, 5]"));
 }
 
-TEST(ShardWriter, RefusesSamplesThatDoNotFit) {
+TEST(ShardWriter, refuses_samples_that_do_not_fit) {
   const TempFolder folder;
   const ShardInfo info = small_info();
   const auto message = [&](auto change) {
@@ -202,7 +202,7 @@ TEST(ShardWriter, RefusesSamplesThatDoNotFit) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-TEST(ShardWriter, RefusesPixelsThatAreNotFinite) {
+TEST(ShardWriter, refuses_pixels_that_are_not_finite) {
   const TempFolder folder;
   const ShardInfo info = small_info(Task::classification, PixelType::float32);
   for (const float bad : {std::nanf(""), -INFINITY}) {
@@ -214,7 +214,7 @@ TEST(ShardWriter, RefusesPixelsThatAreNotFinite) {
   }
 }
 
-TEST(ShardWriter, KeepsTheOldShardOnAFullDisk) {
+TEST(ShardWriter, keeps_the_old_shard_on_a_full_disk) {
   const TempFolder folder;
   ShardInfo info = small_info();
   write_small_shard(folder / "x.h5", info);
@@ -237,7 +237,7 @@ TEST(ShardWriter, KeepsTheOldShardOnAFullDisk) {
   }
 }
 
-TEST(ListShards, SortsTheShardsOfAFolderAndRefusesAFolderWithoutAny) {
+TEST(ListShards, sorts_the_shards_of_a_folder_and_refuses_a_folder_without_any) {
   const TempFolder folder;
   EXPECT_THAT(user_error_of([&] { list_shards(folder.path()); }), HasSubstr("there is no shard"));
   EXPECT_THAT(user_error_of([&] { list_shards(folder / "absent"); }), HasSubstr("no folder"));

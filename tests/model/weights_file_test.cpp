@@ -42,7 +42,7 @@ const NamedTensor& named(const std::vector<NamedTensor>& tensors, const std::str
   return *std::ranges::find(tensors, name, &NamedTensor::name);
 }
 
-TEST(WeightsFile, GivesBackWhatWasWrittenInEveryFormat) {
+TEST(WeightsFile, gives_back_what_was_written_in_every_format) {
   const TempFolder folder;
   for (const char* file : {"m.pt", "m.pth", "m.safetensors"}) {
     SCOPED_TRACE(file);
@@ -61,7 +61,7 @@ TEST(WeightsFile, GivesBackWhatWasWrittenInEveryFormat) {
   }
 }
 
-TEST(WeightsFile, KeepsTheOrderOfTensorsInATorchFile) {
+TEST(WeightsFile, keeps_the_order_of_tensors_in_a_torch_file) {
   const TempFolder folder;
   write_weights(folder / "m.pt", model());
   std::vector<std::string> names;
@@ -70,7 +70,7 @@ TEST(WeightsFile, KeepsTheOrderOfTensorsInATorchFile) {
                                  "norm.num_batches_tracked", "none"));
 }
 
-TEST(WeightsFile, WritesTheSameBytesForTheSameTensors) {
+TEST(WeightsFile, writes_the_same_bytes_for_the_same_tensors) {
   const TempFolder folder;
   for (const char* extension : {".pt", ".safetensors"}) {
     write_weights(folder / concat("a", extension), model());
@@ -80,7 +80,7 @@ TEST(WeightsFile, WritesTheSameBytesForTheSameTensors) {
   }
 }
 
-TEST(WeightsFile, WritesATorchFileThatPythonOpensWithWeightsOnly) {
+TEST(WeightsFile, writes_a_torch_file_that_python_opens_with_weights_only) {
   const TempFolder folder;
   write_weights(folder / "m.pt", model());
   const std::string content = content_of(folder / "m.pt");
@@ -89,7 +89,7 @@ TEST(WeightsFile, WritesATorchFileThatPythonOpensWithWeightsOnly) {
   EXPECT_THAT(content, Not(HasSubstr("torch.jit")));  // what weights_only refuses
 }
 
-TEST(WeightsFile, ReadsTheModelOfACheckpointButWritesNone) {
+TEST(WeightsFile, reads_the_model_of_a_checkpoint_but_writes_none) {
   const TempFolder folder;
   CheckpointWriter writer(folder / "c.h5", {1, "fedavg", "", "{}"});
   writer.write("model", {{"w", "parameter", {1}, {2.0f}}});
@@ -102,7 +102,7 @@ TEST(WeightsFile, ReadsTheModelOfACheckpointButWritesNone) {
               AllOf(HasSubstr("d.h5"), HasSubstr("Write .safetensors or .pt")));
 }
 
-TEST(WeightsFile, ListsTheFormatsForAnUnknownExtension) {
+TEST(WeightsFile, lists_the_formats_for_an_unknown_extension) {
   for (const char* file : {"m.onnx", "m", "m.PT"}) {
     try {
       read_weights(file);
@@ -114,7 +114,7 @@ TEST(WeightsFile, ListsTheFormatsForAnUnknownExtension) {
   }
 }
 
-TEST(WeightsFile, RefusesTwoTensorsOfOneName) {
+TEST(WeightsFile, refuses_two_tensors_of_one_name) {
   const TempFolder folder;
   const std::vector<NamedTensor> twice{{"a", "", {}, {1.0f}}, {"a", "", {}, {2.0f}}};
   for (const char* file : {"m.pt", "m.safetensors"}) {
@@ -193,7 +193,7 @@ std::string floats(std::int32_t count) {
   return bytes;
 }
 
-TEST(TorchFile, ReadsViewsOfAStorage) {
+TEST(TorchFile, reads_views_of_a_storage) {
   const auto read = [](std::int32_t offset, const std::vector<std::int32_t>& shape,
                        const std::vector<std::int32_t>& strides) {
     const auto found =
@@ -210,14 +210,14 @@ TEST(TorchFile, ReadsViewsOfAStorage) {
   EXPECT_THAT(read(6, {0, 3}, {3, 1}), ElementsAre());
 }
 
-TEST(TorchFile, DoesNotUseTheStrideOfAnAxisOfOne) {
+TEST(TorchFile, does_not_use_the_stride_of_an_axis_of_one) {
   std::string pickled = state_dict(tensor("FloatStorage", 6, 0, {1, 3}, {12345, 2}));
   const std::string stride = number(12345);
   pickled.replace(pickled.find(stride), stride.size(), largest_number());
   EXPECT_THAT(read_torch(pickled, floats(6)).at(0).values, ElementsAre(0, 2, 4));
 }
 
-TEST(TorchFile, ReadsPlainDictsAndParameters) {
+TEST(TorchFile, reads_plain_dicts_and_parameters) {
   const std::string parameter = global("torch._utils", "_rebuild_parameter") + "(" +
                                 tensor("FloatStorage", 2, 0, {2}, {1}) + "\x88" +
                                 empty_ordered_dict() + "tR";
@@ -225,7 +225,7 @@ TEST(TorchFile, ReadsPlainDictsAndParameters) {
               ElementsAre(0, 1));
 }
 
-TEST(TorchFile, ConvertsEveryElementType) {
+TEST(TorchFile, converts_every_element_type) {
   const std::pair<const char*, torch::ScalarType> types[] = {
       {"DoubleStorage", torch::kFloat64}, {"FloatStorage", torch::kFloat32},
       {"HalfStorage", torch::kFloat16},   {"BFloat16Storage", torch::kBFloat16},
@@ -242,7 +242,7 @@ TEST(TorchFile, ConvertsEveryElementType) {
   }
 }
 
-TEST(TorchFile, NamesTheValueThatIsNoDenseTensor) {
+TEST(TorchFile, names_the_value_that_is_no_dense_tensor) {
   EXPECT_THAT(error_of(state_dict(number(3))),
               AllOf(HasSubstr("x.pt: 'w'"), HasSubstr("number 3"), HasSubstr("torch.save")));
   EXPECT_THAT(error_of(state_dict("}")), HasSubstr("'w' is a dict"));
@@ -252,7 +252,7 @@ TEST(TorchFile, NamesTheValueThatIsNoDenseTensor) {
               AllOf(HasSubstr("'w'"), HasSubstr("ComplexFloatStorage")));
 }
 
-TEST(TorchFile, RefusesWhatIsNoDictOfTensors) {
+TEST(TorchFile, refuses_what_is_no_dict_of_tensors) {
   EXPECT_THAT(error_of(pickle("]")), HasSubstr("found a list"));
   EXPECT_THAT(error_of(pickle(tensor("FloatStorage", 1, 0, {1}, {1})), floats(1)),
               HasSubstr("found a tensor"));
@@ -263,7 +263,7 @@ TEST(TorchFile, RefusesWhatIsNoDictOfTensors) {
               HasSubstr("'a' twice"));
 }
 
-TEST(TorchFile, CallsNothingThatAPickleNames) {
+TEST(TorchFile, calls_nothing_that_a_pickle_names) {
   const TempFolder folder;
   const std::string call =
       global("os", "system") + text("touch " + (folder / "made").string()) + "\x85R";
@@ -271,7 +271,7 @@ TEST(TorchFile, CallsNothingThatAPickleNames) {
   EXPECT_FALSE(std::filesystem::exists(folder / "made"));
 }
 
-TEST(TorchFile, RefusesTensorsBeyondTheirStorage) {
+TEST(TorchFile, refuses_tensors_beyond_their_storage) {
   const auto error = [](std::int32_t count, std::int32_t offset,
                         const std::vector<std::int32_t>& shape,
                         const std::vector<std::int32_t>& strides) {
@@ -289,7 +289,7 @@ TEST(TorchFile, RefusesTensorsBeyondTheirStorage) {
   EXPECT_THAT(error(6, 0, {6}, {1, 1}), HasSubstr("2 strides"));
 }
 
-TEST(TorchFile, RefusesDamagedPickles) {
+TEST(TorchFile, refuses_damaged_pickles) {
   const std::string whole = state_dict(tensor("FloatStorage", 6, 0, {6}, {1}));
   for (std::size_t size = 0; size < whole.size(); ++size) {
     EXPECT_THAT(error_of(whole.substr(0, size)), HasSubstr("x.pt"));
@@ -301,7 +301,7 @@ TEST(TorchFile, RefusesDamagedPickles) {
   }
 }
 
-TEST(TorchFile, RefusesArchivesOfAnotherKind) {
+TEST(TorchFile, refuses_archives_of_another_kind) {
   const std::string good = state_dict(tensor("FloatStorage", 1, 0, {1}, {1}));
   EXPECT_THAT(user_error_of([&] { read_torch(good, floats(1), "big"); }), HasSubstr("'big'"));
   EXPECT_THAT(error_of(state_dict(tensor("FloatStorage", 2, 0, {1}, {1})), floats(1)),
@@ -316,7 +316,7 @@ TEST(TorchFile, RefusesArchivesOfAnotherKind) {
               AllOf(HasSubstr("other.pt"), HasSubstr("not made by torch.save")));
 }
 
-TEST(TorchFile, RefusesFilesThatAreNoArchives) {
+TEST(TorchFile, refuses_files_that_are_no_archives) {
   const TempFolder folder;
   write_weights(folder / "whole.pt", model());
   const std::string whole = content_of(folder / "whole.pt");

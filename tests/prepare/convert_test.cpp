@@ -42,7 +42,7 @@ class Convert : public testing::Test {
   Options options_{.input = folder_ / "in", .output = folder_ / "out", .size = Size{3, 4}};
 };
 
-TEST_F(Convert, WritesResampledImagesAndMasks) {
+TEST_F(Convert, writes_resampled_images_and_masks) {
   const std::string report = run();
   EXPECT_THAT(report, HasSubstr("foreground"));
   EXPECT_THAT(report, HasSubstr("33.3 %"));  // a half of the new first row: foreground
@@ -55,7 +55,7 @@ TEST_F(Convert, WritesResampledImagesAndMasks) {
   EXPECT_EQ(data.masks[4], 0);
 }
 
-TEST_F(Convert, KeepsShardsOfTheSameSourcesAndDefendsOthers) {
+TEST_F(Convert, keeps_shards_of_the_same_sources_and_defends_others) {
   run();
   const auto written = std::filesystem::last_write_time(shard());
   EXPECT_THAT(run(), HasSubstr("kept"));
@@ -72,7 +72,7 @@ TEST_F(Convert, KeepsShardsOfTheSameSourcesAndDefendsOthers) {
   EXPECT_THAT(error(), HasSubstr("it cannot be read"));
 }
 
-TEST_F(Convert, CutsPatchesThatStayInOneSplit) {
+TEST_F(Convert, cuts_patches_that_stay_in_one_split) {
   options_.size.reset();
   options_.patch = Size{4, 4};
   run();
@@ -89,7 +89,7 @@ TEST_F(Convert, CutsPatchesThatStayInOneSplit) {
   EXPECT_THAT(error(), HasSubstr("smaller than the patch 4x9"));
 }
 
-TEST_F(Convert, StoresThePatientsOfTheListWithEveryTile) {
+TEST_F(Convert, stores_the_patients_of_the_list_with_every_tile) {
   options_.size.reset();
   options_.patch = Size{4, 8};
   options_.list = folder_ / "list.csv";
@@ -111,7 +111,7 @@ TEST_F(Convert, StoresThePatientsOfTheListWithEveryTile) {
   EXPECT_THAT(error(), HasSubstr("Give --overwrite"));
 }
 
-TEST_F(Convert, NamesImagesThatDoNotFitTogether) {
+TEST_F(Convert, names_images_that_do_not_fit_together) {
   options_.size.reset();
   write_pair(folder_ / "in/site", "4", 6, 6, 9);
   EXPECT_THAT(error(), HasSubstr("4.png: this image is 6x6, those before it are 6x8"));
@@ -120,7 +120,7 @@ TEST_F(Convert, NamesImagesThatDoNotFitTogether) {
   EXPECT_FALSE(std::filesystem::exists(shard()));
 }
 
-TEST_F(Convert, StoresOneChannelAndOnlyTheSitesAskedFor) {
+TEST_F(Convert, stores_one_channel_and_only_the_sites_asked_for) {
   write_pair(folder_ / "in/other", "0", 6, 8, 1);
   options_.grey = true;
   options_.sites = {"site"};

@@ -17,7 +17,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-TEST(ReadPng, GivesPlanesOfColour) {
+TEST(ReadPng, gives_planes_of_colour) {
   const TempFolder folder;
   write_png(folder / "x.png", 1, 2, 3, {10, 20, 30, 40, 50, 60});
   EXPECT_THAT(read_png(folder / "x.png", false).values, ElementsAre(10, 40, 20, 50, 30, 60));
@@ -25,7 +25,7 @@ TEST(ReadPng, GivesPlanesOfColour) {
   EXPECT_THAT(read_png(folder / "x.png", true).values, ElementsAre(18, 48));
 }
 
-TEST(ReadPng, RepeatsGreyAndLaysTransparencyOverBlack) {
+TEST(ReadPng, repeats_grey_and_lays_transparency_over_black) {
   const TempFolder folder;
   write_png(folder / "grey.png", 1, 1, 1, {77});
   EXPECT_THAT(read_png(folder / "grey.png", false).values, ElementsAre(77, 77, 77));
@@ -34,7 +34,7 @@ TEST(ReadPng, RepeatsGreyAndLaysTransparencyOverBlack) {
   EXPECT_THAT(read_png(folder / "rgba.png", false).values, ElementsAre(40, 20, 0));
 }
 
-TEST(ReadPng, NamesFilesThatCannotBeRead) {
+TEST(ReadPng, names_files_that_cannot_be_read) {
   const TempFolder folder;
   std::ofstream(folder / "text.png") << "no image at all";
   EXPECT_THAT(error_of([&] { read_png(folder / "text.png", false); }),
@@ -46,7 +46,7 @@ TEST(ReadPng, NamesFilesThatCannotBeRead) {
               HasSubstr("absent.png: cannot be opened"));
 }
 
-TEST(ReadMask, TakesTwoValuesOnly) {
+TEST(ReadMask, takes_two_values_only) {
   const TempFolder folder;
   write_png(folder / "a.png", 1, 3, 1, {0, 255, 0});
   EXPECT_THAT(read_mask(folder / "a.png").values, ElementsAre(0, 1, 0));

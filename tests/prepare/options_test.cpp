@@ -16,14 +16,14 @@ Options parse_after_images(std::vector<std::string> more) {
   return parse(all).options;
 }
 
-TEST(Options, HaveDefaults) {
+TEST(Options, have_defaults) {
   const Options options = parse_after_images({});
   EXPECT_EQ(options.input, "in");
   EXPECT_FALSE(options.size || options.patch || options.list || options.task);
   EXPECT_EQ(options.percent, (std::array<int, 3>{64, 16, 20}));
 }
 
-TEST(Options, AreParsed) {
+TEST(Options, are_parsed) {
   const Options options =
       parse_after_images({"--size", "32x48", "--split=50/25/25", "--seed", "7", "--sites", "a,b",
                           "--grey", "--task", "segmentation", "--deflate", "3", "--overwrite"});
@@ -36,7 +36,7 @@ TEST(Options, AreParsed) {
   EXPECT_EQ(options.deflate, 3);
 }
 
-TEST(Options, RefuseWhatIsUnknownWithASuggestion) {
+TEST(Options, refuse_what_is_unknown_with_a_suggestion) {
   const auto message = [](std::vector<std::string> arguments) {
     return test::error_of([&] { parse(arguments); });
   };
@@ -46,7 +46,7 @@ TEST(Options, RefuseWhatIsUnknownWithASuggestion) {
   EXPECT_THAT(message({"images", "--input", "x"}), HasSubstr("--output is missing"));
 }
 
-TEST(Options, RefuseBadValuesAsUsageErrors) {
+TEST(Options, refuse_bad_values_as_usage_errors) {
   EXPECT_THROW(parse_after_images({"--size", "0x4"}), UsageError);
   EXPECT_THROW(parse_after_images({"--size", "4y4"}), UsageError);
   EXPECT_THROW(parse_after_images({"--split", "50/50"}), UsageError);

@@ -32,7 +32,7 @@ class Scan : public testing::Test {
   Options options_{.input = folder_.path()};
 };
 
-TEST_F(Scan, FindsImagesWithMasks) {
+TEST_F(Scan, finds_images_with_masks) {
   write_pair(folder_ / "b", "2", 2, 2, 9);
   write_pair(folder_ / "b", "1", 2, 2, 9);
   write_pair(folder_ / "a", "1", 2, 2, 9);
@@ -47,7 +47,7 @@ TEST_F(Scan, FindsImagesWithMasks) {
   EXPECT_EQ(sources.sites.at("b")[0].mask, folder_ / "b" / "1_mask.png");
 }
 
-TEST_F(Scan, FindsFoldersOfClasses) {
+TEST_F(Scan, finds_folders_of_classes) {
   for (const char* name : {"a/10/x.png", "a/9/x.png", "b/9/y.png"}) grey(name);
   const Sources sources = scan(options_);
   EXPECT_EQ(sources.task, Task::classification);
@@ -56,7 +56,7 @@ TEST_F(Scan, FindsFoldersOfClasses) {
   EXPECT_EQ(sources.sites.at("a")[1].label, "9");
 }
 
-TEST_F(Scan, NamesWhatIsMissingOrOutOfPlace) {
+TEST_F(Scan, names_what_is_missing_or_out_of_place) {
   EXPECT_THAT(error(), HasSubstr("there are no images"));
   write_pair(folder_ / "a", "1", 2, 2, 9);
   std::filesystem::remove(folder_ / "a" / "1_mask.png");
@@ -69,13 +69,13 @@ TEST_F(Scan, NamesWhatIsMissingOrOutOfPlace) {
   EXPECT_THAT(error(), HasSubstr("absent: this is no folder"));
 }
 
-TEST_F(Scan, RefusesSitesOfTwoKinds) {
+TEST_F(Scan, refuses_sites_of_two_kinds) {
   write_pair(folder_ / "a", "1", 2, 2, 9);
   grey("b/tumour/1.png");
   EXPECT_THAT(error(), HasSubstr("laid out for classification, but the task is segmentation"));
 }
 
-TEST_F(Scan, ReadsAListWithTheUsualPaths) {
+TEST_F(Scan, reads_a_list_with_the_usual_paths) {
   write_pair(folder_ / "a", "1", 2, 2, 9);
   write_pair(folder_ / "a", "2", 2, 2, 9);
   list("id,site,other\n2,a,\"x, y\"\n1,a,\n");
@@ -84,7 +84,7 @@ TEST_F(Scan, ReadsAListWithTheUsualPaths) {
   EXPECT_EQ(sources.sites.at("a")[1].mask, folder_ / "a" / "2_mask.png");
 }
 
-TEST_F(Scan, ReadsPathsLabelsSplitsAndPatientsOfAList) {
+TEST_F(Scan, reads_paths_labels_splits_and_patients_of_a_list) {
   grey("raw/i.png");
   list("id,site,path,label,split,patient\n1,a,raw/i.png,tumour,val,p7\n2,a,raw/i.png,none,,\n");
   const Sources sources = scan(options_);
@@ -97,7 +97,7 @@ TEST_F(Scan, ReadsPathsLabelsSplitsAndPatientsOfAList) {
   EXPECT_FALSE(sources.sites.at("a")[1].split);
 }
 
-TEST_F(Scan, RefusesListsThatMakeNoSense) {
+TEST_F(Scan, refuses_lists_that_make_no_sense) {
   grey("a/1.png");
   grey("a/1_mask.png");
   list("name,site\n1,a\n");

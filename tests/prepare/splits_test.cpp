@@ -26,13 +26,13 @@ std::vector<Sample> make_samples(int count, int patients = 0) {
   return samples;
 }
 
-TEST(SplitCounts, RoundsValAndTestAndGivesTrainTheRest) {
+TEST(SplitCounts, rounds_val_and_test_and_gives_train_the_rest) {
   EXPECT_THAT(split_counts(334, usual), ElementsAre(214, 53, 67));
   EXPECT_THAT(split_counts(16, usual), ElementsAre(10, 3, 3));
   EXPECT_THAT(split_counts(10, {50, 25, 25}), ElementsAre(4, 3, 3));  // halves up
 }
 
-TEST(SplitCounts, LeavesNoSplitEmptyFromThreeOn) {
+TEST(SplitCounts, leaves_no_split_empty_from_three_on) {
   EXPECT_THAT(split_counts(0, usual), ElementsAre(0, 0, 0));
   EXPECT_THAT(split_counts(1, usual), ElementsAre(1, 0, 0));
   EXPECT_THAT(split_counts(2, usual), ElementsAre(2, 0, 0));
@@ -41,7 +41,7 @@ TEST(SplitCounts, LeavesNoSplitEmptyFromThreeOn) {
   EXPECT_THAT(split_counts(10, {100, 0, 0}), ElementsAre(10, 0, 0));
 }
 
-TEST(SplitCounts, AddUpForEveryCount) {
+TEST(SplitCounts, add_up_for_every_count) {
   for (std::int64_t count = 0; count < 300; ++count) {
     for (const auto& percent : {usual, {33, 33, 34}, {0, 50, 50}, {98, 1, 1}}) {
       const auto counts = split_counts(count, percent);
@@ -51,7 +51,7 @@ TEST(SplitCounts, AddUpForEveryCount) {
   }
 }
 
-TEST(DrawSplits, DependOnSeedAndSiteOnly) {
+TEST(DrawSplits, depend_on_seed_and_site_only) {
   const auto samples = make_samples(50);
   const auto first = draw_splits(samples, usual, 0, ClientId{1});
   EXPECT_EQ(first, draw_splits(samples, usual, 0, ClientId{1}));
@@ -61,7 +61,7 @@ TEST(DrawSplits, DependOnSeedAndSiteOnly) {
   EXPECT_EQ(std::count(first.begin(), first.end(), Split::val), 8);
 }
 
-TEST(DrawSplits, KeepPatientsTogether) {
+TEST(DrawSplits, keep_patients_together) {
   const auto samples = make_samples(60, 10);
   const auto splits = draw_splits(samples, usual, 3, ClientId{0});
   std::map<std::string, std::set<Split>> seen;
@@ -76,7 +76,7 @@ TEST(DrawSplits, KeepPatientsTogether) {
   EXPECT_EQ(patients[Split::test], 2);
 }
 
-TEST(DrawSplits, RespectWhatTheListSays) {
+TEST(DrawSplits, respect_what_the_list_says) {
   auto samples = make_samples(20, 10);
   samples[4].split = Split::test;  // of patient p4, who also has sample 14
   const auto splits = draw_splits(samples, usual, 3, ClientId{0});

@@ -59,14 +59,14 @@ void expect_as_in_float64(const Case& c) {
             bound(pixels));
 }
 
-TEST(Conv3x3, ComputesWhatLibtorchDoesForEvenAndOddSides) {
+TEST(Conv3x3, computes_what_libtorch_does_for_even_and_odd_sides) {
   for (const auto& [height, width] : {std::pair{8, 8}, {7, 9}, {9, 6}, {1, 5}, {4, 1}, {1, 1}}) {
     SCOPED_TRACE(testing::Message() << height << "x" << width);
     expect_as_in_float64(Case(3, height, width, 32, 32));
   }
 }
 
-TEST(Conv3x3, ComputesWhatLibtorchDoesForEveryWidthOfItsProducts) {
+TEST(Conv3x3, computes_what_libtorch_does_for_every_width_of_its_products) {
   for (const auto& [inputs, outputs] :
        {std::pair{16, 16}, {48, 16}, {16, 48}, {32, 32}, {64, 128}, {96, 80}}) {
     SCOPED_TRACE(testing::Message() << inputs << " to " << outputs);
@@ -74,9 +74,9 @@ TEST(Conv3x3, ComputesWhatLibtorchDoesForEveryWidthOfItsProducts) {
   }
 }
 
-TEST(Conv3x3, AddsUpBlocksOfTiles) { expect_as_in_float64(Case(4, 64, 48, 32, 16)); }
+TEST(Conv3x3, adds_up_blocks_of_tiles) { expect_as_in_float64(Case(4, 64, 48, 32, 16)); }
 
-TEST(Conv3x3, ReadsARangeOfWiderImages) {
+TEST(Conv3x3, reads_a_range_of_wider_images) {
   const Case c(2, 6, 8, 32, 32);
   const auto within = [](const torch::Tensor& x) {
     const auto wide = torch::full({x.size(0), x.size(1) + 24, x.size(2), x.size(3)},
@@ -94,7 +94,7 @@ TEST(Conv3x3, ReadsARangeOfWiderImages) {
                         conv3x3_backward_weight(c.gradient, c.images, c.weight)));
 }
 
-TEST(Conv3x3, ComputesTheSameBitsWithOneThreadAndWithThree) {
+TEST(Conv3x3, computes_the_same_bits_with_one_thread_and_with_three) {
   const Case c(3, 40, 36, 32, 48);
   const auto all = [&](int threads) {
     at::set_num_threads(threads);
@@ -109,7 +109,7 @@ TEST(Conv3x3, ComputesTheSameBitsWithOneThreadAndWithThree) {
   for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(same_bits(one[i], three[i])) << i;
 }
 
-TEST(Conv3x3, GivesAutogradBothGradients) {
+TEST(Conv3x3, gives_autograd_both_gradients) {
   const Case c(4, 8, 8, 16, 16);
   const auto images = c.images.clone().requires_grad_();
   const auto weight = c.weight.clone().requires_grad_();
@@ -119,7 +119,7 @@ TEST(Conv3x3, GivesAutogradBothGradients) {
   EXPECT_LT(distance(weight.grad(), of_weight), bound(4 * 8 * 8));
 }
 
-TEST(Conv3x3, RoundsToBfloat16OnlyItsInputsAndResults) {
+TEST(Conv3x3, rounds_to_bfloat16_only_its_inputs_and_results) {
   for (const std::int64_t side : {7, 16}) {
     Case c(3, side, side, 32, 48);
     c.images = c.images.to(torch::kBFloat16);
@@ -137,13 +137,13 @@ TEST(Conv3x3, RoundsToBfloat16OnlyItsInputsAndResults) {
   }
 }
 
-TEST(Conv3x3, KeepsNaNVisible) {
+TEST(Conv3x3, keeps_nan_visible) {
   Case c(1, 8, 8, 32, 32);
   c.images[0][3][4][4] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_TRUE(conv3x3_forward(c.images, c.weight)[0][0][4][4].isnan().item<bool>());
 }
 
-TEST(Conv3x3, LeavesOtherChannelsAndLayoutsToLibtorch) {
+TEST(Conv3x3, leaves_other_channels_and_layouts_to_libtorch) {
   const Case c(2, 8, 8, 3, 16);
   EXPECT_FALSE(has_fast_conv3x3(c.images, c.weight));
   EXPECT_LT(distance(conv3x3(c.images, c.weight), reference_forward(c)), bound(27));
