@@ -36,7 +36,7 @@ fl/methods:
 fl/record: clients local
 fl/run: aggregate clients local record
 '
-# <header pattern> <the one layer that may include it>. Tools and benchmarks are no such layer.
+# <header pattern> <the one layer that may include it>. Tools and benchmarks are not layers.
 header_rules='
 ^(mpi|mpi-ext|nccl)[.]h$  comm
 ^(hdf5|hdf5_hl|H5.*)[.]h$ io

@@ -15,7 +15,7 @@ namespace harmofl {
 
 /// A checkpoint's global model and where it came from.
 struct LoadedModel {
-  Config config;          ///< Of the run that made it.
+  Config config;          ///< Configuration of the run that made it.
   std::string algorithm;  ///< Name of the method.
   std::int64_t rounds_done = 0;
   std::unique_ptr<Model> model;  ///< On the CPU, its amplitude frozen.

@@ -12,8 +12,8 @@ namespace harmofl {
 /// What one rank computes with.
 struct RankCores {
   std::string host;
-  int host_cores = 1;      ///< Of the whole host, whether this rank may use them or not.
-  std::vector<int> cores;  ///< That this rank may use, ascending.
+  int host_cores = 1;      ///< Cores of the whole host, whether this rank may use them or not.
+  std::vector<int> cores;  ///< Cores that this rank may use, ascending.
   int threads = 1;
 };
 
@@ -21,7 +21,7 @@ struct RankCores {
 struct ThreadWishes {
   int configured = 0;       ///< device.threads
   bool exact = false;       ///< comm.reduce = exact: the bits must not depend on the layout.
-  int omp = 0;              ///< By OMP_NUM_THREADS.
+  int omp = 0;              ///< Threads by OMP_NUM_THREADS.
   int slurm_cpus_task = 0;  ///< SLURM_CPUS_PER_TASK
 };
 

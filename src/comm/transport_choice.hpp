@@ -24,7 +24,7 @@ struct TransportSetting {
   bool gpu = false;                ///< Buffers lie in GPU memory.
   bool has_nccl = false;           ///< This build has NCCL.
   bool cuda_aware_mpi = false;     ///< The MPI library takes pointers to GPU memory, on every rank.
-  std::vector<GpuPlace> places{};  ///< By rank; empty without GPUs.
+  std::vector<GpuPlace> places{};  ///< GPU of each rank; empty without GPUs.
 };
 
 /// How buffers are summed.
@@ -35,7 +35,7 @@ std::string_view to_string(TransportRoute route);
 
 struct TransportChoice {
   TransportRoute route = TransportRoute::host;
-  std::string reason;  ///< For people: "of one rank a GPU". "" for host memory.
+  std::string reason;  ///< Reason for people, "of one rank a GPU"; "" for host memory.
 };
 
 /// NCCL where it was asked for; MPI where that was, straight from GPU memory if the library can;

@@ -18,8 +18,8 @@ namespace {
 
 constexpr std::string_view infix =
     ".tmp.";  // between the file's name and the process that writes it
-/// From here on a file takes no room in the page cache: a checkpoint is not read by the run that
-/// writes it.
+/// Size from which on a file takes no room in the page cache: a checkpoint is not read by the run
+/// that writes it.
 constexpr std::size_t large_bytes = std::size_t{8} << 20;
 constexpr std::size_t piece_bytes = std::size_t{4} << 20;  // of a large file, at a time
 constexpr std::size_t block_bytes = 4096;                  // of disks; no less must be asked for

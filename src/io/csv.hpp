@@ -13,7 +13,7 @@ namespace harmofl {
 struct CsvTable {
   std::vector<std::string> columns;
   std::vector<std::map<std::string, std::string>> rows;
-  std::vector<int> lines;  ///< Where each row begins in the file, from 1.
+  std::vector<int> lines;  ///< Line of the file on which each row begins, from 1.
 
   bool has(std::string_view column) const;
 };

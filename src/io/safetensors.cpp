@@ -61,7 +61,7 @@ std::string read_file(const std::filesystem::path& path) {
   const std::string file = path.string();
   std::error_code error;
   check(std::filesystem::exists(path, error), file, "there is no such file");
-  check(std::filesystem::is_regular_file(path, error), file, "this is no regular file");
+  check(std::filesystem::is_regular_file(path, error), file, "this is not a regular file");
   std::string content(std::filesystem::file_size(path, error), '\0');
   std::ifstream stream(path, std::ios::binary);
   stream.read(content.data(), static_cast<std::streamsize>(content.size()));

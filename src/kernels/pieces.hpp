@@ -10,10 +10,11 @@
 
 namespace harmofl::kernels {
 
-inline constexpr std::int64_t rows_a_piece = 128;           ///< Summed in float32.
-inline constexpr std::int64_t elements_a_task = 1 << 18;    ///< What one thread sums at least.
-inline constexpr std::int64_t rows_a_tile = 32;             ///< Treated before the next channels.
-inline constexpr std::int64_t elements_a_thread = 1 << 15;  ///< That a thread is worth waking for.
+inline constexpr std::int64_t rows_a_piece = 128;         ///< Summed in float32.
+inline constexpr std::int64_t elements_a_task = 1 << 18;  ///< What one thread sums at least.
+inline constexpr std::int64_t rows_a_tile = 32;           ///< Treated before the next channels.
+inline constexpr std::int64_t elements_a_thread =
+    1 << 15;  ///< Elements that a thread is worth waking for.
 
 /// Calls `kernel` for all of `rows`, in tiles that stay in the cache. What the kernel takes for a
 /// row is `pixels` rows of channels.

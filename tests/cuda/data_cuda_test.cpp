@@ -69,7 +69,8 @@ TEST_F(BatchesOnGpu, have_the_bits_of_the_cpu_when_samples_stay_in_host_memory) 
 }
 
 TEST_F(AmplitudeOnGpu, normalises_as_on_the_cpu_in_every_band) {
-  constexpr double image_tolerance = 1e-6;      ///< Of pixels in [0, 1]: a last bit of float32.
+  constexpr double image_tolerance =
+      1e-6;  ///< Tolerance of pixels in [0, 1]: a last bit of float32.
   constexpr double amplitude_tolerance = 1e-6;  ///< Relative.
   for (const std::string band : {"dc", "low:0.1", "full"}) {
     AmplitudeOptions options;

@@ -12,9 +12,10 @@ namespace {
 
 using test::relative_error;
 
-constexpr double fp32_tolerance = 1e-4;  ///< Of a gradient: sums in other orders.
-constexpr double bf16_tolerance = 0.25;  ///< Of a gradient: 8 bits of mantissa, many layers.
-constexpr double run_tolerance = 1e-3;   ///< Of weights after some steps.
+constexpr double fp32_tolerance = 1e-4;  ///< Tolerance of a gradient: sums in other orders.
+constexpr double bf16_tolerance =
+    0.25;  ///< Tolerance of a gradient: 8 bits of mantissa, many layers.
+constexpr double run_tolerance = 1e-3;  ///< Tolerance of weights after some steps.
 
 class StepOnGpu : public test::GpuTest {};
 

@@ -66,7 +66,7 @@ TEST(Augment, draws_all_eight_symmetries_and_nothing_else) {
   std::map<std::string, int> seen;
   for (std::int64_t i = 0; i < count; ++i) {
     const auto found = known.find(values(masks[i]));
-    ASSERT_NE(found, known.end()) << "image " << i << " is no symmetry of the original";
+    ASSERT_NE(found, known.end()) << "image " << i << " is not a symmetry of the original";
     ++seen[found->second];
   }
   EXPECT_EQ(seen.size(), 8U);

@@ -205,7 +205,7 @@ class Refusals(Analysing, support.ProgramTest):
 
     def test_a_folder_that_cannot_be_made(self):
         file = self.folder / "file"
-        file.write_text("no folder\n")
+        file.write_text("not a folder\n")
         self.fails(self.analyse("spectra", output=file / "below"), 1, file / "below")
 
     def test_model_of_another_task(self):

@@ -104,8 +104,8 @@ inline SimulationOptions small_options() {
 
 /// What a run ended with.
 struct Ending {
-  torch::Tensor state;        ///< Of the global model.
-  std::vector<Score> scores;  ///< Of the last round; root only.
+  torch::Tensor state;        ///< State of the global model.
+  std::vector<Score> scores;  ///< Scores of the last round; root only.
 };
 
 inline Ending ending_of(Simulation& simulation) {

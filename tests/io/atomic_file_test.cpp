@@ -77,7 +77,7 @@ TEST(WriteTextFile, keeps_the_old_file_on_a_full_disk) {
   EXPECT_EQ(files_in(folder.path()), 1);
 }
 
-/// Text of a length that is no number of blocks and in which no two blocks are alike.
+/// Text of a length that is not a whole number of blocks and in which no two blocks are alike.
 std::string numbered_text(std::size_t length) {
   std::string text;
   for (std::size_t i = 0; text.size() < length; ++i) text += std::to_string(i) + "\n";

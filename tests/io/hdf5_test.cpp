@@ -122,7 +122,7 @@ TEST(Hdf5File, says_why_a_file_cannot_be_opened) {
   std::ofstream(folder / "text.h5") << "this is text";
   EXPECT_THAT(message(folder / "absent.h5"),
               HasSubstr("absent.h5: there is no such file. Fix it."));
-  EXPECT_THAT(message(folder.path()), HasSubstr("this is no regular file"));
+  EXPECT_THAT(message(folder.path()), HasSubstr("this is not a regular file"));
   EXPECT_THAT(message(folder / "empty.h5"), HasSubstr("the file is empty"));
   EXPECT_THAT(message(folder / "text.h5"), HasSubstr("this is not an HDF5 file"));
 }

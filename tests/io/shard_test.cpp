@@ -240,7 +240,7 @@ TEST(ShardWriter, keeps_the_old_shard_on_a_full_disk) {
 TEST(ListShards, sorts_the_shards_of_a_folder_and_refuses_a_folder_without_any) {
   const TempFolder folder;
   EXPECT_THAT(user_error_of([&] { list_shards(folder.path()); }), HasSubstr("there is no shard"));
-  EXPECT_THAT(user_error_of([&] { list_shards(folder / "absent"); }), HasSubstr("no folder"));
+  EXPECT_THAT(user_error_of([&] { list_shards(folder / "absent"); }), HasSubstr("not a folder"));
   for (const char* name : {"b.h5", "a.h5", ".c.h5.tmp.7", "notes.txt", ".hidden.h5"}) {
     std::ofstream(folder / name).flush();
   }

@@ -86,7 +86,7 @@ TEST(Model, moves_running_statistics_in_training_only) {
 }
 
 TEST(Model, gives_the_logits_of_its_network_in_either_memory_format) {
-  constexpr double tolerance = 1e-4;  ///< Of logits about 1, in either memory format.
+  constexpr double tolerance = 1e-4;  ///< Tolerance of logits about 1, in either memory format.
   for (const NormKind norm : {NormKind::batch_stateless, NormKind::batch, NormKind::group}) {
     const auto network = make_network({"unet", 2, norm}, test::segmentation_of(16, 16), 1);
     const torch::Tensor expected = network->forward(images());

@@ -13,7 +13,7 @@ using test::random_images;
 using test::same_bits;
 
 constexpr double eps = 1e-5;
-constexpr double tolerance = 1e-5;  ///< Of normalised values, which are about 1.
+constexpr double tolerance = 1e-5;  ///< Tolerance of normalised values, which are about 1.
 
 torch::Tensor images(std::int64_t channels, std::uint64_t seed) {
   return random_images({5, channels, 6, 7}, seed) * 3.0 - 1.0;

@@ -36,7 +36,7 @@ TEST(ReadPng, repeats_grey_and_lays_transparency_over_black) {
 
 TEST(ReadPng, names_files_that_cannot_be_read) {
   const TempFolder folder;
-  std::ofstream(folder / "text.png") << "no image at all";
+  std::ofstream(folder / "text.png") << "not an image at all";
   EXPECT_THAT(error_of([&] { read_png(folder / "text.png", false); }),
               AllOf(HasSubstr("text.png: cannot be read as PNG"), HasSubstr("Not a PNG file")));
   write_png(folder / "cut.png", 8, 8, 3, std::vector<std::uint8_t>(192, 9));

@@ -66,7 +66,7 @@ TEST_F(Scan, names_what_is_missing_or_out_of_place) {
   grey("a/tumour/1.png");
   EXPECT_THAT(error(), HasSubstr("both images and folders with images"));
   options_.input = folder_ / "absent";
-  EXPECT_THAT(error(), HasSubstr("absent: this is no folder"));
+  EXPECT_THAT(error(), HasSubstr("absent: this is not a folder"));
 }
 
 TEST_F(Scan, refuses_sites_of_two_kinds) {
@@ -107,7 +107,7 @@ TEST_F(Scan, refuses_lists_that_make_no_sense) {
   list("id,site\n9,a\n");
   EXPECT_THAT(error(), HasSubstr("9.png: there is no such file"));
   list("id,site,split\n1,a,dev\n");
-  EXPECT_THAT(error(), HasSubstr("'dev' is no split"));
+  EXPECT_THAT(error(), HasSubstr("'dev' is not a split"));
   list("id,site,label,mask\n1,a,x,y\n");
   EXPECT_THAT(error(), HasSubstr("both labels and masks"));
   list("id,site,label\n1,a,\n");

@@ -212,7 +212,7 @@ class Cluster:
 
 def main():
     if os.fork() > 0:
-        os._exit(0)  # the rest is no child of the tests, which may be killed with all of theirs
+        os._exit(0)  # the rest is not a child of the tests, which may be killed with all of theirs
     sys.stdin.buffer.read()
     destroy(sys.argv[1])
 

@@ -33,7 +33,7 @@ struct Options {
   std::optional<Size> size{};                   ///< Resample every image to this size.
   std::optional<Size> patch{};                  ///< Or cut every image into tiles of this size.
   std::array<int, 3> percent{64, 16, 20};       ///< Shares of train, val and test.
-  std::uint64_t seed = 0;                       ///< Of the random split.
+  std::uint64_t seed = 0;                       ///< Seed of the random split.
   std::optional<std::filesystem::path> list{};  ///< CSV file that names the images.
   int deflate = 0;                              ///< Compression level of the shard.
   bool grey = false;                            ///< One channel instead of three.

@@ -19,7 +19,7 @@ struct ReportRow {
   std::int64_t sources = 0;                   ///< Source images.
   std::array<std::int64_t, 3> counts{};       ///< Stored images by split.
   std::map<Size, std::int64_t> source_sizes;  ///< Number of source images by size.
-  std::vector<double> shares;                 ///< Of each class, of pixels or of images.
+  std::vector<double> shares;                 ///< Share of each class, of pixels or of images.
   double duration_s = 0.0;
 };
 

@@ -68,7 +68,7 @@ std::vector<std::string> class_names(const Sources& sources) {
 
 Sources scan(const Options& options) {
   HARMOFL_VALIDATE(std::filesystem::is_directory(options.input), options.input.string(),
-                   ": this is no folder. Give --input a folder with one sub-folder a site.");
+                   ": this is not a folder. Give --input a folder with one sub-folder a site.");
   Sources sources = options.list ? scan_list(options) : scan_folders(options);
   HARMOFL_VALIDATE(!sources.sites.empty(), options.input.string(), ": there are no images. ",
                    "Expected <site>/<id>.png with <id>_mask.png, or <site>/<class>/<id>.png.");

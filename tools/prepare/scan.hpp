@@ -25,8 +25,9 @@ struct Sample {
 /// All images of an input folder.
 struct Sources {
   Task task = Task::segmentation;
-  std::vector<std::string> class_names;  ///< Of all sites together; index is the label.
-  std::map<std::string, std::vector<Sample>> sites{};  ///< By name; samples sorted by id.
+  std::vector<std::string> class_names;  ///< Classes of all sites together; the index is the label.
+  std::map<std::string, std::vector<Sample>>
+      sites{};  ///< Samples of each site by its name, sorted by id.
 };
 
 /// Looks through `options.input`, or reads `options.list`, and checks that every file is there.

@@ -23,7 +23,7 @@ std::optional<Split> parse_split_name(const std::string& list, const Row& row) {
     if (name == to_string(split)) return split;
   }
   throw UserError(concat(list, ": image '", get(row, "id"), "': '", name,
-                         "' is no split. Write train, val or test, or nothing to draw it."));
+                         "' is not a split. Write train, val or test, or nothing to draw it."));
 }
 
 Task task_of(const CsvTable& table, const Options& options) {

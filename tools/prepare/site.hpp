@@ -22,9 +22,9 @@ struct SitePlan {
 
 /// A site as it goes into its shard.
 struct SiteContent {
-  std::array<SplitData, 3> splits;  ///< By Split.
+  std::array<SplitData, 3> splits;  ///< Samples, indexed by Split.
   std::int64_t channels = 0;
-  Size size;                                    ///< Of every stored image.
+  Size size;                                    ///< Size of every stored image.
   std::map<Size, std::int64_t> source_sizes{};  ///< Number of source images by size.
 };
 

@@ -73,7 +73,7 @@ def read_settings(path):
         try:
             values[field.name] = convert(text, field.type)
         except (KeyError, ValueError):
-            raise InputError(f"{path}: {section}.{key} = {text} is no value") from None
+            raise InputError(f"{path}: {section}.{key} = {text} is not a value") from None
     settings = Settings(**values)
     if settings.data_shuffle or settings.data_augment:
         raise InputError(f"{path}: data.shuffle and data.augment have to be false")

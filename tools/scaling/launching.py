@@ -110,7 +110,7 @@ def program_command(study, folder, ranks, repetition):
 
 def prepare(study, folder, ranks, repetition):
     """Makes room for a run; False when it is done already. A run that was cut off starts again:
-    half of it under other conditions is no measurement."""
+    half of it under other conditions is not a measurement."""
     output = run_folder(folder, ranks, repetition)
     if (output / "summary.json").exists():
         return False

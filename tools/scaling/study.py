@@ -46,7 +46,7 @@ def read_study(folder):
         raise StudyError(f"{path}: there is no such file. Is {folder} the --output of "
                          "`tools/scaling.py run`?") from None
     except (OSError, ValueError, TypeError) as error:
-        raise StudyError(f"{path}: is no description of a study: {error}") from None
+        raise StudyError(f"{path}: is not a description of a study: {error}") from None
 
 
 def run_folder(folder, ranks, repetition):

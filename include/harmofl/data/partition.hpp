@@ -31,7 +31,7 @@ std::string_view to_string(PartitionKind kind);
 
 struct PartitionOptions {
   PartitionKind kind = PartitionKind::site;
-  std::int64_t clients = 0;  ///< Not used by `site` and `patient`, whose number the shards give.
+  std::int64_t clients = 0;  ///< Number of clients; `site` and `patient` take it from the shards.
   double alpha = 0.5;  ///< Concentration of `dirichlet` and `quantity`: smaller, more unequal.
   std::uint64_t seed = 0;
 };
@@ -41,7 +41,7 @@ struct SplitIndex {
   std::vector<std::string> ids;
   std::vector<std::string> groups;   ///< Patients; empty when the shard names none.
   std::vector<std::int64_t> labels;  ///< Classes; empty for segmentation.
-  std::string checksum;              ///< As stored: ShardReader::stored_checksum.
+  std::string checksum;              ///< The stored one, of ShardReader::stored_checksum.
 
   std::int64_t count() const { return std::ssize(ids); }
 };

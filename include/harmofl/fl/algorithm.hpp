@@ -28,11 +28,11 @@ namespace harmofl {
 struct ClientWork {
   ParameterVector& w;        ///< The weights as they move, and their gradients.
   torch::Tensor state;       ///< The network's state, of which the weights are the first part.
-  torch::Tensor start;       ///< That state at the start of the client's work: w_t.
+  torch::Tensor start;       ///< The state at the start of the client's work, w_t.
   NamedState& client;        ///< What the method keeps with this client.
   const NamedState& server;  ///< What it keeps at the server.
-  double lr = 0.0;           ///< Of the base optimiser.
-  double momentum = 0.0;     ///< Of the base optimiser; 0 for Adam.
+  double lr = 0.0;           ///< Learning rate of the base optimiser.
+  double momentum = 0.0;     ///< Momentum of the base optimiser; 0 for Adam.
   std::int64_t steps = 0;    ///< Taken so far in this round: tau_i at the end.
   torch::Tensor extra = {};  ///< Sent beside the state: zeros, float32 [extra_count].
 
@@ -157,7 +157,7 @@ struct AlgorithmEntry {
 /// All methods, in the order of their names.
 const std::vector<AlgorithmEntry>& algorithms();
 
-/// Their names.
+/// The names of all methods.
 std::vector<std::string> algorithm_names();
 
 /// The method called `name`. Throws UsageError listing the known ones.

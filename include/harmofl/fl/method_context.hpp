@@ -10,7 +10,7 @@ enum class OptimizerKind { sgd, adam };
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::sgd;
   double lr = 1e-2;
-  double momentum = 0.9;      ///< Of SGD; 0 is plain SGD.
+  double momentum = 0.9;      ///< Momentum of SGD; 0 is plain SGD.
   double weight_decay = 0.0;  ///< L2, added to the gradient as weight_decay * w.
 
   /// The momentum that acts: that of SGD, none of Adam.

@@ -36,13 +36,13 @@ struct NetworkOptions {
 struct NetworkDefaults {
   std::string name;
   std::int64_t width;
-  std::string norm;  ///< As in `model.norm`.
+  std::string norm;  ///< Name of the norm, a value of `model.norm`.
 };
 
 /// The defaults of every network, in the order of their names.
 std::vector<NetworkDefaults> network_defaults();
 
-/// Those of the network called `name`. Throws UsageError listing the known ones.
+/// The defaults of the network called `name`. Throws UsageError listing the known ones.
 NetworkDefaults find_network_defaults(const std::string& name);
 
 }  // namespace harmofl

@@ -16,7 +16,7 @@ namespace {
 struct RoundDrift {
   std::int64_t round = 0;
   std::vector<Score> scores;  ///< Train only, by client.
-  GradientGeometry updates;   ///< Of the D_i.
+  GradientGeometry updates;   ///< Norms and cosines of the D_i.
 };
 
 /// Continues the run of the checkpoint, or starts it anew, and measures `rounds` rounds.

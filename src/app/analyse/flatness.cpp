@@ -17,7 +17,7 @@ namespace {
 namespace po = boost::program_options;
 
 struct FlatnessOptions {
-  std::vector<double> radii;    ///< Of the perturbation, L2 over all parameters.
+  std::vector<double> radii;    ///< Lengths of the perturbation, L2 over all parameters.
   std::int64_t directions = 0;  ///< Random ones.
   std::uint64_t seed = 0;
 

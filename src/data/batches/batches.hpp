@@ -21,7 +21,7 @@ struct Batch {
 
 struct BatchOptions {
   std::int64_t batch_size = 16;
-  std::int64_t max_samples = -1;  ///< Uses that many samples at most (all when negative).
+  std::int64_t max_samples = -1;  ///< Number of samples to use at most; negative means all.
   bool augment = false;
   /// How batches that are cut in host memory lie there: as the network wants its images.
   torch::MemoryFormat format = torch::MemoryFormat::Contiguous;
@@ -67,15 +67,15 @@ class BatchStream {
 
   const Samples& samples_;
   BatchOptions options_;
-  torch::Device device_;  ///< Of the batches.
+  torch::Device device_;  ///< Device of the batches.
   BatchBuffers* buffers_;
   bool in_one_pass_;  ///< Batches are cut in host memory; what follows is then unused, or else.
   std::vector<std::int64_t> rows_;  ///< Positions of the samples, in their order.
-  std::vector<Symmetry> turns_;     ///< Of the present batch.
+  std::vector<Symmetry> turns_;     ///< Symmetries of the present batch.
   torch::Tensor scale_;             ///< float32, of the intensities.
   torch::Tensor order_;             ///< int64, where the samples are. Undefined: stored order.
   std::optional<RngStream> augmentation_;
-  torch::Tensor pixel_sources_;  ///< For augmentation on a GPU.
+  torch::Tensor pixel_sources_;  ///< Indices of the pixels, for augmentation on a GPU.
   std::int64_t count_ = 0;
   std::int64_t position_ = 0;
 };

@@ -13,8 +13,8 @@ namespace harmofl {
 /// clients, splits and samples.
 std::string partition_text(const Partition& partition, const std::vector<ShardIndex>& shards);
 
-/// Reads `text` back. Throws UserError, with `name` (of the file) and line, for text that is no
-/// such table, and when it does not hold every sample of `shards` exactly once.
+/// Reads `text` back. Throws UserError, with `name` (of the file) and line, for text that is not
+/// such a table, and when it does not hold every sample of `shards` exactly once.
 Partition parse_partition(const std::string& text, const std::vector<ShardIndex>& shards,
                           const std::filesystem::path& name);
 

@@ -45,8 +45,9 @@ void check_named(const ShardIndex& shard, Split split) {
 
 /// The clients of one shard, as positions in the partition.
 struct Patients {
-  std::map<std::string, std::size_t> clients;  ///< By patient, with those dealt to others.
-  std::size_t first = 0;                       ///< Of the patients with training samples.
+  std::map<std::string, std::size_t>
+      clients;            ///< Client of each patient, those dealt to others included.
+  std::size_t first = 0;  ///< First client of the patients with training samples.
   std::size_t count = 0;
 };
 

@@ -14,7 +14,7 @@ namespace {
 constexpr double min_radius_px = 3.5;
 constexpr double max_radius_px = 7.0;
 constexpr double area_per_nucleus_px = 420.0;  ///< Image area over the number of nuclei.
-constexpr double area_per_cell_px = 700.0;     ///< Likewise for cells that are no nuclei.
+constexpr double area_per_cell_px = 700.0;     ///< The same for cells that are not nuclei.
 constexpr double edge_px = 0.7;                ///< Width of the soft edge.
 constexpr double reach = 1.6;                  ///< Beyond it a nucleus leaves no stain.
 constexpr int placement_attempts = 20;
@@ -22,7 +22,7 @@ constexpr int placement_attempts = 20;
 /// A nucleus, or a cell that has none.
 struct Blob {
   double row, column;   ///< Centre, in pixels.
-  double radius;        ///< Of the circle of the same area.
+  double radius;        ///< Radius of the circle of the same area.
   double aspect;        ///< Long over short axis.
   double sine, cosine;  ///< Orientation of the long axis.
   double stain;         ///< Amount at the centre.

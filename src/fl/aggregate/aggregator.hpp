@@ -59,7 +59,7 @@ class Aggregator {
 
   Transport& transport_;
   Reduction reduction_;
-  torch::Tensor staged_;     ///< In pinned host memory: where MPI adds up what lies on a GPU.
+  torch::Tensor staged_;     ///< Pinned host memory, where MPI adds up what lies on a GPU.
   torch::Tensor sum_;        ///< float32: what `reduce` returns.
   bool empty_ = true;        ///< Nothing was added yet, and `sum_` is whatever it was.
   torch::Tensor fixed_sum_;  ///< int64, `exact` only.

@@ -19,7 +19,7 @@ namespace harmofl {
 /// ends of the longer side, are left out.
 class RadialSpectrum {
  public:
-  /// For images of `height` x `width` pixels.
+  /// A spectrum of images of `height` x `width` pixels.
   RadialSpectrum(std::int64_t height, std::int64_t width);
 
   /// Adds images [B, C, height, width], real; transforms in float64.
@@ -41,7 +41,7 @@ class RadialSpectrum {
 
 /// Mean amplitudes of one site by radius.
 struct SiteSpectra {
-  std::vector<double> before;  ///< Of the images as stored / intensity scale.
+  std::vector<double> before;  ///< Spectrum of the images as stored / intensity scale.
   std::vector<double> after;   ///< Normalised; the same numbers for band off.
 };
 
@@ -55,7 +55,7 @@ struct SpectrumSpread {
   /// Coefficient of variation over sites of each bin: sample standard deviation / mean. NaN where
   /// the mean is 0, and with one site.
   std::vector<double> by_radius;
-  double dc = 0.0;    ///< That of bin 0.
+  double dc = 0.0;    ///< Coefficient of bin 0.
   double rest = 0.0;  ///< Mean of bins 1, 2, ...; NaN when there are none.
 };
 

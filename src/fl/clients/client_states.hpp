@@ -14,7 +14,7 @@
 namespace harmofl {
 
 struct StateOptions {
-  std::int64_t memory_bytes = 0;  ///< Of all clients' state of a rank; 0 is no limit.
+  std::int64_t memory_bytes = 0;  ///< Limit for the states of all clients of a rank; 0 means none.
   std::filesystem::path
       scratch;  ///< Folder of what does not fit; empty: the system's temporary one.
 };
@@ -49,8 +49,9 @@ class ClientStates {
     NamedState state;
     std::int64_t bytes = 0;
   };
-  std::map<ClientId, Held> held_;      ///< Those in memory that are not empty.
-  std::unique_ptr<ScratchFile> file_;  ///< Made when the first state goes there.
+  std::map<ClientId, Held> held_;  ///< States in memory that are not empty.
+  std::unique_ptr<ScratchFile>
+      file_;  ///< File for states beyond the limit; null until the first goes there.
   std::int64_t memory_bytes_ = 0;
 };
 

@@ -18,11 +18,12 @@ namespace harmofl {
 
 /// A client, or a site that models are measured on: its name and where its samples are.
 struct Member {
-  std::string site;                        ///< Its name; of a made client "client_0012".
-  std::filesystem::path shard;             ///< Empty where the samples lie in several, or in none.
-  std::array<std::int64_t, 3> counts{};    ///< Samples, indexed by Split.
-  std::array<std::string, 3> checksums{};  ///< Of the samples as stored, indexed by Split.
-  ClientPart part = {};                    ///< Rows of shards; empty when the data is in memory.
+  std::string site;                      ///< Its name; of a made client "client_0012".
+  std::filesystem::path shard;           ///< Empty where the samples lie in several, or in none.
+  std::array<std::int64_t, 3> counts{};  ///< Samples, indexed by Split.
+  std::array<std::string, 3>
+      checksums{};       ///< Checksums of the samples as stored, indexed by Split.
+  ClientPart part = {};  ///< Rows of shards; empty when the data is in memory.
 
   std::int64_t count(Split split) const { return counts[static_cast<std::size_t>(split)]; }
 };

@@ -10,8 +10,8 @@
 namespace harmofl {
 namespace {
 
-constexpr double slack = 1.05;        ///< Of the load that longest first reaches.
-constexpr double newest_share = 0.5;  ///< Of a new measurement in the estimate.
+constexpr double slack = 1.05;        ///< Tolerated load, in loads that longest first reaches.
+constexpr double newest_share = 0.5;  ///< Weight of a new measurement in the estimate.
 
 std::vector<double> loads(const std::vector<Rank>& owner, const std::vector<double>& costs,
                           std::int64_t ranks) {

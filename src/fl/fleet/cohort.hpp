@@ -15,7 +15,7 @@ namespace harmofl {
 enum class Sampling {
   uniform,   ///< Every available client alike.
   weighted,  ///< One after the other, each in proportion to the training samples of those left.
-  fixed,     ///< In every round the uniform cohort of round 0, less who is not available.
+  fixed,     ///< The uniform cohort of round 0 in every round, less who is not available.
 };
 
 struct CohortOptions {

@@ -19,7 +19,7 @@ namespace harmofl {
 struct DeviceProfile {
   double speed = 1.0;  ///< Relative: a device of speed 2 takes half of `sample_time_s` a sample.
   double bandwidth_mbit_s = std::numeric_limits<double>::infinity();  ///< Infinite: no wait.
-  double latency_s = 0.0;     ///< Of each message, whatever its size.
+  double latency_s = 0.0;     ///< Delay of each message, whatever its size.
   double availability = 1.0;  ///< Probability of being there in a round.
 };
 
@@ -31,7 +31,7 @@ struct FleetOptions {
   std::string bandwidth = {};
   std::string latency = {};
   std::string availability = {};
-  double sample_time_s = 0.0;  ///< To train on one sample once, at speed 1.
+  double sample_time_s = 0.0;  ///< Time to train on one sample once, at speed 1.
   double deadline_s = 0.0;     ///< End of a round; 0 is none.
   double drop_before = 0.0;    ///< Probability that a client is lost after the download.
   double drop_after = 0.0;     ///< Probability that it is lost after training.

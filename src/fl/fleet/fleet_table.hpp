@@ -16,8 +16,8 @@ enum class DeviceProperty { speed, bandwidth, latency, availability };
 
 /// A property in words and bounds.
 struct DevicePropertyInfo {
-  std::string_view column;  ///< Of the table.
-  std::string_view key;     ///< Of the configuration, for its distribution.
+  std::string_view column;  ///< Name of its column in the table.
+  std::string_view key;     ///< Configuration key of its distribution.
   double usual;             ///< Where nothing is given.
   bool may_be_zero;
   double max;              ///< May be infinity.
@@ -26,7 +26,7 @@ struct DevicePropertyInfo {
 
 constexpr std::size_t device_property_count = 4;
 
-/// Of all properties, indexed by DeviceProperty.
+/// The descriptions of all properties, indexed by DeviceProperty.
 const std::array<DevicePropertyInfo, device_property_count>& device_properties();
 
 /// Whether `value` may be one of the property's.

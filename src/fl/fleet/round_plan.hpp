@@ -35,9 +35,9 @@ struct RoundPlan {
 
 /// What a round asks of its clients.
 struct RoundWork {
-  std::vector<std::int64_t> samples;  ///< Each client trains on in a round: samples x local epochs.
-  std::int64_t download_bytes = 0;    ///< To each client.
-  std::int64_t upload_bytes = 0;      ///< From each client.
+  std::vector<std::int64_t> samples;  ///< Work of each client: samples x local epochs.
+  std::int64_t download_bytes = 0;    ///< Size of the message to each client.
+  std::int64_t upload_bytes = 0;      ///< Size of the message from each client.
 };
 
 /// Seconds from the start of the round until the report of a client with that device comes in:

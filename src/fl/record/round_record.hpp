@@ -15,8 +15,8 @@ namespace harmofl {
 
 /// How one rank spent a round.
 struct RankRound {
-  std::map<std::string, double> seconds;  ///< By phase.
-  std::int64_t peak_memory_bytes = 0;     ///< Of the process so far.
+  std::map<std::string, double> seconds;  ///< Seconds of each phase.
+  std::int64_t peak_memory_bytes = 0;     ///< Highest resident memory of the process so far.
 };
 
 /// Brings what every rank says of a round to the root, by rank. Collective.
@@ -25,12 +25,14 @@ std::vector<RankRound> gather_rank_rounds(const RankRound& own, const Communicat
 struct RoundRecord {
   RoundId round;
   double seconds = 0.0;
-  std::int64_t clients = 0;                  ///< That trained.
-  std::int64_t counted = 0;                  ///< Whose updates are in the average.
-  std::map<std::string, std::int64_t> lost;  ///< Clients whose updates are not, by reason.
-  double simulated_s = 0.0;                  ///< On the devices of [fleet].
-  std::int64_t sent_bytes = 0;               ///< A client's message.
-  std::int64_t moved_clients = 0;            ///< To another rank, before the round.
+  std::int64_t clients = 0;  ///< Number of clients that trained.
+  std::int64_t counted = 0;  ///< Number of clients whose updates are in the average.
+  std::map<std::string, std::int64_t>
+      lost;                     ///< Number of clients whose updates are not, by reason.
+  double simulated_s = 0.0;     ///< Time of the round on the devices of [fleet].
+  std::int64_t sent_bytes = 0;  ///< Size of a client's message.
+  std::int64_t moved_clients =
+      0;  ///< Number of clients that moved to another rank before the round.
   std::vector<RankRound> ranks;
 
   /// The line without its newline; of the ranks, mean and largest of each number.

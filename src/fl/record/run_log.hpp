@@ -47,7 +47,7 @@ class RunLog {
   const RunFolder* folder_;
   std::int64_t best_round_ = -1;
   double best_value_ = 0.0;
-  std::map<std::string, MetricValues> best_test_;  ///< By site, of the best round.
+  std::map<std::string, MetricValues> best_test_;  ///< Test metrics of the best round by site.
   std::map<std::string, MetricValues> best_val_;
   double simulated_s_ = 0.0;
   std::map<std::string, std::int64_t> lost_;

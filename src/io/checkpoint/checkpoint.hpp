@@ -19,7 +19,7 @@
 
 namespace harmofl {
 
-/// Facts of a checkpoint that are no tensors; string, integer and floating attributes of the root.
+/// Facts of a checkpoint that are not tensors; string, integer and floating attributes of the root.
 struct CheckpointInfo {
   std::int64_t rounds_done = 0;  ///< Rounds finished, hence the next round's index.
   std::string algorithm;         ///< Name of the method.

@@ -29,7 +29,7 @@ std::string older_name(std::int64_t rounds_done) {
   return text;
 }
 
-/// Of "checkpoint-000040.h5", 40; nothing of other names.
+/// The number in a name such as "checkpoint-000040.h5"; nothing for other names.
 std::optional<std::int64_t> rounds_of(const std::string& name) {
   if (!name.starts_with(prefix) || !name.ends_with(suffix)) return std::nullopt;
   const std::string digits =

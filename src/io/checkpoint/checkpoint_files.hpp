@@ -21,7 +21,7 @@ class CheckpointFiles {
 
   std::filesystem::path newest() const { return folder_ / "checkpoint.h5"; }
 
-  /// Those that are there, the newest first, whole or not.
+  /// The checkpoints that are there, the newest first, whole or not.
   std::vector<std::filesystem::path> all() const;
 
   /// The newest whose every checksum is right; "" when there are none at all. Warns when it is not

@@ -21,7 +21,7 @@ constexpr const char* metrics_name = "metrics.jsonl";
 constexpr const char* rounds_name = "rounds.jsonl";
 constexpr std::array line_files{metrics_name, rounds_name};
 
-/// What a run alone writes, so that half of one is of a run that is no more. Other programs may be
+/// What a run alone writes, so that half of one is of a run that has ended. Other programs may be
 /// writing other files here: a table of `harmofl evaluate`, say.
 constexpr std::array own_files{"checkpoint.h5", "best.h5",      "initial.h5", metrics_name,
                                rounds_name,     "config.ini",   "run.json",   "summary.json",

@@ -38,7 +38,7 @@ herr_t collect_name(hid_t, const char* name, const H5L_info_t*, void* names) {
 std::string refusal(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return "there is no such file";
-  if (!std::filesystem::is_regular_file(path, error)) return "this is no regular file";
+  if (!std::filesystem::is_regular_file(path, error)) return "this is not a regular file";
   if (std::filesystem::file_size(path, error) == 0) return "the file is empty";
   return H5Fis_hdf5(path.c_str()) == 0 ? "this is not an HDF5 file" : "";
 }

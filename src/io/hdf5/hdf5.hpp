@@ -72,7 +72,7 @@ class File {
   void make_group(const std::string& group);                          ///< With missing parents.
   std::vector<std::string> children(const std::string& group) const;  ///< Sorted by name.
 
-  /// Describes a dataset. Throws UserError when it is missing, no dataset, of a type that is not
+  /// Describes a dataset. Throws UserError when it is missing, not a dataset, of a type that is not
   /// stored here, or claims more elements than its bytes on disk can hold.
   DatasetInfo dataset_info(const std::string& dataset) const;
 
@@ -113,7 +113,7 @@ class File {
 
   std::filesystem::path path_;    ///< The name in errors.
   std::string remedy_;            ///< The last sentence of errors.
-  std::filesystem::path target_;  ///< Where `close` writes to; empty for files that are read.
+  std::filesystem::path target_;  ///< File that `close` writes; empty for files that are read.
   std::unique_ptr<Image> image_;  ///< What `close` writes; null for files that are read.
   std::int64_t id_ = -1;
 };

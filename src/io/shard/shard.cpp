@@ -23,8 +23,8 @@ std::size_t size_bytes(PixelType type) { return type == PixelType::uint8 ? 1 : s
 
 std::vector<std::filesystem::path> list_shards(const std::filesystem::path& folder) {
   constexpr const char* remedy = "Make shards with harmofl-prepare and give their folder.";
-  HARMOFL_VALIDATE(std::filesystem::is_directory(folder), folder.string(), ": this is no folder. ",
-                   remedy);
+  HARMOFL_VALIDATE(std::filesystem::is_directory(folder), folder.string(),
+                   ": this is not a folder. ", remedy);
   std::vector<std::filesystem::path> shards;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::filesystem::path& path = entry.path();

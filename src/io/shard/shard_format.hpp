@@ -35,11 +35,11 @@ std::string target_checksum(Task task, const SplitData& data);
 /// Throws UserError unless the facts that hold for all images make sense.
 void check_info(const std::filesystem::path& file, const ShardInfo& info);
 
-/// Throws UserError when a label or mask value is no class.
+/// Throws UserError when a label or mask value is not a class.
 void check_targets(const std::filesystem::path& file, const ShardInfo& info, Split split,
                    const SplitData& data);
 
-/// Throws UserError when a pixel is not finite or a label or mask value is no class.
+/// Throws UserError when a pixel is not finite or a label or mask value is not a class.
 void check_values(const std::filesystem::path& file, const ShardInfo& info, Split split,
                   const SplitData& data);
 

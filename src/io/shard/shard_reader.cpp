@@ -41,7 +41,8 @@ struct ShardReader::Impl {
   hdf5::File file;
   ShardInfo info;
   std::map<Split, SplitInfo> splits;
-  std::map<Split, std::vector<std::int64_t>> labels{};  ///< As far as they were read, verified.
+  std::map<Split, std::vector<std::int64_t>>
+      labels{};  ///< Labels of the splits that were read, verified.
 
   void check_rows(Split split, const std::vector<std::int64_t>& rows) const;
   void read_targets(Split split, const std::vector<std::int64_t>& rows, SplitData& data);

@@ -63,7 +63,7 @@ struct ShardWriter::Impl {
 ShardWriter::ShardWriter(std::filesystem::path path, ShardInfo info, int deflate) {
   shard_format::check_info(path, info);
   HARMOFL_VALIDATE(deflate >= 0 && deflate <= 9, path.string(), ": deflate ", deflate,
-                   " is no compression level. Take 0 (none) to 9.");
+                   " is not a compression level. Take 0 (none) to 9.");
   HARMOFL_VALIDATE(info.values_per_image() * 4 <= max_chunk_bytes, path.string(), ": an image of ",
                    info.values_per_image(), " values is too large for HDF5. Cut it into patches.");
   impl_ = std::make_unique<Impl>(path, std::move(info), deflate);

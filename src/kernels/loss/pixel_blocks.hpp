@@ -14,7 +14,7 @@
 namespace harmofl {
 
 inline constexpr std::int64_t block_pixels = 256;
-inline constexpr std::int64_t max_classes = 16;  ///< That a block is made for.
+inline constexpr std::int64_t max_classes = 16;  ///< Most classes that a block is made for.
 
 template <class Value>
 using Pixels = Value[block_pixels];

@@ -23,10 +23,11 @@ enum class Band {
 
 struct AmplitudeOptions {
   Band band = Band::off;
-  double low_fraction = 0.1;       ///< L of `low:L`, in (0, 0.5).
-  double momentum = 0.1;           ///< v in R <- (1-v) R + v Abar; 0 keeps the first batch's.
-  bool update_every_pass = false;  ///< As published: R moves in both passes of a perturbed step.
-  bool record_spectrum = false;    ///< For `dc`: record all of R, though only its mean is used.
+  double low_fraction = 0.1;  ///< L of `low:L`, in (0, 0.5).
+  double momentum = 0.1;      ///< v in R <- (1-v) R + v Abar; 0 keeps the first batch's.
+  bool update_every_pass =
+      false;  ///< Whether R moves in both passes of a perturbed step, as published.
+  bool record_spectrum = false;  ///< Whether `dc` records all of R, though only its mean is used.
 };
 
 /// Parses "off", "dc", "low:0.1" or "full" into `options`. Throws UsageError.

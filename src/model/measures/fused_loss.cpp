@@ -56,7 +56,7 @@ LossSums sums_of(const torch::Tensor& logits, const torch::Tensor& targets,
   });
   LossSums sums;
   for (const LossSums& piece : pieces) sums += piece;
-  HARMOFL_VALIDATE(!sums.bad_target, "a target is no class: the model has ", layout.classes,
+  HARMOFL_VALIDATE(!sums.bad_target, "a target is not a class: the model has ", layout.classes,
                    ", and targets count from 0. Prepare the shards with the classes of the run.");
   return sums;
 }

@@ -12,7 +12,7 @@ bool can_fuse_loss(const torch::Tensor& logits, const torch::Tensor& targets);
 
 /// Mean cross entropy or, `with_dice`, its mean with the soft Dice loss; a float32 scalar with a
 /// gradient for the logits. Sums are added up in float64 and in an order that does not depend on
-/// the number of threads. Throws UserError for a target that is no class.
+/// the number of threads. Throws UserError for a target that is not a class.
 torch::Tensor fused_loss(const torch::Tensor& logits, const torch::Tensor& targets, bool with_dice);
 
 }  // namespace harmofl

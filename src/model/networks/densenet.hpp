@@ -17,7 +17,7 @@ namespace harmofl {
 struct DenseNetOptions {
   std::int64_t growth = 32;                         ///< Channels that every dense layer adds.
   std::vector<std::int64_t> blocks{6, 12, 24, 16};  ///< Layers of each dense block.
-  std::int64_t first_channels = 64;                 ///< Of the 7x7 convolution.
+  std::int64_t first_channels = 64;                 ///< Channels of the 7x7 convolution.
   std::int64_t bottleneck = 4;  ///< Channels of a layer's 1x1 convolution, in units of `growth`.
   bool padded = true;           ///< The authors' zero padding of 2 after the first dense block.
   NormKind norm = NormKind::batch_stateless;

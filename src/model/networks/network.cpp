@@ -47,7 +47,7 @@ const Entry& find(const std::string& name) {
 std::shared_ptr<Network> make_network(const NetworkOptions& options, const ProblemShape& shape,
                                       std::uint64_t seed) {
   HARMOFL_VALIDATE(options.width > 0, "model.width = ", options.width,
-                   " is no number of channels. Give 1 or more.");
+                   " is not a number of channels. Give 1 or more.");
   const Entry& entry = find(options.name);
   torch::manual_seed(mix64(seed ^ static_cast<std::uint64_t>(RngPurpose::initial_model)));
   return entry.make(options, shape);

@@ -38,8 +38,9 @@ class UNet final : public Network {
 
   /// What a level's decoder reads of its encoder.
   struct Level {
-    torch::Tensor skip;   ///< The encoder's output.
-    torch::Tensor whole;  ///< Where it is the second half of, in channels-last memory of the CPU.
+    torch::Tensor skip;  ///< The encoder's output.
+    torch::Tensor
+        whole;  ///< Tensor of which it is the second half, in channels-last memory of the CPU.
   };
 
   static torch::Tensor descend(Block& encoder, const torch::Tensor& x, Level& level);

@@ -53,7 +53,7 @@ enum class Op : unsigned char {
 using Index = std::size_t;
 
 struct Opaque {
-  std::string what;  ///< For messages: "a float".
+  std::string what;  ///< Name of the kind for messages, "a float".
 };
 struct Global {
   std::string name;  ///< "module.name".

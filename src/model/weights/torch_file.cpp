@@ -177,11 +177,11 @@ std::vector<NamedTensor> read_torch_file(const std::filesystem::path& path) {
   const std::string file = path.string();
   std::error_code error;
   check(std::filesystem::exists(path, error), file, "there is no such file");
-  check(std::filesystem::is_regular_file(path, error), file, "this is no regular file");
+  check(std::filesystem::is_regular_file(path, error), file, "this is not a regular file");
   try {
     return read_archive(path);
   } catch (const c10::Error&) {
-    check(false, file, "this is no whole zip archive of torch.save");
+    check(false, file, "this is not a whole zip archive of torch.save");
   } catch (const std::system_error& cause) {
     check(false, file, "cannot be read (", cause.what(), ")");
   }

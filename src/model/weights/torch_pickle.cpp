@@ -195,12 +195,12 @@ class Machine {
   }
   void append(const std::vector<Index>& items) {
     auto* list = std::get_if<Sequence>(&values_[top()]);
-    check(list != nullptr, "the pickle appends to what is no list");
+    check(list != nullptr, "the pickle appends to what is not a list");
     list->items.insert(list->items.end(), items.begin(), items.end());
   }
   void set_items(const std::vector<Index>& items) {
     auto* dict = std::get_if<Dict>(&values_[top()]);
-    check(dict != nullptr && items.size() % 2 == 0, "the pickle sets items of what is no dict");
+    check(dict != nullptr && items.size() % 2 == 0, "the pickle sets items of what is not a dict");
     for (std::size_t i = 0; i < items.size(); i += 2) {
       dict->items.emplace_back(items[i], items[i + 1]);
     }
@@ -248,7 +248,7 @@ class Machine {
   void reduce(const Value& function, Index arguments) {
     const auto* global = std::get_if<Global>(&function);
     const auto* tuple = std::get_if<Sequence>(&values_[arguments]);
-    check(global != nullptr && tuple != nullptr, "the pickle calls what is no function");
+    check(global != nullptr && tuple != nullptr, "the pickle calls what is not a function");
     const std::vector<Index>& items = tuple->items;
     const std::string& name = global->name;
     if (name == "collections.OrderedDict" && items.empty()) {

@@ -24,7 +24,7 @@ struct StoredTensor {
   std::int64_t storage_count;
   std::int64_t offset;
   std::vector<std::int64_t> shape;
-  std::vector<std::int64_t> strides;  ///< As many as `shape`.
+  std::vector<std::int64_t> strides;  ///< Strides in elements, as many as `shape` has sizes.
 };
 
 /// The tensors of a dict name -> tensor, in its order. Throws UserError, naming `file` and the

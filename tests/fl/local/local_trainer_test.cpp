@@ -19,7 +19,7 @@ namespace {
 using test::distance;
 using test::same_bits;
 
-constexpr std::int64_t batch_size = 5;  ///< Of 12 samples: batches of 5, 5 and 2.
+constexpr std::int64_t batch_size = 5;  ///< Batch size for 12 samples: batches of 5, 5 and 2.
 
 ModelOptions model_options(double momentum = 0.5, bool every_pass = false) {
   ModelOptions options;
@@ -252,7 +252,7 @@ TEST(LocalTrainer, takes_a_further_step_on_the_images_of_the_last_pass) {
 
 TEST(LocalTrainer, trains_in_bf16_near_to_fp32_with_weights_in_float32) {
   constexpr double tolerance =
-      0.02;  ///< Of the update's largest change, see the test of precision.
+      0.02;  ///< Part of the update's largest change, see the test of precision.
   LocalOptions options = plain_options(/*alpha=*/0.05);
   options.local_epochs = 2;
   ModelOptions bf16 = model_options();

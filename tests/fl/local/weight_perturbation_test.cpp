@@ -16,7 +16,7 @@ using test::distance;
 using test::FlatModule;
 using test::same_bits;
 
-constexpr double tolerance = 1e-5;  ///< Of float32 gradients about 10.
+constexpr double tolerance = 1e-5;  ///< Tolerance of float32 gradients about 10.
 
 torch::Tensor matrix() {
   return torch::tensor({4.0, 1.0, 0.0, 1.0, 3.0, -1.0, 0.0, -1.0, 2.0}).view({3, 3});

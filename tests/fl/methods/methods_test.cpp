@@ -23,7 +23,8 @@ constexpr int clients = 3;
 constexpr int rounds = 4;
 constexpr double lr = 0.1;
 constexpr double p = 1.0 / clients;
-constexpr double tolerance = 2e-6;  ///< Of float32 weights of size 1 after some ten steps.
+constexpr double tolerance =
+    2e-6;  ///< Tolerance of float32 weights of size 1 after some ten steps.
 const std::array<int, clients> tau{2, 3, 1};
 const std::array<Vector, clients> a{Vector{1.0, 2.0, 0.5}, Vector{0.3, 1.5, 2.5},
                                     Vector{2.0, 0.7, 1.0}};

@@ -15,7 +15,8 @@ using test::distance;
 using test::random_images;
 using test::same_bits;
 
-constexpr double tolerance = 2e-5;       ///< Of float32 values about 1, and of their gradients.
+constexpr double tolerance =
+    2e-5;  ///< Tolerance of float32 values about 1, and of their gradients.
 constexpr double bf16_tolerance = 4e-2;  ///< The same of bfloat16: 8 bits of mantissa.
 
 /// Odd and even sizes, channels that fill vectors and that do not.
@@ -160,7 +161,8 @@ TEST(FusedNorm, in_bfloat16_stays_within_its_rounding) {
     const torch::Tensor x = images(shape, 3).to(torch::kBFloat16);
     expect_agreement(fused_norm(true), separate_norm(true), x, affine(shape[1]), bf16_tolerance);
   }
-  // Where rounding makes ties the first maximum gets the gradient, so a plain pool is no oracle.
+  // Where rounding makes ties the first maximum gets the gradient, so a plain pool is not an
+  // oracle.
   const torch::Tensor x = images({3, 24, 10, 10}, 3).to(torch::kBFloat16);
   const torch::Tensor pooled = batch_norm_relu_pool(x, {});
   EXPECT_TRUE(torch::equal(pooled, at::max_pool2d(batch_norm(x, {}, true), 2)));
