@@ -50,7 +50,7 @@ int accepted(const Case& target, const fs::path& folder) {
 
 class FuzzReplay : public testing::TestWithParam<Case> {};
 
-TEST_P(FuzzReplay, RefusesOrReadsEveryKeptInput) {
+TEST_P(FuzzReplay, refuses_or_reads_every_kept_input) {
   const fs::path root = HARMOFL_FUZZ_FOLDER;
   // A corpus of which nothing is read would test the first check alone.
   EXPECT_GT(accepted(GetParam(), root / "corpus" / GetParam().name), 0);
