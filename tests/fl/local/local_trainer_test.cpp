@@ -219,7 +219,7 @@ class TwoSteps final : public Algorithm {
 
 TEST(LocalTrainer, takes_a_further_step_on_the_images_of_the_last_pass) {
   LocalOptions options = plain_options(/*alpha=*/0.05);
-  options.batches.most_samples = batch_size;
+  options.batches.max_samples = batch_size;
   Model model(model_options(0.5, /*every_pass=*/true), test::segmentation_of(32, 32), 1,
               torch::kCPU);
   TwoSteps method;
