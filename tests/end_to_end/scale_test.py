@@ -97,6 +97,17 @@ class Cohorts(support.ProgramTest):
         self.assertTrue(all(len(cohort) == 3 for cohort in cohorts))
         self.assertGreater(len(set().union(*cohorts)), 3)  # not the same three in every round
 
+    def test_the_log_says_how_long_a_round_took_on_the_devices(self):
+        arguments = (*SMALL, "--algorithm.name", "fedavg", "--run.rounds", 2)
+        for devices, texts in ((("--fleet.sample_time", 0.5), 2), ((), 0)):
+            with self.subTest(devices=devices):
+                folder = self.folder / f"run-{texts}"
+                result = self.succeeds(support.train(support.federation("classification"), folder,
+                                                     *arguments, *devices))
+                said = [line for line in result.stderr.splitlines() if line.startswith("round ")]
+                self.assertEqual(len(said), 2)
+                self.assertEqual(sum(" simulated" in line for line in said), texts, said)
+
     def test_losses_are_the_same_on_any_number_of_ranks_and_after_a_resume(self):
         devices = ("--cohort.over_sampling", 1.5, "--fleet.speed", "lognormal:0,1",
                    "--fleet.bandwidth", "1", "--fleet.sample_time", 0.5, "--fleet.deadline", 4,

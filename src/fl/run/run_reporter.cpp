@@ -19,6 +19,12 @@ std::string lost_text(const RoundRecord& record) {
   return concat("  ", record.counted, " updates, lost: ", join(reasons));
 }
 
+/// "  12.5 s simulated", where the round took time on simulated devices.
+std::string simulated_text(const RoundRecord& record) {
+  if (record.simulated_s <= 0.0) return "";
+  return concat("  ", human_seconds(record.simulated_s), " simulated");
+}
+
 }  // namespace
 
 RunReporter::RunReporter(const Communicator& comm, const Federation& federation,
@@ -36,7 +42,7 @@ bool RunReporter::report(RoundRecord record, const std::vector<Score>& own_score
     best = log_.record(record.round, scores_);
     log_.record(record);
     log::info(concat("round ", record.round, " (", record.round.value() + 1, "/", rounds_, ")  ",
-                     log_.headline(scores_), lost_text(record), best ? "  (best)" : "", "  ",
+                     log_.headline(scores_), lost_text(record), simulated_text(record), best ? "  (best)" : "", "  ",
                      human_seconds(record.seconds)));
   });
   return comm_.any(best);
