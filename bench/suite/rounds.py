@@ -61,8 +61,8 @@ class Case:
             self.shard.parent, output, "--algorithm.name", "fedavg", "--model.name", "cnn",
             "--model.width", WIDTH, "--data.partition", "iid", "--data.clients",
             federation.clients, "--cohort.size", federation.cohort, "--data.batch_size",
-            federation.batch, "--data.augment", "false", "--data.shuffle", "false", "--train.optimizer", "sgd", "--train.lr", 0.1,
-            "--train.momentum", 0, "--train.weight_decay", 0, "--model.memory_format",
+            federation.batch, "--data.augment", "false", "--data.shuffle", "false",
+            "--train.optimizer", "sgd", "--train.lr", 0.1, "--train.momentum", 0, "--train.weight_decay", 0, "--model.memory_format",
             "channels-last", "--device.threads", 1, "--run.rounds", rounds or self.rounds,
             "--run.save_every", 100_000, "--run.save_initial", "true")
         run(pinned(ranks, *(mpirun(ranks, *command) if ranks > 1 else command)))

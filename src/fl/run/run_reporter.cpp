@@ -42,8 +42,8 @@ bool RunReporter::report(RoundRecord record, const std::vector<Score>& own_score
     best = log_.record(record.round, scores_);
     log_.record(record);
     log::info(concat("round ", record.round, " (", record.round.value() + 1, "/", rounds_, ")  ",
-                     log_.headline(scores_), lost_text(record), simulated_text(record), best ? "  (best)" : "", "  ",
-                     human_seconds(record.seconds)));
+                     log_.headline(scores_), lost_text(record), simulated_text(record),
+                     best ? "  (best)" : "", "  ", human_seconds(record.seconds)));
   });
   return comm_.any(best);
 }
