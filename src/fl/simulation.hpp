@@ -38,7 +38,7 @@ enum class NonFinite {
 
 struct SimulationOptions {
   std::string algorithm = "harmofl";
-  AlgorithmValues algorithm_values;  ///< Of the method's own keys, where not the defaults.
+  AlgorithmValues algorithm_values;  ///< Values of the method's own keys, where not the defaults.
   std::uint64_t seed = 0;
   std::int64_t rounds = 1;
   std::int64_t evaluate_every = 1;  ///< Rounds; the last round is always evaluated.
@@ -57,7 +57,7 @@ struct SimulationOptions {
   PlacementCosts placement = PlacementCosts::samples;
   Reduction reduction = Reduction::fast;
   TransportKind transport = TransportKind::automatic;
-  double timeout_s = 0.0;  ///< Of the watchdog; 0 is off.
+  double timeout_s = 0.0;  ///< Time limit of the watchdog; 0 is off.
   std::string config;      ///< Resolved configuration, kept in every checkpoint.
 };
 
@@ -140,7 +140,7 @@ class Simulation {
   RunReporter reporter_;
   RunCheckpoints checkpoints_;
   UpdateObserver observe_update_;
-  RoundPlan plan_;                  ///< Of this round, the same on every rank.
+  RoundPlan plan_;                  ///< Plan of this round, the same on every rank.
   std::vector<ClientId> trained_;   ///< In this round, on all ranks.
   std::vector<ClientId> left_out_;  ///< In this round, on all ranks: updates that are not finite.
   std::int64_t moved_clients_ = 0;  ///< To another rank, before this round.

@@ -17,7 +17,7 @@ namespace harmofl {
 
 /// Metrics of one client or site and split.
 struct Score {
-  ClientId client;  ///< Of val and test: the position in Federation::measured().
+  ClientId client;  ///< Client; of val and test the position in Federation::measured().
   Split split = Split::val;
   MetricValues values;
   double seconds = 0.0;

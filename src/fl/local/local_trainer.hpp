@@ -51,7 +51,7 @@ struct ClientReport {
   double drift = 0.0;
   torch::Tensor update;  ///< D_i = w_i - w_t of the parameters, [P]. Undefined unless measured.
   double gradient_norm = 0.0;  ///< Mean over steps of the norm of the gradient stepped with.
-  double input_s = 0.0;        ///< Of the time: choosing, cutting and augmenting batches.
+  double input_s = 0.0;        ///< Part of the time: choosing, cutting and augmenting batches.
 };
 
 /// Trains the model that it is given, in place, on one client's data.

@@ -41,7 +41,7 @@ class RunReporter {
   const RunFolder* folder_;
   std::int64_t rounds_;
   RunLog log_;
-  std::map<std::string, double> reported_seconds_;  ///< By phase, when a round was reported last.
+  std::map<std::string, double> reported_seconds_;  ///< Seconds of phases at the last report.
   std::vector<Score> scores_;
 };
 
