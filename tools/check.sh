@@ -2,12 +2,13 @@
 # Runs the cheap checks, which build nothing; all of them, even when one fails.
 #
 #   tools/check.sh [CHECK...]
+#   tools/check.sh --fix       mends what can be mended without thought (marked *)
 #
-#   format    C++ is formatted by .clang-format            (tools/check-format.sh --fix mends it)
-#   layers    includes keep to the layers                  (tools/check-includes.sh)
-#   licence   every source names its licence on top        (tools/add-licence.sh mends it)
+#   format *  C++ is formatted by .clang-format (tools/check-format.sh)
+#   layers    includes keep to the layers (tools/check-includes.sh)
+#   licence * every source names its licence on top (tools/add-licence.sh)
 #   shell     shellcheck finds nothing in scripts
-#   python    ruff finds nothing, and Python is formatted  (ruff check --fix; ruff format)
+#   python *  ruff finds nothing, and Python is formatted
 #   spelling  codespell finds nothing; docs are in British spelling (tools/lint/british.txt)
 #
 # The linters are those of tools/install-deps.sh --lint. tools/check-tidy.sh, which needs a configured
@@ -64,6 +65,15 @@ case "${1:-}" in
     exit 0
     ;;
 esac
+if [[ "${1:-}" == --fix ]]; then
+  [[ $# -eq 1 ]] || fail "--fix takes no checks"
+  needs "$lint/ruff"
+  tools/add-licence.sh
+  tools/check-format.sh --fix
+  "$lint/ruff" check --no-cache --fix --quiet . || true  # what is left is listed by the check
+  "$lint/ruff" format --no-cache --quiet .
+  exit 0
+fi
 checks=("$@")
 [[ $# -gt 0 ]] || checks=("${all[@]}")
 

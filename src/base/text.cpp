@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <numeric>
 
@@ -78,7 +79,7 @@ std::string human_seconds(double duration_s) {
   // The bounds are where the printed digits would round up to the next unit.
   if (duration_s < 0.9995) return print("%.0f ms", duration_s * 1000.0);
   if (duration_s < 59.95) return print("%.1f s", duration_s);
-  const auto whole = static_cast<long>(duration_s + 0.5);
+  const auto whole = std::lround(duration_s);
   if (whole < 3600) return print("%ld min %02ld s", whole / 60, whole % 60);
   return print("%ld h %02ld min", whole / 3600, whole % 3600 / 60);
 }
