@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs the benchmarks, each figure a ratio to something run in turn with it.
 #
 #   bash bench/run.sh [--only NAME,...] [--json FILE] [--quick]

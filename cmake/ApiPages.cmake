@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Target `docs`: the API pages by Doxygen, in <build>/docs/html. A warning is an error.
 find_package(Doxygen QUIET)
 if(DOXYGEN_FOUND)

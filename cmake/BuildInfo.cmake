@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Regenerates harmofl_build_info.hpp at every build; it changes only when its content does.
 set(HARMOFL_BUILD_INFO_DIR ${CMAKE_BINARY_DIR}/generated)
 add_custom_target(harmofl_build_info_header

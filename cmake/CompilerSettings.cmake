@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # C++20 without extensions, warnings as the project wants them, ccache where it is.
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)

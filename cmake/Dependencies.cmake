@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Every third-party library as an imported target. tools/install-deps.sh installs them all.
 if(DEFINED ENV{HARMOFL_DEPS})
   set(default_deps $ENV{HARMOFL_DEPS})

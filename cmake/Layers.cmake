@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # harmofl_add_layer(<name> [PUBLIC targets...] [PRIVATE targets...])
 # makes library harmofl_<name>, alias harmofl::<name>, of src/<name>/*.cpp.
 function(harmofl_add_layer name)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # libtorch as imported targets: harmofl::torch (CPU) and, with HARMOFL_CUDA, harmofl::torch_cuda,
 # harmofl::cuda and harmofl::nccl. The wheel's own TorchConfig asks for a whole CUDA toolkit even
 # for CPU programs, so it is not used.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # harmofl_compile_in_batches(<target>): with HARMOFL_UNITY eight sources are one translation unit.
 # Most of what a source costs is libtorch's headers (2.6 CPU seconds even from the precompiled
 # header), which a batch pays once. Two names in two sources of a layer must then differ, also inside

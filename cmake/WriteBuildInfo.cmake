@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Run by cmake -P: writes OUTPUT_DIR/harmofl_build_info.hpp when its content changed.
 execute_process(COMMAND git -C ${SOURCE_DIR} describe --always --dirty --exclude=*
                 OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # All methods on BBBC038, each with its published defaults: docs/results.md.
 #
 #   bash jobs/bbbc038-methods.sh sweep    three learning rates for each method, 30 rounds, one seed

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The study of docs/results.md on BBBC038: FedAvg, HarmoFL and its two halves.
 #
 #   bash jobs/bbbc038-study.sh sweep    five learning rates for each method, 40 rounds, one seed

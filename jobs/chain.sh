@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Queues COUNT jobs, each of which starts when the one before has ended and goes on with its run: for
 # clusters where jobs may not requeue themselves. What is left of the chain after the last round ends
 # at once, since nothing is to be done.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The scaling study of docs/guides/scaling.md: jobs/scaling.ini on 1, 2 and 4 ranks, strong and weak,
 # five runs each, and its projection to 4,096 ranks on two machines. On a machine that does nothing
 # else.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What differs from cluster to cluster: edit this file, or let HARMOFL_SITE name another one like it.
 # The job files source it. Sourced before sbatch as well, it gives sbatch its options:
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Sourced by the .sbatch files of this folder: runs that end in time, and go on in the next start.
 # shellcheck shell=bash
 # shellcheck source=tools/common.sh

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Sourced by the studies in this folder: runs that are kept, and resumed where they stopped.
 # Environment: RANKS (default 2), HARMOFL (the program), STUDY (folder of the runs), SHARDS (folder of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // harmofl: runs a subcommand and turns whatever goes wrong into one message and an exit code.
 #include "app/commands.hpp"
 #include "base/last_words.hpp"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Puts the line that names the licence on top of every source (below the first line of a script).
 #
 #   tools/add-licence.sh [--check]

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Checks (or, with --fix, makes) the format of all C++ and CUDA sources by .clang-format.
 #
 #   tools/check-format.sh [--fix]

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Refuses what breaks the layers of the sources.
 #
 #   tools/check-includes.sh [ROOT]        ROOT: the folder with include/ and src/ (default: this checkout)

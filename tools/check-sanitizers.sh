@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs the unit tests, and what communicates at 1 and 2 ranks, with contracts checked and under the
 # address and undefined-behaviour sanitizers (the preset `asan`).
 #

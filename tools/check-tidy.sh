@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs clang-tidy with the checks of .clang-tidy over sources of src/ and tools/prepare/.
 #
 #   tools/check-tidy.sh [BASE]     those that differ from the commit BASE (default: the parent of HEAD),

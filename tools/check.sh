@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs the cheap checks, which build nothing; all of them, even when one fails.
 #
 #   tools/check.sh [CHECK...]

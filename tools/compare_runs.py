@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Compares finished runs: one table with the test result of every run at every site.
 
     tools/compare_runs.py RUN_FOLDER... [--metric dice] [--markdown]
@@ -76,9 +77,7 @@ def make_rows(summaries, metric):
             rows.append(row[: len(values) + 1] + [""] if name == "std" and len(values) == 2 else row)
 
     padding = [""] if len(summaries) == 2 else []
-    best = [
-        f"{summary.get('best_round', '-')} of {summary.get('rounds', '-')}" for summary in summaries
-    ]
+    best = [f"{summary.get('best_round', '-')} of {summary.get('rounds', '-')}" for summary in summaries]
     rows.append(["best round", *best, *padding])
     seconds = [number((summary.get("seconds") or {}).get("train")) for summary in summaries]
     times = ["-" if value is None else f"{value:.1f} s" for value in seconds]
@@ -104,9 +103,7 @@ def render(heading, rows, markdown):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description="Compares the test results of finished runs, site by site."
-    )
+    parser = argparse.ArgumentParser(description="Compares the test results of finished runs, site by site.")
     parser.add_argument("runs", nargs="+", metavar="RUN_FOLDER", help="folder with summary.json")
     parser.add_argument("--metric", default="dice", help="a metric of the sites (default: dice)")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table")

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Fuzzes all that reads a file or a line: builds the preset `fuzz` (clang) and runs its targets.
 #
 #   tools/fuzz.sh [NAME] [SECONDS]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A picture of who holds which images: the sizes of all clients and what they are made of.
 
     tools/plot_partition.py RUN_FOLDER|partition.csv [--shards DIR] [--split train] [--output FILE]
@@ -34,12 +35,14 @@ def read_rows(path):
         with open(path, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             if reader.fieldnames != COLUMNS:
-                raise PartitionError(f"{path}: expected the columns {','.join(COLUMNS)}; "
-                                     "give the partition.csv of a run.")
+                raise PartitionError(
+                    f"{path}: expected the columns {','.join(COLUMNS)}; give the partition.csv of a run."
+                )
             return list(reader)
     except OSError as error:
-        raise PartitionError(f"{path}: cannot be read: {error.strerror}; "
-                             "give the folder of a run, or its partition.csv.") from None
+        raise PartitionError(
+            f"{path}: cannot be read: {error.strerror}; give the folder of a run, or its partition.csv."
+        ) from None
 
 
 def read_classes(folder, split):
@@ -71,6 +74,7 @@ def count(rows, kind_of):
 
 def order(counts):
     """The clients, largest first; those of one size by the kind that they have most of."""
+
     def key(client):
         kind, number = min(counts[client].items(), key=lambda item: (-item[1], item[0]))
         return -counts[client].total(), kind, -number, client
@@ -105,8 +109,14 @@ def draw_bars(pyplot, axes, clients, kinds, counts, title):
     else:
         axes.set_xlabel(f"{len(clients)} clients, largest first")
     if len(kinds) <= 20:
-        axes.legend(title=title, fontsize=7, title_fontsize=8, loc="upper left",
-                    bbox_to_anchor=(1.0, 1.0), frameon=False)
+        axes.legend(
+            title=title,
+            fontsize=7,
+            title_fontsize=8,
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.0),
+            frameon=False,
+        )
 
 
 def draw_sizes(axes, clients, kinds, counts):
@@ -132,10 +142,18 @@ def averaged(values, number):
 def draw_shares(figure, axes, clients, kinds, counts, title):
     """A heat map: a column a client, a row a kind, the share of the client's images."""
     sizes = [sum(column) for column in zip(*(counts[kind] for kind in kinds))]
-    shares = [averaged([n / size for n, size in zip(counts[kind], sizes)],
-                       min(len(clients), MOST_COLUMNS)) for kind in kinds]
-    image = axes.imshow(shares, aspect="auto", vmin=0.0, vmax=1.0, interpolation="nearest",
-                        extent=(-0.5, len(clients) - 0.5, len(kinds) - 0.5, -0.5))
+    shares = [
+        averaged([n / size for n, size in zip(counts[kind], sizes)], min(len(clients), MOST_COLUMNS))
+        for kind in kinds
+    ]
+    image = axes.imshow(
+        shares,
+        aspect="auto",
+        vmin=0.0,
+        vmax=1.0,
+        interpolation="nearest",
+        extent=(-0.5, len(clients) - 0.5, len(kinds) - 0.5, -0.5),
+    )
     axes.set_ylabel(title)
     if len(kinds) <= MOST_NAMES:
         axes.set_yticks(range(len(kinds)), kinds, fontsize=7)
@@ -158,8 +176,7 @@ def draw(rows, classes, heading, path):
     tables = [(title, *columns_of(own, clients)) for (title, _), own in zip(kinds_of, counts)]
     many = len(clients) > MOST_BARS
     panels = len(tables) + many
-    figure, axes = pyplot.subplots(panels, 1, figsize=(10, 3.2 * panels), squeeze=False,
-                                   layout="constrained")
+    figure, axes = pyplot.subplots(panels, 1, figsize=(10, 3.2 * panels), squeeze=False, layout="constrained")
     axes = list(axes[:, 0])
     if many:
         draw_sizes(axes.pop(0), clients, *tables[0][1:])
@@ -194,11 +211,12 @@ def run(arguments):
     classes = read_classes(arguments.shards, arguments.split) if arguments.shards else None
     missing = [row for row in rows if classes and (row["site"], row["id"]) not in classes]
     if missing:
-        raise PartitionError(f"{arguments.shards}: image '{missing[0]['id']}' of site "
-                             f"'{missing[0]['site']}' is not there; give the run's own shards.")
+        raise PartitionError(
+            f"{arguments.shards}: image '{missing[0]['id']}' of site "
+            f"'{missing[0]['site']}' is not there; give the run's own shards."
+        )
     sizes = collections.Counter(row["client"] for row in rows).values()
-    heading = (f"{len(rows)} {arguments.split} images, {len(sizes)} clients of "
-               f"{min(sizes)} to {max(sizes)}")
+    heading = f"{len(rows)} {arguments.split} images, {len(sizes)} clients of {min(sizes)} to {max(sizes)}"
     output = arguments.output or path.with_suffix(".png")
     draw(rows, classes, heading, output)
     print(f"{output}: {heading}")

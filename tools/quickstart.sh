@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # From a fresh checkout to a comparison of two methods: installs what is missing, builds, makes a
 # small synthetic federation of four sites that image the same anatomy differently, trains FedAvg
 # and HarmoFL on it with four MPI ranks, and prints the test Dice per site.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Recomputes finished runs of `harmofl train` in plain PyTorch and compares the results.
 
     tools/recompute_rounds.py RUN_FOLDER... [--initial FILE.h5] [--tolerance 1e-3]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Tables of the comparison that jobs/bbbc038-methods.sh runs.
 
     tools/report_methods.py STUDY_FOLDER [--picture docs/images/methods.png]
@@ -39,46 +40,72 @@ def overview(study, runs):
         group = of_method(runs, method)
         train = [run["seconds"]["train"] / run["rounds"] for run in group]
         sent = group[0]["sent_bytes_a_client"] / group[0]["rounds"]
-        rows.append([
-            method,
-            learning_rate(study, method),
-            spread([run["test"]["mean"]["dice"] for run in group]),
-            spread([run["val"]["mean"]["dice"] for run in group]),
-            spread(deviations(group)),
-            " ".join(str(run["best_round"]) for run in group),
-            f"{min(train):.2f}",
-            f"{sent / 1e6:.2f}",
-        ])
-    return table(["method", "lr", "test Dice", "validation Dice", "std over sites", "best round",
-                  "least s a round", "MB a round"], rows)
+        rows.append(
+            [
+                method,
+                learning_rate(study, method),
+                spread([run["test"]["mean"]["dice"] for run in group]),
+                spread([run["val"]["mean"]["dice"] for run in group]),
+                spread(deviations(group)),
+                " ".join(str(run["best_round"]) for run in group),
+                f"{min(train):.2f}",
+                f"{sent / 1e6:.2f}",
+            ]
+        )
+    return table(
+        [
+            "method",
+            "lr",
+            "test Dice",
+            "validation Dice",
+            "std over sites",
+            "best round",
+            "least s a round",
+            "MB a round",
+        ],
+        rows,
+    )
 
 
 def per_site(runs):
     """Test Dice of every site."""
     methods = methods_of(runs)
     sites = sorted(of_method(runs, methods[0])[0]["test"]["sites"])
-    return table(["test Dice"] + sites, [
-        [method] + [spread([run["test"]["sites"][site]["dice"] for run in of_method(runs, method)])
-                    for site in sites]
-        for method in methods
-    ])
+    return table(
+        ["test Dice"] + sites,
+        [
+            [method]
+            + [
+                spread([run["test"]["sites"][site]["dice"] for run in of_method(runs, method)])
+                for site in sites
+            ]
+            for method in methods
+        ],
+    )
 
 
 def sweep(runs):
     """Validation Dice by learning rate."""
     rates = sorted({name.rsplit("-lr", 1)[1] for name in runs}, key=float)
     methods = sorted({name.rsplit("-lr", 1)[0] for name in runs})
-    return table(["validation Dice"] + [f"lr {rate}" for rate in rates], [
-        [method] + [f"{runs[f'{method}-lr{rate}']['val']['mean']['dice']:.3f}" for rate in rates]
-        for method in methods
-    ])
+    return table(
+        ["validation Dice"] + [f"lr {rate}" for rate in rates],
+        [
+            [method] + [f"{runs[f'{method}-lr{rate}']['val']['mean']['dice']:.3f}" for rate in rates]
+            for method in methods
+        ],
+    )
 
 
 def norms(runs):
     """FedAvg with norms of running statistics."""
-    return table(["run", "validation Dice", "test Dice"],
-                 [[name, f"{run['val']['mean']['dice']:.3f}", f"{run['test']['mean']['dice']:.3f}"]
-                  for name, run in runs.items()])
+    return table(
+        ["run", "validation Dice", "test Dice"],
+        [
+            [name, f"{run['val']['mean']['dice']:.3f}", f"{run['test']['mean']['dice']:.3f}"]
+            for name, run in runs.items()
+        ],
+    )
 
 
 def draw(runs, path):
@@ -94,8 +121,11 @@ def draw(runs, path):
         values = [run["test"]["mean"]["dice"] for run in of_method(runs, method)]
         axes.plot(values, [position] * len(values), "o", color="C0", alpha=0.6)
         axes.plot([statistics.mean(values)], [position], "|", color="0.2", markersize=16)
-    axes.set(yticks=range(len(methods)), yticklabels=methods,
-             xlabel="test Dice, mean of six sites; a dot a seed, a bar their mean")
+    axes.set(
+        yticks=range(len(methods)),
+        yticklabels=methods,
+        xlabel="test Dice, mean of six sites; a dot a seed, a bar their mean",
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.3)
     figure.tight_layout()
@@ -103,18 +133,21 @@ def draw(runs, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("study", type=pathlib.Path)
     parser.add_argument("--picture", type=pathlib.Path)
     arguments = parser.parse_args()
     final = summaries(arguments.study / "final")
     if not final:
-        parser.exit(1, f"{arguments.study}/final: holds no finished run; see "
-                       "jobs/bbbc038-methods.sh\n")
-    for lines in (overview(arguments.study, final), per_site(final),
-                  sweep(summaries(arguments.study / "sweep")),
-                  norms(summaries(arguments.study / "norms"))):
+        parser.exit(1, f"{arguments.study}/final: holds no finished run; see jobs/bbbc038-methods.sh\n")
+    for lines in (
+        overview(arguments.study, final),
+        per_site(final),
+        sweep(summaries(arguments.study / "sweep")),
+        norms(summaries(arguments.study / "norms")),
+    ):
         print("\n".join(lines))
     if arguments.picture:
         draw(final, arguments.picture)

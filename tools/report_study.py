@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Tables and curves of the study that jobs/bbbc038-study.sh runs.
 
     tools/report_study.py STUDY_FOLDER [--picture docs/images/bbbc038.png]
@@ -79,10 +80,7 @@ def final_table(runs):
         ["**mean of sites**"]
         + [spread([run["test"]["mean"]["dice"] for run in group]) for group in by_method.values()]
     )
-    rows.append(
-        ["std over sites"]
-        + [spread(deviations(group)) for group in by_method.values()]
-    )
+    rows.append(["std over sites"] + [spread(deviations(group)) for group in by_method.values()])
     rows.append(
         ["best round"] + [" ".join(str(run["best_round"]) for run in group) for group in by_method.values()]
     )
@@ -124,18 +122,32 @@ def draw(study, runs, path):
     methods = [method for method in METHODS if of_method(runs, method)]
     sites = sorted(of_method(runs, methods[0])[0]["test"]["sites"])
     for index, method in enumerate(methods):
-        curves = [curve(folder) for folder in sorted((study / "final").glob(f"{method}-seed*/"))
-                  if (folder / "summary.json").exists()]
+        curves = [
+            curve(folder)
+            for folder in sorted((study / "final").glob(f"{method}-seed*/"))
+            if (folder / "summary.json").exists()
+        ]
         rounds = list(curves[0])
         columns = [[one[count] for one in curves] for count in rounds]
         means = [statistics.mean(column) for column in columns]
         left.plot(rounds, means, color=f"C{index}", label=TITLES[method])
-        left.fill_between(rounds, [min(c) for c in columns], [max(c) for c in columns],
-                          color=f"C{index}", alpha=0.15, linewidth=0)
+        left.fill_between(
+            rounds,
+            [min(c) for c in columns],
+            [max(c) for c in columns],
+            color=f"C{index}",
+            alpha=0.15,
+            linewidth=0,
+        )
         per_site = [[run["test"]["sites"][site]["dice"] for run in of_method(runs, method)] for site in sites]
-        right.bar([k + (index - 1.5) * 0.2 for k in range(len(sites))],
-                  [statistics.mean(values) for values in per_site], 0.2, color=f"C{index}",
-                  yerr=[statistics.stdev(v) if len(v) > 1 else math.nan for v in per_site], ecolor="0.3")
+        right.bar(
+            [k + (index - 1.5) * 0.2 for k in range(len(sites))],
+            [statistics.mean(values) for values in per_site],
+            0.2,
+            color=f"C{index}",
+            yerr=[statistics.stdev(v) if len(v) > 1 else math.nan for v in per_site],
+            ecolor="0.3",
+        )
     left.set(xlabel="rounds", ylabel="test Dice, mean of six sites")
     left.legend(fontsize=8, loc="lower right")
     right.set(ylabel="test Dice at the best round", xticks=range(len(sites)), xticklabels=sites)

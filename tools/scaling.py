@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Scaling studies: runs a federation on growing numbers of ranks, reports what came of it, and
 projects it to machines that are not at hand.
 
@@ -55,10 +56,18 @@ def print_status(text):
 def run(options):
     """Runs a study, or what of it is missing."""
     cores = len(os.sched_getaffinity(0))
-    study = Study(kind=options.kind, ranks=options.ranks, repeat=options.repeat,
-                  warm_up=options.warm_up, config=options.config, launcher=options.launcher,
-                  arguments=options.arguments, program=options.program,
-                  shards_a_rank=options.shards_a_rank, machine=this_machine(cores))
+    study = Study(
+        kind=options.kind,
+        ranks=options.ranks,
+        repeat=options.repeat,
+        warm_up=options.warm_up,
+        config=options.config,
+        launcher=options.launcher,
+        arguments=options.arguments,
+        program=options.program,
+        shards_a_rank=options.shards_a_rank,
+        machine=this_machine(cores),
+    )
     launching.value_of(study, "run.rounds")  # says at once when the configuration cannot be read
     if study.kind == "weak":
         launching.plan_growth(study)
@@ -83,8 +92,10 @@ def report(options):
     counts = analysis.analyse(study, by_ranks)
     tables.write_report(options.folder, study, by_ranks, counts)
     plots.plot_report(options.folder, study.kind, counts)
-    print(f"{study.kind} scaling, {study.repeat} runs each, without the first {study.warm_up} and "
-          "the last round; seconds: median (range of the runs)\n")
+    print(
+        f"{study.kind} scaling, {study.repeat} runs each, without the first {study.warm_up} and "
+        "the last round; seconds: median (range of the runs)\n"
+    )
     print(tables.text_of(counts))
 
 
@@ -102,25 +113,40 @@ def project(options):
 
 
 def make_parser():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("run", help="run a study, or what of it is missing, and report it")
     one.add_argument("--config", required=True, help="configuration of the runs")
     one.add_argument("--output", required=True, type=pathlib.Path, metavar="FOLDER")
-    one.add_argument("--kind", choices=("strong", "weak"), default="strong",
-                     help="strong: the same federation on all ranks; weak: it grows with them")
+    one.add_argument(
+        "--kind",
+        choices=("strong", "weak"),
+        default="strong",
+        help="strong: the same federation on all ranks; weak: it grows with them",
+    )
     one.add_argument("--ranks", type=rank_list, default=[1, 2, 4], help="default 1,2,4")
     one.add_argument("--repeat", type=positive, default=5, help="runs on each number of ranks")
     one.add_argument("--warm-up", type=int, default=2, help="first rounds that are not counted")
-    one.add_argument("--shards-a-rank", type=int, default=0,
-                     help="weak: default as many as the shards allow on the most ranks")
+    one.add_argument(
+        "--shards-a-rank",
+        type=int,
+        default=0,
+        help="weak: default as many as the shards allow on the most ranks",
+    )
     one.add_argument("--program", default=os.environ.get("HARMOFL", "build/release/harmofl"))
     one.add_argument("--launcher", choices=("mpirun", "slurm"), default="mpirun")
-    one.add_argument("--sbatch", action="append", default=[], metavar="OPTION",
-                     help="slurm: a further option of sbatch, as --sbatch=--partition=short")
-    one.add_argument("arguments", nargs="*", metavar="-- ARGUMENT",
-                     help="further arguments of `harmofl train`")
+    one.add_argument(
+        "--sbatch",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="slurm: a further option of sbatch, as --sbatch=--partition=short",
+    )
+    one.add_argument(
+        "arguments", nargs="*", metavar="-- ARGUMENT", help="further arguments of `harmofl train`"
+    )
     one.set_defaults(call=run)
 
     one = commands.add_parser("report", help="tables and pictures of a study that was run")
@@ -130,17 +156,25 @@ def make_parser():
     one = commands.add_parser("project", help="predict rounds on a larger machine")
     one.add_argument("folder", type=pathlib.Path, metavar="FOLDER")
     one.add_argument("--platform", required=True, type=pathlib.Path, metavar="FILE.json")
-    one.add_argument("--ranks", type=rank_list, default=rank_list("1,2,...,4096"),
-                     help="default 1,2,...,4096")
-    one.add_argument("--clients", type=positive,
-                     help="clients of the federation that stays the same; default: as measured")
-    one.add_argument("--clients-a-rank", type=positive, default=4,
-                     help="clients of the federation that grows with the ranks; default 4")
-    one.add_argument("--message-bytes", type=positive,
-                     help="bytes of a client's message; default: as measured")
+    one.add_argument(
+        "--ranks", type=rank_list, default=rank_list("1,2,...,4096"), help="default 1,2,...,4096"
+    )
+    one.add_argument(
+        "--clients", type=positive, help="clients of the federation that stays the same; default: as measured"
+    )
+    one.add_argument(
+        "--clients-a-rank",
+        type=positive,
+        default=4,
+        help="clients of the federation that grows with the ranks; default 4",
+    )
+    one.add_argument(
+        "--message-bytes", type=positive, help="bytes of a client's message; default: as measured"
+    )
     one.add_argument("--name", help="of the files projection-NAME.json and .png; default: as FILE")
-    one.add_argument("--keep", type=pathlib.Path, metavar="FOLDER",
-                     help="write platforms and traces here and leave them")
+    one.add_argument(
+        "--keep", type=pathlib.Path, metavar="FOLDER", help="write platforms and traces here and leave them"
+    )
     one.set_defaults(call=project)
     return parser
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds the `release` preset and runs all tests, on this machine's cores.
 #
 #   tools/test.sh [CTEST_ARGUMENTS...]     for instance: tools/test.sh -L unit

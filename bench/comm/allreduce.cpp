@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The all-reduce of a model's update against a bare MPI_Allreduce of as many bytes, in turn.
 //
 //   mpirun -n RANKS bench_allreduce VALUES [REPEATS]

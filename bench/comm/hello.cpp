@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The least that a program under mpirun does: how long launching alone takes.
 #include <mpi.h>
 

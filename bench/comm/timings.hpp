@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// How the programs that sum over ranks are timed, and what they print.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The steps of a round without the round: the same network, loss, perturbation and optimiser on
 // batches that are there already, as floats. What `harmofl train` takes longer is what it adds:
 // cutting and augmenting batches, clients' states, aggregation, metrics, records.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The all-reduce of a model's update where it lies in GPU memory (NCCL, one rank a GPU), in turn
 // with the way without NCCL: copied to the host, added up by MPI, copied back.
 //

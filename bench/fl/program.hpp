@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What the benchmark programs of this layer are told, and what they make of it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Local steps of one client, for a driver that has them timed in turn with another program's.
 //
 //   bench_step network=unet width=32 shard=FILE weights=FILE batch=4 format=channels-last threads=1

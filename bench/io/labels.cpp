@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes a shard of small images in ten classes, which `harmofl synthesize` does not make.
 //
 //   bench_labels FILE IMAGES [SIDE]

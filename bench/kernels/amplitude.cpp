@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // amplitude/BAND/frozen|observing/SHAPE/rows|channels-last/memory|cache, against
 //   copy/SHAPE/memory|cache           one read and one write of the batch
 //   transforms/SHAPE/float64|float32  one rfft2 and one irfft2 of the batch

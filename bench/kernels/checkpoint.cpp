@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // checkpoint/COUNT/ours: a checkpoint of COUNT parameters written, synced and put in place, against
 //   checkpoint/COUNT/plain  a plain write and fsync of as many bytes, under a new name, and a
 //   rename

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Files that benchmarks read and write, in a folder of their own below $TMPDIR.
 #pragma once
 

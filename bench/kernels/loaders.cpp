@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // load/TASK/cold|warm: opens a shard, reads and verifies its training images, and cuts them into
 // batches in a shuffled order; against
 //   read/TASK/cold|warm  a plain read of the whole file

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Tensors that are used in turn, so that none is found in the cache.
 #pragma once
 

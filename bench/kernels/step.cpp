@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // step/sgd|adam/COUNT/ours: the norm of the gradient, the perturbation, the way back and the step,
 // of a model of COUNT parameters, against
 //   step/.../libtorch  the same by libtorch's operations, one after the other

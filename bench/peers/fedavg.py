@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the peers' rounds have in common: clients, cohorts, the model, a client's work."""
 
 import json
@@ -43,7 +44,7 @@ def one_epoch(model, loss, images, targets, batch):
     starts = range(0, len(images), batch)
     for start in starts:
         sgd.zero_grad()
-        value = loss(model(images[start:start + batch]), targets[start:start + batch])
+        value = loss(model(images[start : start + batch]), targets[start : start + batch])
         value.backward()
         sgd.step()
         total += value.item()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The client of round_flower.py, in a module of its own: Flower's workers import it."""
 
 import functools
@@ -33,6 +34,12 @@ def train(message: Message, context):
     model.load_state_dict(message.content["arrays"].to_torch_state_dict())
     images, targets = federation.clients[message.content["config"]["client"]]
     loss = one_epoch(model, federation.loss, images, targets, federation.batch)
-    return Message(RecordDict({"arrays": ArrayRecord(model.state_dict()),
-                               "metrics": MetricRecord({"num-examples": len(images),
-                                                        "loss": loss})}), reply_to=message)
+    return Message(
+        RecordDict(
+            {
+                "arrays": ArrayRecord(model.state_dict()),
+                "metrics": MetricRecord({"num-examples": len(images), "loss": loss}),
+            }
+        ),
+        reply_to=message,
+    )

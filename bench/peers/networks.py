@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks in plain PyTorch, with the names of harmofl's tensors: either loads the other's.
 
 Batch norms have the batch's statistics in training and evaluation, and no weights of their own

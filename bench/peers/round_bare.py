@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FedAvg as a plain loop in PyTorch: one model, which every client of the cohort starts from anew.
 
     round_bare.py shard=FILE partition=FILE cohorts=FILE weights=FILE width=16 batch=10 threads=1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same rounds by Flower: its FedAvg in its simulation, whose workers ray keeps.
 
 Words as round_bare.py has them, and workers=1: how many there are, each with a CPU of ray's;
@@ -9,8 +10,12 @@ No evaluation; telemetry and ray's usage statistics are off, so that no network 
 import json
 import os
 
-os.environ.update(FLWR_TELEMETRY_ENABLED="0", RAY_USAGE_STATS_ENABLED="0",
-                  RAY_DISABLE_IMPORT_WARNING="1", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
+os.environ.update(
+    FLWR_TELEMETRY_ENABLED="0",
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_DISABLE_IMPORT_WARNING="1",
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+)
 
 import turns
 
@@ -36,8 +41,7 @@ class InTurn(FedAvg):
     def __init__(self, federation):
         super().__init__(fraction_train=1.0, fraction_evaluate=0.0, min_available_nodes=1)
         self._federation, self._arrays, self._nodes = federation, None, None
-        self._taking = turns.Turns(
-            lambda path: save(self._arrays.to_torch_state_dict(), path))
+        self._taking = turns.Turns(lambda path: save(self._arrays.to_torch_state_dict(), path))
 
     def configure_train(self, server_round, arrays, config, grid):
         self._arrays = arrays
@@ -49,9 +53,14 @@ class InTurn(FedAvg):
         if not self._taking.wait():
             return []
         cohort = self._federation.cohort(server_round - 1)
-        return [Message(RecordDict({"arrays": arrays, "config": ConfigRecord({"client": client})}),
-                        message_type=MessageType.TRAIN, dst_node_id=node)
-                for client, node in zip(cohort, self._nodes)]
+        return [
+            Message(
+                RecordDict({"arrays": arrays, "config": ConfigRecord({"client": client})}),
+                message_type=MessageType.TRAIN,
+                dst_node_id=node,
+            )
+            for client, node in zip(cohort, self._nodes)
+        ]
 
 
 def main():
@@ -62,14 +71,18 @@ def main():
     @server.main()
     def serve(grid, context):
         strategy = InTurn(federation)
-        strategy.start(grid, ArrayRecord(federation.network().state_dict()),
-                       num_rounds=int(words["rounds"]))
+        strategy.start(grid, ArrayRecord(federation.network().state_dict()), num_rounds=int(words["rounds"]))
 
     workers = int(words["workers"])
-    run_simulation(server, flower_client.app, num_supernodes=len(federation.clients),
-                   backend_config={"init_args": {"num_cpus": workers, "logging_level": "ERROR",
-                                                 "log_to_driver": False},
-                                   "client_resources": {"num_cpus": 1, "num_gpus": 0.0}})
+    run_simulation(
+        server,
+        flower_client.app,
+        num_supernodes=len(federation.clients),
+        backend_config={
+            "init_args": {"num_cpus": workers, "logging_level": "ERROR", "log_to_driver": False},
+            "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same rounds by pfl-research: FederatedAveraging on its SimulatedBackend.
 
 Words as round_bare.py has them. No callback but the one that takes turns, no validation users, no
@@ -51,20 +52,25 @@ def with_loss(network, loss):
 def main():
     federation = Federation(words)
     order = (client for number in range(10**6) for client in federation.cohort(number))
-    data = {client: Dataset(samples, user_id=client)
-            for client, samples in federation.clients.items()}
+    data = {client: Dataset(samples, user_id=client) for client, samples in federation.clients.items()}
     users = FederatedDataset(data.__getitem__, lambda: next(order))
     network = with_loss(federation.network(), federation.loss)
     model = PyTorchModel(network, torch.optim.SGD, torch.optim.SGD(network.parameters(), lr=1.0))
     taking = turns.Turns(lambda path: save(network.state_dict(), path), turns.broadcast)
     FederatedAveraging().run(
-        NNAlgorithmParams(central_num_iterations=10**6, evaluation_frequency=10**6,
-                          train_cohort_size=len(federation.cohorts[0]), val_cohort_size=None),
-        SimulatedBackend(users, val_data=None, postprocessors=[WeightByUser()]), model,
-        NNTrainHyperParams(local_num_epochs=1, local_learning_rate=0.1,
-                           local_batch_size=federation.batch),
-        NNEvalHyperParams(local_batch_size=None), callbacks=[TakeTurns(taking)],
-        send_metrics_to_platform=False)
+        NNAlgorithmParams(
+            central_num_iterations=10**6,
+            evaluation_frequency=10**6,
+            train_cohort_size=len(federation.cohorts[0]),
+            val_cohort_size=None,
+        ),
+        SimulatedBackend(users, val_data=None, postprocessors=[WeightByUser()]),
+        model,
+        NNTrainHyperParams(local_num_epochs=1, local_learning_rate=0.1, local_batch_size=federation.batch),
+        NNEvalHyperParams(local_batch_size=None),
+        callbacks=[TakeTurns(taking)],
+        send_metrics_to_platform=False,
+    )
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shards and partitions of harmofl, as torch tensors."""
 
 import csv

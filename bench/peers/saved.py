@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bytes that autograd keeps for the backward pass of one forward pass in plain PyTorch.
 
     saved.py network=unet width=32 shard=FILE weights=FILE batch=4 threads=1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HarmoFL's local step in plain PyTorch, eager: the formulas that bench_step has, written down.
 
     step.py network=unet width=32 shard=FILE weights=FILE batch=4 format=contiguous threads=1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all programs of this folder share: words of the command line, and taking turns.
 
 A driver asks for work on standard input, a line at a time: "N" is answered by the seconds that N

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How seconds and memory of a round grow, each curve against a line: constant + slope * x.
 
 The line is a least-squares fit of the relative errors, so that small and large runs count alike.
@@ -18,7 +19,7 @@ class Measured:
     """What a run was found to take."""
 
     seconds: float  # of a round
-    memory: int     # bytes, the most of a rank before evaluation
+    memory: int  # bytes, the most of a rank before evaluation
     parameters: int
 
 
@@ -35,16 +36,33 @@ def fit(xs, ys):
 
 def measure(shards, output, ranks, arguments):
     """One run of `ranks` ranks, as Measured."""
-    command = train(shards, output, "--run.rounds", ROUNDS, "--run.save_every", 100_000,
-                    "--device.threads", 1, "--model.memory_format", "channels-last", *arguments)
+    command = train(
+        shards,
+        output,
+        "--run.rounds",
+        ROUNDS,
+        "--run.save_every",
+        100_000,
+        "--device.threads",
+        1,
+        "--model.memory_format",
+        "channels-last",
+        *arguments,
+    )
     environment = {"OMPI_MCA_mpi_yield_when_idle": "1"} if ranks > len(CORES) else {}
-    command = ("env", *(f"{k}={v}" for k, v in environment.items()),
-               *(mpirun(ranks, *command) if ranks > 1 else command))
+    command = (
+        "env",
+        *(f"{k}={v}" for k, v in environment.items()),
+        *(mpirun(ranks, *command) if ranks > 1 else command),
+    )
     run(pinned(ranks, *command))
     lines = rounds(output)[1:-1]
     parameters = json.loads((output / "run.json").read_text())["model_parameters"]
-    return Measured(statistics.median(line["seconds"] for line in lines),
-                    lines[-1]["peak_memory_bytes"]["max"], parameters)
+    return Measured(
+        statistics.median(line["seconds"] for line in lines),
+        lines[-1]["peak_memory_bytes"]["max"],
+        parameters,
+    )
 
 
 def curve(name, unit_of_x, points):
@@ -55,8 +73,14 @@ def curve(name, unit_of_x, points):
         constant, slope = fit(xs, ys)
         line = f"{constant:.4g} + {slope:.4g} per {unit_of_x}"
         for x, y in zip(xs, ys):
-            row = figure(f"growth {name} {x:.6g} {quantity}", [y], [constant + slope * x], None,
-                         unit, f"{quantity} of a round over the line {line}")
+            row = figure(
+                f"growth {name} {x:.6g} {quantity}",
+                [y],
+                [constant + slope * x],
+                None,
+                unit,
+                f"{quantity} of a round over the line {line}",
+            )
             yield {**row, "x": x, "constant": constant, "slope": slope}
 
 
@@ -69,9 +93,24 @@ def labels(folder, images):
 
 
 def cnn(clients, cohort, batch):
-    return ("--algorithm.name", "fedavg", "--model.name", "cnn", "--train.optimizer", "sgd",
-            "--train.momentum", 0, "--data.partition", "iid", "--data.clients", clients,
-            "--cohort.size", cohort, "--data.batch_size", batch)
+    return (
+        "--algorithm.name",
+        "fedavg",
+        "--model.name",
+        "cnn",
+        "--train.optimizer",
+        "sgd",
+        "--train.momentum",
+        0,
+        "--data.partition",
+        "iid",
+        "--data.clients",
+        clients,
+        "--cohort.size",
+        cohort,
+        "--data.batch_size",
+        batch,
+    )
 
 
 def clients(quick, folder):
@@ -96,8 +135,11 @@ def parameters(quick, folder):
         points = {}
         for width in sizes:
             found = measure(
-                folder / f"growth-{network}", folder / f"growth-{network}-{width}", 1,
-                ("--model.name", network, "--model.width", width, "--data.batch_size", 4))
+                folder / f"growth-{network}",
+                folder / f"growth-{network}-{width}",
+                1,
+                ("--model.name", network, "--model.width", width, "--data.batch_size", 4),
+            )
             points[found.parameters] = found
         yield from curve(f"parameters {network}", "parameter", points)
 
@@ -109,8 +151,9 @@ def pixels(quick, folder):
         shards = folder / f"growth-side-{side}"
         synthesize(shards, 1, 4, f"{side}x{side}", "segmentation")
         width = 4 if quick else 16
-        points[side * side] = measure(shards, folder / f"growth-run-{side}", 1,
-                                      ("--model.width", width, "--data.batch_size", 4))
+        points[side * side] = measure(
+            shards, folder / f"growth-run-{side}", 1, ("--model.width", width, "--data.batch_size", 4)
+        )
     yield from curve("pixels", "pixel", points)
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a round costs beside its steps: `harmofl train` against a bare loop over ready batches.
 
 Both are of the same build: bench_bare_round has the network's passes, the perturbation and the
@@ -15,7 +16,7 @@ import time
 from dataclasses import dataclass
 
 from .figures import figure
-from .programs import (BUILD, CORES, Refused, Worker, chosen, pinned, run, synthesize, train)
+from .programs import BUILD, CORES, Refused, Worker, chosen, pinned, run, synthesize, train
 
 SAVE_EVERY = 10  # rounds, harmofl's default
 
@@ -27,7 +28,7 @@ class Case:
     name: str
     network: str
     width: int
-    side: int    # pixels
+    side: int  # pixels
     task: str
     clients: int
     images: int  # of a client
@@ -38,17 +39,74 @@ class Case:
 
 
 CASES = (
-    Case("unet", "unet", width=32, side=96, task="segmentation", clients=2, images=8, batch=4,
-         cohort=2, rounds=25, goal="<= 1.02"),
-    Case("densenet121", "densenet121", width=32, side=96, task="classification", clients=2,
-         images=16, batch=8, cohort=2, rounds=25, goal="<= 1.02"),
-    Case("cnn A", "cnn", width=16, side=32, task="ten classes", clients=100, images=50, batch=10,
-         cohort=10, rounds=60, goal="<= 1.05"),
-    Case("cnn B", "cnn", width=16, side=32, task="ten classes", clients=1000, images=5, batch=5,
-         cohort=100, rounds=60, goal="<= 1.05"),
+    Case(
+        "unet",
+        "unet",
+        width=32,
+        side=96,
+        task="segmentation",
+        clients=2,
+        images=8,
+        batch=4,
+        cohort=2,
+        rounds=25,
+        goal="<= 1.02",
+    ),
+    Case(
+        "densenet121",
+        "densenet121",
+        width=32,
+        side=96,
+        task="classification",
+        clients=2,
+        images=16,
+        batch=8,
+        cohort=2,
+        rounds=25,
+        goal="<= 1.02",
+    ),
+    Case(
+        "cnn A",
+        "cnn",
+        width=16,
+        side=32,
+        task="ten classes",
+        clients=100,
+        images=50,
+        batch=10,
+        cohort=10,
+        rounds=60,
+        goal="<= 1.05",
+    ),
+    Case(
+        "cnn B",
+        "cnn",
+        width=16,
+        side=32,
+        task="ten classes",
+        clients=1000,
+        images=5,
+        batch=5,
+        cohort=100,
+        rounds=60,
+        goal="<= 1.05",
+    ),
 )
-QUICK = (Case("cnn", "cnn", width=4, side=32, task="ten classes", clients=4, images=4, batch=2,
-              cohort=2, rounds=8, goal=None),)
+QUICK = (
+    Case(
+        "cnn",
+        "cnn",
+        width=4,
+        side=32,
+        task="ten classes",
+        clients=4,
+        images=4,
+        batch=2,
+        cohort=2,
+        rounds=8,
+        goal=None,
+    ),
+)
 
 
 def watch(command, output, between):
@@ -95,13 +153,42 @@ def round_seconds(command, output, bare):
 
 def arguments(case):
     """Of harmofl, apart from shards and output."""
-    words = ["--model.name", case.network, "--model.width", case.width, "--data.batch_size",
-             case.batch, "--device.threads", 1, "--run.rounds", case.rounds, "--run.save_every", 2,
-             "--model.memory_format", "channels-last", "--train.weight_decay", 0]
+    words = [
+        "--model.name",
+        case.network,
+        "--model.width",
+        case.width,
+        "--data.batch_size",
+        case.batch,
+        "--device.threads",
+        1,
+        "--run.rounds",
+        case.rounds,
+        "--run.save_every",
+        2,
+        "--model.memory_format",
+        "channels-last",
+        "--train.weight_decay",
+        0,
+    ]
     if case.network == "cnn":
-        return [*words, "--algorithm.name", "fedavg", "--train.optimizer", "sgd", "--train.lr", 0.1,
-                "--train.momentum", 0, "--data.partition", "iid", "--data.clients",
-                case.clients, "--cohort.size", case.cohort]
+        return [
+            *words,
+            "--algorithm.name",
+            "fedavg",
+            "--train.optimizer",
+            "sgd",
+            "--train.lr",
+            0.1,
+            "--train.momentum",
+            0,
+            "--data.partition",
+            "iid",
+            "--data.clients",
+            case.clients,
+            "--cohort.size",
+            case.cohort,
+        ]
     return [*words, "--algorithm.name", "harmofl", "--train.lr", 1e-4]
 
 
@@ -109,8 +196,7 @@ def shards_of(case, folder):
     shards = folder / f"overhead-{case.name.replace(' ', '-')}"
     shards.mkdir()
     if case.task == "ten classes":
-        run((BUILD / "bench/bench_labels", shards / "site_0.h5", case.clients * case.images,
-             case.side))
+        run((BUILD / "bench/bench_labels", shards / "site_0.h5", case.clients * case.images, case.side))
     else:
         synthesize(shards, case.clients, case.images, f"{case.side}x{case.side}", case.task)
     return shards
@@ -118,20 +204,32 @@ def shards_of(case, folder):
 
 def compare(case, folder):
     shards = shards_of(case, folder)
-    words = {"network": case.network, "width": case.width, "batch": case.batch,
-             "format": "channels-last", "threads": 1,
-             "method": "fedavg" if case.network == "cnn" else "harmofl",
-             "shard": shards / "site_0.h5", "weights": folder / f"{shards.name}.safetensors",
-             "steps": case.cohort * -(-case.images // case.batch)}
-    with Worker(pinned(1, BUILD / "bench/bench_bare_round",
-                       *(f"{key}={value}" for key, value in words.items()))) as bare:
+    words = {
+        "network": case.network,
+        "width": case.width,
+        "batch": case.batch,
+        "format": "channels-last",
+        "threads": 1,
+        "method": "fedavg" if case.network == "cnn" else "harmofl",
+        "shard": shards / "site_0.h5",
+        "weights": folder / f"{shards.name}.safetensors",
+        "steps": case.cohort * -(-case.images // case.batch),
+    }
+    with Worker(
+        pinned(1, BUILD / "bench/bench_bare_round", *(f"{key}={value}" for key, value in words.items()))
+    ) as bare:
         bare.do_units(1)
         output = folder / f"{shards.name}-run"
-        ours, other = round_seconds(pinned(1, *train(shards, output, *arguments(case))), output,
-                                    bare)
-    yield figure(f"overhead {case.name}", ours, other, case.goal, "s",
-                 f"seconds of a round of {words['steps']} steps of {case.network} {case.width}, "
-                 "over those of the bare loop")
+        ours, other = round_seconds(pinned(1, *train(shards, output, *arguments(case))), output, bare)
+    yield figure(
+        f"overhead {case.name}",
+        ours,
+        other,
+        case.goal,
+        "s",
+        f"seconds of a round of {words['steps']} steps of {case.network} {case.width}, "
+        "over those of the bare loop",
+    )
 
 
 def overhead(quick, folder):

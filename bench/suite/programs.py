@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts the programs that are measured: to their end, or as workers that take turns."""
 
 import functools
@@ -36,8 +37,9 @@ class Refused(Exception):
 
 def run_or_error(command, **options):
     """Runs a program to its end; "" or the last line that it said where it failed."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                          check=False, **options)
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False, **options
+    )
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["failed"])[-1]
 
 
@@ -54,8 +56,26 @@ def pinned(cores, *command):
 
 
 def synthesize(folder, sites, train, size, task="classification"):
-    run((HARMOFL, "synthesize", "--output", folder, "--task", task, "--sites", sites, "--train",
-         train, "--val", 4, "--test", 4, "--size", size))
+    run(
+        (
+            HARMOFL,
+            "synthesize",
+            "--output",
+            folder,
+            "--task",
+            task,
+            "--sites",
+            sites,
+            "--train",
+            train,
+            "--val",
+            4,
+            "--test",
+            4,
+            "--size",
+            size,
+        )
+    )
 
 
 def rounds(folder):
@@ -69,8 +89,17 @@ def seconds_of(folder):
 
 
 def train(shards, output, *arguments):
-    return (HARMOFL, "train", "--data.shards", shards, "--run.output", output,
-            "--run.evaluate_every", 100_000, *arguments)
+    return (
+        HARMOFL,
+        "train",
+        "--data.shards",
+        shards,
+        "--run.output",
+        output,
+        "--run.evaluate_every",
+        100_000,
+        *arguments,
+    )
 
 
 def chosen(cases):
@@ -81,11 +110,17 @@ def chosen(cases):
 @functools.cache
 def can_import(python, path, modules):
     """Whether that Python imports torch and finds the modules."""
-    check = (f"import importlib.util, sys, torch; sys.exit(not all(importlib.util.find_spec(name) "
-             f"for name in {modules!r}))")
-    return pathlib.Path(python).exists() and subprocess.run(
-        [python, "-c", check], env={**os.environ, "PYTHONPATH": path}, capture_output=True,
-        check=False).returncode == 0
+    check = (
+        f"import importlib.util, sys, torch; sys.exit(not all(importlib.util.find_spec(name) "
+        f"for name in {modules!r}))"
+    )
+    return (
+        pathlib.Path(python).exists()
+        and subprocess.run(
+            [python, "-c", check], env={**os.environ, "PYTHONPATH": path}, capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 def peer_python(*modules):
@@ -119,7 +154,7 @@ class Turn:
     """What a worker says of the units that it has done."""
 
     seconds: float  # of all of them
-    loss: float     # of the last one
+    loss: float  # of the last one
 
 
 class Worker:
@@ -129,20 +164,27 @@ class Worker:
         """`command` is started `ranks` times, each on a core of its own, where ranks > 1."""
         self._log = tempfile.TemporaryFile(mode="w+")
         self._words = [str(word) for word in command]
-        self._processes = [self._start(rank, ranks, environment or dict(os.environ))
-                           for rank in range(ranks)]
+        self._processes = [self._start(rank, ranks, environment or dict(os.environ)) for rank in range(ranks)]
         self._expect("ready")
 
     def _start(self, rank, ranks, environment):
         words = self._words
         if ranks > 1:
             words = ["taskset", "-c", str(CORES[-1 - rank % len(CORES)]), *words]
-            environment = {**environment, "RANK": str(rank), "WORLD_SIZE": str(ranks),
-                           "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(ranks),
-                           "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(self._port()),
-                           "TORCHELASTIC_RUN_ID": "bench", "GLOO_SOCKET_IFNAME": "lo"}
-        return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=self._log, text=True, env=environment)
+            environment = {
+                **environment,
+                "RANK": str(rank),
+                "WORLD_SIZE": str(ranks),
+                "LOCAL_RANK": str(rank),
+                "LOCAL_WORLD_SIZE": str(ranks),
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(self._port()),
+                "TORCHELASTIC_RUN_ID": "bench",
+                "GLOO_SOCKET_IFNAME": "lo",
+            }
+        return subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, env=environment
+        )
 
     def _port(self):
         """A free port, the same for all ranks of this worker."""

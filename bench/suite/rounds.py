@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rounds of FedAvg with the small CNN, against a bare PyTorch loop, pfl-research and Flower.
 
 All sides read the same shard, start from the same weights and train the same clients in every
@@ -13,8 +14,20 @@ from dataclasses import dataclass, field
 from safetensors.numpy import load_file
 
 from .figures import missing, require_below, speedup
-from .programs import (BUILD, HARMOFL, PEERS, Worker, chosen, end_leftovers, mpirun, peer_python,
-                       pinned, run, seconds_of, train)
+from .programs import (
+    BUILD,
+    HARMOFL,
+    PEERS,
+    Worker,
+    chosen,
+    end_leftovers,
+    mpirun,
+    peer_python,
+    pinned,
+    run,
+    seconds_of,
+    train,
+)
 
 
 @dataclass(frozen=True)
@@ -28,8 +41,10 @@ class Federation:
     cohort: int  # clients of a round; even, because pfl shares them out in pairs
 
 
-CASES = (Federation("A", clients=100, images=50, batch=10, cohort=10),
-         Federation("B", clients=1000, images=5, batch=5, cohort=100))
+CASES = (
+    Federation("A", clients=100, images=50, batch=10, cohort=10),
+    Federation("B", clients=1000, images=5, batch=5, cohort=100),
+)
 QUICK = (Federation("A", clients=6, images=4, batch=2, cohort=4),)
 WIDTH = 16
 # How far a peer's model may be from harmofl's after so many rounds, as a part of the way that it
@@ -58,13 +73,45 @@ class Case:
         self._runs += 1
         federation = self.federation
         command = train(
-            self.shard.parent, output, "--algorithm.name", "fedavg", "--model.name", "cnn",
-            "--model.width", WIDTH, "--data.partition", "iid", "--data.clients",
-            federation.clients, "--cohort.size", federation.cohort, "--data.batch_size",
-            federation.batch, "--data.augment", "false", "--data.shuffle", "false",
-            "--train.optimizer", "sgd", "--train.lr", 0.1, "--train.momentum", 0, "--train.weight_decay", 0, "--model.memory_format",
-            "channels-last", "--device.threads", 1, "--run.rounds", rounds or self.rounds,
-            "--run.save_every", 100_000, "--run.save_initial", "true")
+            self.shard.parent,
+            output,
+            "--algorithm.name",
+            "fedavg",
+            "--model.name",
+            "cnn",
+            "--model.width",
+            WIDTH,
+            "--data.partition",
+            "iid",
+            "--data.clients",
+            federation.clients,
+            "--cohort.size",
+            federation.cohort,
+            "--data.batch_size",
+            federation.batch,
+            "--data.augment",
+            "false",
+            "--data.shuffle",
+            "false",
+            "--train.optimizer",
+            "sgd",
+            "--train.lr",
+            0.1,
+            "--train.momentum",
+            0,
+            "--train.weight_decay",
+            0,
+            "--model.memory_format",
+            "channels-last",
+            "--device.threads",
+            1,
+            "--run.rounds",
+            rounds or self.rounds,
+            "--run.save_every",
+            100_000,
+            "--run.save_initial",
+            "true",
+        )
         run(pinned(ranks, *(mpirun(ranks, *command) if ranks > 1 else command)))
         return output
 
@@ -72,8 +119,9 @@ class Case:
         """Takes initial weights, partition and cohorts from a run, and models from shorter ones."""
         self.partition = output / "partition.csv"
         self.weights = self._export(output / "initial.h5", "initial")
-        self.models = {count: self._export(self.harmofl(1, count) / "checkpoint.h5", count)
-                       for count in TOLERANCES}
+        self.models = {
+            count: self._export(self.harmofl(1, count) / "checkpoint.h5", count) for count in TOLERANCES
+        }
         cohorts = [[] for _ in range(self.rounds)]
         for text in (output / "metrics.jsonl").read_text().splitlines():
             line = json.loads(text)
@@ -89,9 +137,17 @@ class Case:
 
     def peer(self, script, python, environment, ranks, processes, layout="contiguous", **more):
         """Starts a peer on `ranks` cores, as so many processes."""
-        given = {"shard": self.shard, "partition": self.partition, "cohorts": self.cohorts,
-                 "weights": self.weights, "width": WIDTH, "batch": self.federation.batch, "threads": 1,
-                 "format": layout, **more}
+        given = {
+            "shard": self.shard,
+            "partition": self.partition,
+            "cohorts": self.cohorts,
+            "weights": self.weights,
+            "width": WIDTH,
+            "batch": self.federation.batch,
+            "threads": 1,
+            "format": layout,
+            **more,
+        }
         command = [python, PEERS / script, *(f"{name}={value}" for name, value in given.items())]
         return Worker(command if processes > 1 else pinned(ranks, *command), processes, environment)
 
@@ -101,9 +157,12 @@ class Case:
             worker.do_units(1)
             file = self.folder / "peer.safetensors"
             worker.save(file)
-            require_below(f"round {self.name}: distance of {name}'s model and harmofl's after "
-                          f"{count} round(s), as a part of the way that it went",
-                          self._distance(file, self.models[count]), tolerance)
+            require_below(
+                f"round {self.name}: distance of {name}'s model and harmofl's after "
+                f"{count} round(s), as a part of the way that it went",
+                self._distance(file, self.models[count]),
+                tolerance,
+            )
 
     def _distance(self, file, model):
         start, ours, theirs = (load_file(path) for path in (self.weights, model, file))
@@ -125,10 +184,15 @@ def compare(case, ranks, names, started):
     where = "one core" if ranks == 1 else f"{ranks} cores"
     for name in names:
         goal = GOALS.get(name) if ranks == 1 else None
-        yield speedup(f"round {case.name} {name}, {where}", ours, others[name], goal,
-                      f"{federation.cohort} of {federation.clients} clients a round, "
-                      f"{federation.images} images each, batch {federation.batch}: {name} over "
-                      "harmofl")
+        yield speedup(
+            f"round {case.name} {name}, {where}",
+            ours,
+            others[name],
+            goal,
+            f"{federation.cohort} of {federation.clients} clients a round, "
+            f"{federation.images} images each, batch {federation.batch}: {name} over "
+            "harmofl",
+        )
 
 
 @dataclass(frozen=True)
@@ -150,8 +214,13 @@ class Group:
 
 # Flower's background processes would disturb what others are timed for.
 GROUPS = (
-    Group((), (Peer("bare loop", "round_bare.py"),
-               Peer("bare loop in channels_last", "round_bare.py", {"layout": "channels-last"}))),
+    Group(
+        (),
+        (
+            Peer("bare loop", "round_bare.py"),
+            Peer("bare loop in channels_last", "round_bare.py", {"layout": "channels-last"}),
+        ),
+    ),
     Group(("pfl",), (Peer("pfl", "round_pfl.py"),)),
     Group(("flwr", "ray"), (Peer("Flower", "round_flower.py"),)),
 )
@@ -173,8 +242,9 @@ def peers_of(case, group, ranks):
             if peer.name == "Flower":  # its own workers, under one process
                 options = {"workers": ranks, "rounds": 3 + case.rounds * case.repeats}
                 processes = 1
-            started.append(stack.enter_context(
-                case.peer(peer.script, python, environment, ranks, processes, **options)))
+            started.append(
+                stack.enter_context(case.peer(peer.script, python, environment, ranks, processes, **options))
+            )
         yield from compare(case, ranks, [peer.name for peer in peers], started)
     end_leftovers()
 
@@ -185,8 +255,13 @@ def two_ranks(case):
     for _ in range(case.repeats):
         two.append(seconds_of(case.harmofl(2)))
         one.append(seconds_of(case.harmofl(1)))
-    yield speedup(f"round {case.name} two ranks", two, one, ">= 1.9",
-                  "harmofl on one rank over harmofl on two, the same work in all")
+    yield speedup(
+        f"round {case.name} two ranks",
+        two,
+        one,
+        ">= 1.9",
+        "harmofl on one rank over harmofl on two, the same work in all",
+    )
 
 
 def round_(quick, folder):

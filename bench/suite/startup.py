@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seconds from the launch to the first step, against what launching and loading alone takes."""
 
 import json
@@ -13,12 +14,23 @@ def harmofl(folder, ranks, number):
     """Seconds from the launch until the first step of a run begins: to the end of its first round,
     of one tiny step a rank, without the seconds of that round."""
     output = folder / f"startup-{ranks}-{number}"
-    command = train(folder / f"startup-{ranks}", output, "--algorithm.name", "fedavg",
-                    "--data.batch_size", 4, "--run.rounds", 1, "--device.threads", 1)
+    command = train(
+        folder / f"startup-{ranks}",
+        output,
+        "--algorithm.name",
+        "fedavg",
+        "--data.batch_size",
+        4,
+        "--run.rounds",
+        1,
+        "--device.threads",
+        1,
+    )
     words = [str(w) for w in (mpirun(ranks, *command) if ranks > 1 else command)]
     start = time.perf_counter()
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                          env=environment(ranks)) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(ranks)
+    ) as process:
         path = output / "rounds.jsonl"
         while process.poll() is None and not (path.exists() and path.read_bytes().endswith(b"\n")):
             time.sleep(0.001)
@@ -52,11 +64,23 @@ def startup(quick, folder):
             if python and ranks == 1:
                 torch.append(timed((python, "-c", "import torch"), env=peers))
         crowd = f", more than the {len(CORES)} cores" if ranks > len(CORES) else ""
-        yield figure(f"startup {ranks} rank(s)", ours, hello, None, "s",
-                     f"from launch to first step, {ranks} rank(s){crowd}, over mpirun of a program "
-                     "that only starts and ends MPI")
+        yield figure(
+            f"startup {ranks} rank(s)",
+            ours,
+            hello,
+            None,
+            "s",
+            f"from launch to first step, {ranks} rank(s){crowd}, over mpirun of a program "
+            "that only starts and ends MPI",
+        )
         if torch:
-            yield figure("startup import torch", ours, torch, None, "s",
-                         "from launch to first step, over Python's import torch")
+            yield figure(
+                "startup import torch",
+                ours,
+                torch,
+                None,
+                "s",
+                "from launch to first step, over Python's import torch",
+            )
         elif ranks == 1:
             yield missing("startup import torch", peers)

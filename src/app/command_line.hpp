@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What the parsers of all subcommands share.
 #pragma once
 

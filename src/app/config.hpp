@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The configuration of a run: one table of keys, their units, defaults and meaning.
 ///
 /// Values come from the command line (`--train.lr 0.1`), else from an INI file (`[train]` /

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "app/config.hpp"
 #include "harmofl/base/text.hpp"
 #include "harmofl/fl/algorithm.hpp"

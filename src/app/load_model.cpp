@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "app/load_model.hpp"
 
 #include "app/run_options.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Where a run came from and where it ran: the content of `run.json` and of the banner.
 #pragma once
 

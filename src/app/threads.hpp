@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// How many threads each rank computes with, and whether they have cores to run on.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "app/commands.hpp"
 #include "app/provenance.hpp"
 #include "app/run_options.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Checksums of content: XXH3, 128 bits, as 32 hexadecimal digits. They find damage, not malice.
 #pragma once
 

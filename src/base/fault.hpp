@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Injected failures: how the tests see that a real one ends the job cleanly.
 #pragma once
 

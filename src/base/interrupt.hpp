@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Asks a running job to finish its round, save and leave.
 #pragma once
 

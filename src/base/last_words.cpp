@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A signal handler may neither allocate nor lock: the text lies ready in two buffers of fixed size,
 // of which one is whole at any moment.
 #include "base/last_words.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What a process was doing when a signal ended it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What the program says to a person: one line a fact, on standard error, each whole.
 ///
 /// Results that other programs read go to files and to standard output, never here.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Numbers from text and back: the one parser of keys, options and tables. Whatever the locale, a
 /// point separates the decimals.
 #pragma once

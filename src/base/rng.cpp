@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "harmofl/base/rng.hpp"
 
 #include "harmofl/base/error.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// How loops become vector code on whatever x86-64 they run on.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Wall-clock time, in seconds.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/version.hpp"
 
 #include "harmofl_build_info.hpp"  // made by cmake/BuildInfo.cmake at every build

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Which build this is; goes into the record of every run.
 #pragma once
 

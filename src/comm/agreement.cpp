@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How an error of one rank becomes the error of all of them.
 #include "comm/communicator.hpp"
 

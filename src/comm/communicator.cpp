@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Collective operations of one communicator. Counts of MPI 3 are `int`, so every operation goes in
 // messages of at most `message_elements`; a communicator of one rank calls MPI nowhere.
 #include "comm/communicator.hpp"

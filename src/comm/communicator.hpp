@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Processes that work together. The MPI library is seen by this layer alone.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Turns what the CUDA runtime returns into errors. For builds with HARMOFL_WITH_NCCL.
 #pragma once
 

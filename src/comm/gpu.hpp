@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What this layer needs of CUDA and of MPI's view of it. Builds without CUDA have no GPU.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Whether what started this process and the MPI library understand each other.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All-reduce of GPU memory by NCCL, on a stream of its own. An event orders the sum after the work
 // that fills the buffer, on whatever stream that was launched, and the call returns when the sum is
 // done, so that whatever comes next on any stream sees it. While it waits it asks NCCL whether a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The NCCL transport, in builds with HARMOFL_WITH_NCCL.
 #pragma once
 

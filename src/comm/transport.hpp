@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The all-reduce of one contiguous buffer where it lies: host memory by MPI, GPU memory by NCCL or
 /// by an MPI that takes pointers to it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Which transport sums what lies on GPUs: rules without any GPU in them.
 #pragma once
 

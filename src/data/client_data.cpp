@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "harmofl/data/client_data.hpp"
 
 #include "data/batches/residence.hpp"

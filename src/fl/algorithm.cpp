@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "harmofl/fl/algorithm.hpp"
 
 #include "base/number_text.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "harmofl/fl/named_state.hpp"
 
 #include "harmofl/base/error.hpp"

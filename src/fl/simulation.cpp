@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The loop of a federated run. Ranks share nothing but the aggregate, so that everything between
 // two all-reduces is local and a rank may host any number of clients.
 #include "fl/simulation.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The federated run: choose, train, aggregate, evaluate, save.
 ///
 /// Owned here is the loop of the rounds, and what only it needs: who takes part (Fleet, RoundPlan),

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a simulation is put together, and what it begins from.
 #include "fl/simulation.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The safetensors format (https://github.com/huggingface/safetensors): 8 bytes with the length of
 /// the header, little endian; the header, JSON, name -> {dtype, shape, data_offsets}; the data of
 /// all tensors, row-major, one after the other without gaps.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Bytes put aside in a file that nobody else sees and that is gone with the process.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Elements of tensors as files of other programs hold them, and as this project does: float32.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Vectors of float32 for kernels over channels, and which width this machine has.
 ///
 /// A kernel is a struct with a member `template <int N, int U> void run(channel, first, last)` that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// How passes over rows are cut up: the same way for any number of threads.
 #pragma once
 

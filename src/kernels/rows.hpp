@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Channels-last images as rows of channels.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What is trained: amplitude normalisation, a network, and both their state in one buffer.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #ifndef HARMOFL_CHECKS  // contracts on, whatever the build
 #define HARMOFL_CHECKS
 #endif

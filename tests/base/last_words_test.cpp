@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a process says when a signal ends it.
 #include "base/last_words.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "comm/communicator.hpp"
 #include "support/world.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Expected values are computed from the rank and the number of ranks.
 #include "comm/communicator.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Batches, augmentation and amplitude normalisation on the GPU against the CPU.
 #include "cuda/gpu_fixture.hpp"
 #include "data/batches/batches.hpp"

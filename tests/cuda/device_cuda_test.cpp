@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The GPU as a device, and sums of what lies on it by one rank.
 #include "comm/transport.hpp"
 #include "cuda/gpu_fixture.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NCCL between ranks. NCCL takes no two ranks on one GPU, except when it takes them for ranks of
 // different hosts: each sets an NCCL_HOSTID of its own, and what works within a host is off.
 #include "comm/transport.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gradients, local training and a federated run on the GPU against the CPU.
 #include "cuda/gpu_fixture.hpp"
 #include "data/batches/residence.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Batches cut in one pass against the same made by libtorch's operations, one after the other.
 #include "data/batches/batch_pixels.hpp"
 

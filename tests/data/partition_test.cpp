@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "harmofl/data/partition.hpp"
 
 #include "data/shard_indices.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Descriptions of shards that are in no file, for the tests of partitions.
 #pragma once
 

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The program that docs/adding-an-algorithm.md leads to."""
+
 import pathlib
 import sys
 
@@ -23,19 +25,33 @@ class AddingAnAlgorithm(support.ProgramTest):
         self.succeeds(train(support.federation(), self.folder / "one", *TINY, *method))
         self.succeeds(train(support.federation(), self.folder / "two", *TINY, *method, ranks=2))
         self.assert_same_run(self.folder / "one", self.folder / "two")
-        self.succeeds(train(support.federation(), self.folder / "fedavg", *TINY,
-                            "--algorithm.name", "fedavg"))
+        self.succeeds(
+            train(support.federation(), self.folder / "fedavg", *TINY, "--algorithm.name", "fedavg")
+        )
         one = support.tensors(self.folder / "one" / "checkpoint.h5")
         fedavg = support.tensors(self.folder / "fedavg" / "checkpoint.h5")
-        self.assertTrue(any((one[name] != fedavg[name]).any() for name in one),
-                        "the method does nothing")
+        self.assertTrue(any((one[name] != fedavg[name]).any() for name in one), "the method does nothing")
 
     def test_a_wrong_value_of_the_new_key_is_refused(self):
-        result = train(support.federation(), self.folder / "run", *TINY, "--algorithm.name",
-                       "fedexp", "--algorithm.eps", 2)
+        result = train(
+            support.federation(),
+            self.folder / "run",
+            *TINY,
+            "--algorithm.name",
+            "fedexp",
+            "--algorithm.eps",
+            2,
+        )
         self.fails(result, 1, "algorithm.eps = 2")
-        result = train(support.federation(), self.folder / "run", *TINY, "--algorithm.name",
-                       "fedavg", "--algorithm.eps", 0.1)
+        result = train(
+            support.federation(),
+            self.folder / "run",
+            *TINY,
+            "--algorithm.name",
+            "fedavg",
+            "--algorithm.eps",
+            0.1,
+        )
         self.fails(result, 2, "algorithm.eps", "fedexp", "fedavg")
 
 

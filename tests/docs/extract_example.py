@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Follows docs/adding-an-algorithm.md to the letter.
 
     extract_example.py DOC ALGORITHM_CPP FOLDER
@@ -6,6 +7,7 @@
 The first block of C++ of DOC becomes FOLDER/example.cpp; the second is a declaration and the third a
 line of the table, which go into a copy of ALGORITHM_CPP, FOLDER/algorithm.cpp.
 """
+
 import pathlib
 import re
 import sys

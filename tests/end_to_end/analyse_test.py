@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """`harmofl analyse` on the files of a run."""
+
 import csv
 import json
 import math
@@ -18,8 +20,18 @@ class Analysing:
         self.shards, self.checkpoint = support.federation(), support.trained() / "best.h5"
 
     def analyse(self, kind, *arguments, checkpoint=None, output=None, **options):
-        return harmofl("analyse", kind, "--checkpoint", checkpoint or self.checkpoint, "--shards",
-                       self.shards, "--output", output or self.folder, *arguments, **options)
+        return harmofl(
+            "analyse",
+            kind,
+            "--checkpoint",
+            checkpoint or self.checkpoint,
+            "--shards",
+            self.shards,
+            "--output",
+            output or self.folder,
+            *arguments,
+            **options,
+        )
 
     def results(self, kind, folder=None):
         """The JSON of a kind; its CSV must say the same."""
@@ -42,17 +54,39 @@ class Analysing:
     def evaluated(self, split, name):
         """Mean over sites of a value that `harmofl evaluate` gives."""
         table = self.folder / "scores.json"
-        self.succeeds(harmofl("evaluate", "--checkpoint", self.checkpoint, "--shards", self.shards,
-                              "--split", split, "--output", table))
+        self.succeeds(
+            harmofl(
+                "evaluate",
+                "--checkpoint",
+                self.checkpoint,
+                "--shards",
+                self.shards,
+                "--split",
+                split,
+                "--output",
+                table,
+            )
+        )
         values = [row[name] for row in json.loads(table.read_text()).values()]
         return sum(values) / len(values)
 
     def assert_done_follows_the_table(self, kind, *arguments):
         """On one terminal, for stdout and stderr, the line with the files comes after the whole table."""
-        command = (support.HARMOFL, "analyse", kind, "--checkpoint", self.checkpoint, "--shards",
-                   self.shards, "--output", self.folder, *map(str, arguments))
-        both = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              check=True, timeout=150).stdout
+        command = (
+            support.HARMOFL,
+            "analyse",
+            kind,
+            "--checkpoint",
+            self.checkpoint,
+            "--shards",
+            self.shards,
+            "--output",
+            self.folder,
+            *map(str, arguments),
+        )
+        both = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, timeout=150
+        ).stdout
         table = self.succeeds(self.analyse(kind, *arguments)).stdout
         self.assertIn(table, both)
         self.assertTrue(both.splitlines()[-1].startswith("done: "), both)
@@ -62,15 +96,17 @@ class Analysing:
         for ranks in (1, 2, 3):
             folder = self.folder / f"ranks{ranks}"
             result = self.succeeds(self.analyse(kind, *arguments, output=folder, ranks=ranks))
-            texts.add(((folder / f"{kind}.json").read_bytes(),
-                       (folder / f"{kind}.csv").read_bytes(), result.stdout))
+            texts.add(
+                ((folder / f"{kind}.json").read_bytes(), (folder / f"{kind}.csv").read_bytes(), result.stdout)
+            )
         self.assertEqual(len(texts), 1, f"{kind} depends on the number of ranks")
 
 
 class Flatness(Analysing, support.ProgramTest):
     def test_starts_at_the_loss_of_the_model_and_rises_along_the_gradient(self):
-        result = self.succeeds(self.analyse("flatness", "--split", "test", "--radii", "0.01,0.02",
-                                            "--directions", 2))
+        result = self.succeeds(
+            self.analyse("flatness", "--split", "test", "--radii", "0.01,0.02", "--directions", 2)
+        )
         found = self.results("flatness")
         start, *others = found["rows"]
         self.assertAlmostEqual(start["loss_mean"], self.evaluated("test", "loss"), delta=1e-12)
@@ -135,8 +171,19 @@ class Spectra(Analysing, support.ProgramTest):
 
     def test_with_the_full_band_the_sites_become_alike(self):
         run = self.folder / "run"
-        self.succeeds(support.train(self.shards, run, *support.TINY, "--algorithm.name", "harmofl",
-                                    "--amplitude.band", "full", "--run.rounds", 1))
+        self.succeeds(
+            support.train(
+                self.shards,
+                run,
+                *support.TINY,
+                "--algorithm.name",
+                "harmofl",
+                "--amplitude.band",
+                "full",
+                "--run.rounds",
+                1,
+            )
+        )
         self.succeeds(self.analyse("spectra", checkpoint=run / "checkpoint.h5"))
         found = self.results("spectra")
         self.assertGreater(found["spread_dc_before"], 0.01)
@@ -163,7 +210,7 @@ class Gradients(Analysing, support.ProgramTest):
             self.assertAlmostEqual(cosines[i][i], 1, delta=1e-12)
             for j in range(count):
                 self.assertEqual(cosines[i][j], cosines[j][i])
-                square += norms[i] * norms[j] * cosines[i][j] / count ** 2
+                square += norms[i] * norms[j] * cosines[i][j] / count**2
         self.assertAlmostEqual(mean["norm"], math.sqrt(square), delta=1e-9)
         self.assertEqual(mean["norm"], found["mean_norm"])
 
@@ -199,8 +246,13 @@ class Refusals(Analysing, support.ProgramTest):
         missing = self.folder / "no.h5"
         for ranks in (None, 2):
             self.fails(self.analyse("flatness", checkpoint=missing, ranks=ranks), 1, missing)
-        self.fails(harmofl("analyse", "surface", "--checkpoint", self.checkpoint, "--shards",
-                           self.folder / "nowhere"), 1, "nowhere")
+        self.fails(
+            harmofl(
+                "analyse", "surface", "--checkpoint", self.checkpoint, "--shards", self.folder / "nowhere"
+            ),
+            1,
+            "nowhere",
+        )
         self.fails(harmofl("analyse", "surface", "--shards", self.shards), 2, "checkpoint")
 
     def test_a_folder_that_cannot_be_made(self):
@@ -216,24 +268,29 @@ class Refusals(Analysing, support.ProgramTest):
 class Output(Analysing, support.ProgramTest):
     def test_is_a_whole_table_and_then_where_the_files_are(self):
         self.checkpoint = support.trained() / "checkpoint.h5"
-        for kind, arguments in {"gradients": (), "spectra": (), "drift": (),
-                                "flatness": ("--radii", 0.1, "--directions", 1),
-                                "surface": ("--points", 2)}.items():
+        for kind, arguments in {
+            "gradients": (),
+            "spectra": (),
+            "drift": (),
+            "flatness": ("--radii", 0.1, "--directions", 1),
+            "surface": ("--points", 2),
+        }.items():
             with self.subTest(kind=kind):
                 self.assert_done_follows_the_table(kind, *arguments)
 
     def test_is_the_folder_of_the_checkpoint_by_default(self):
         checkpoint = shutil.copy(self.checkpoint, self.folder / "model.h5")
-        self.succeeds(harmofl("analyse", "spectra", "--checkpoint", checkpoint, "--shards",
-                              self.shards))
-        self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
-                         ["model.h5", "spectra.csv", "spectra.json"])
+        self.succeeds(harmofl("analyse", "spectra", "--checkpoint", checkpoint, "--shards", self.shards))
+        self.assertEqual(
+            sorted(path.name for path in self.folder.iterdir()), ["model.h5", "spectra.csv", "spectra.json"]
+        )
 
     def test_classification_is_measured_by_accuracy(self):
         self.shards, run = support.federation("classification"), self.folder / "run"
         self.succeeds(support.train(self.shards, run, *support.TINY, "--run.rounds", 1))
-        self.succeeds(self.analyse("flatness", "--radii", "0.1", "--directions", 1,
-                                   checkpoint=run / "best.h5"))
+        self.succeeds(
+            self.analyse("flatness", "--radii", "0.1", "--directions", 1, checkpoint=run / "best.h5")
+        )
         self.assertIn("accuracy_mean", self.results("flatness")["rows"][0])
 
 

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Damaged shards: refused before training, with one message that says what is wrong with which."""
+
 import re
 import shutil
 
@@ -39,8 +41,9 @@ class DamagedShards(support.ProgramTest):
         with support.h5(self.shard, "r+") as file:
             attributes = dict(file[name].attrs)
             del file[name]
-            file.create_dataset(name, data=values, fletcher32=True,
-                                chunks=(1, *values.shape[1:])).attrs.update(attributes)
+            file.create_dataset(
+                name, data=values, fletcher32=True, chunks=(1, *values.shape[1:])
+            ).attrs.update(attributes)
 
     def mend_checksum(self, name):
         """Stores the checksum that the program finds, so that it looks at the values."""
@@ -82,8 +85,11 @@ class DamagedShards(support.ProgramTest):
         self.refused("/train/masks", "expected", "found 7")
 
     def test_other_image_size_than_the_other_sites(self):
-        self.succeeds(harmofl("synthesize", "--output", self.folder / "other", "--sites", 2,
-                               "--train", 2, "--size", "16x16"))
+        self.succeeds(
+            harmofl(
+                "synthesize", "--output", self.folder / "other", "--sites", 2, "--train", 2, "--size", "16x16"
+            )
+        )
         shutil.copy(self.folder / "other/site_1.h5", self.shard)
         result = support.train(self.shards, self.folder / "run", *support.TINY, ranks=2)
         self.fails(result, 1, self.shard, "3x16x16", "site_0.h5", "3x32x32")

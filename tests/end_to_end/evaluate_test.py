@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """`harmofl evaluate` and `harmofl inspect` on the files of a run."""
+
 import json
 import pathlib
 import re
@@ -15,8 +17,7 @@ class Evaluate(support.ProgramTest):
         self.shards, self.run_folder = support.federation(), support.trained()
 
     def evaluate(self, checkpoint, *arguments, **options):
-        return harmofl("evaluate", "--checkpoint", checkpoint, "--shards", self.shards, *arguments,
-                       **options)
+        return harmofl("evaluate", "--checkpoint", checkpoint, "--shards", self.shards, *arguments, **options)
 
     def test_best_scores_as_the_summary_says_at_any_number_of_ranks(self):
         expected = summary(self.run_folder)
@@ -24,8 +25,9 @@ class Evaluate(support.ProgramTest):
         for ranks in (None, 1, 2):
             with self.subTest(ranks=ranks):
                 table = self.folder / f"ranks{ranks}.json"
-                result = self.succeeds(self.evaluate(self.run_folder / "best.h5", "--output",
-                                                     table, ranks=ranks))
+                result = self.succeeds(
+                    self.evaluate(self.run_folder / "best.h5", "--output", table, ranks=ranks)
+                )
                 self.assert_scores(json.loads(table.read_text()), expected["test"]["sites"])
                 self.assert_printed(result.stdout, expected["test"])
 
@@ -40,8 +42,7 @@ class Evaluate(support.ProgramTest):
         rows = {}
         for line in text.splitlines():
             first = line.split()[0]
-            rows[first] = {name: float(value)
-                           for name, value in re.findall(r"([a-z_]+) (\d+\.\d+)", line)}
+            rows[first] = {name: float(value) for name, value in re.findall(r"([a-z_]+) (\d+\.\d+)", line)}
         for site, row in {**expected["sites"], "mean": expected["mean"]}.items():
             for name, value in row.items():
                 self.assertAlmostEqual(rows[site][name], value, delta=6e-5, msg=f"{site} {name}")
@@ -55,11 +56,11 @@ class Evaluate(support.ProgramTest):
 
     def test_other_splits(self):
         table = self.folder / "val.json"
-        self.succeeds(self.evaluate(self.run_folder / "best.h5", "--split", "val", "--output",
-                                    table))
+        self.succeeds(self.evaluate(self.run_folder / "best.h5", "--split", "val", "--output", table))
         self.assert_scores(json.loads(table.read_text()), summary(self.run_folder)["val"]["sites"])
-        self.fails(self.evaluate(self.run_folder / "best.h5", "--split", "tset"), 2, "tset",
-                   "train, val, test")
+        self.fails(
+            self.evaluate(self.run_folder / "best.h5", "--split", "tset"), 2, "tset", "train, val, test"
+        )
 
     def test_missing_checkpoint_and_missing_option(self):
         missing = self.folder / "no.h5"
@@ -69,8 +70,12 @@ class Evaluate(support.ProgramTest):
 
     def test_model_of_another_task_is_refused(self):
         labels = support.federation("classification")
-        self.fails(harmofl("evaluate", "--checkpoint", self.run_folder / "best.h5", "--shards",
-                           labels), 1, "best.h5", "task is classification")
+        self.fails(
+            harmofl("evaluate", "--checkpoint", self.run_folder / "best.h5", "--shards", labels),
+            1,
+            "best.h5",
+            "task is classification",
+        )
 
 
 class Inspect(support.ProgramTest):
@@ -81,14 +86,27 @@ class Inspect(support.ProgramTest):
     def test_describes_a_shard(self):
         path = self.shards / "site_1.h5"
         text = self.succeeds(harmofl("inspect", path)).stdout
-        for words in (path, "site_1", "segmentation", "background, nucleus", "3x32x32",
-                      "train: 8 samples", "val: 4 samples", "every checksum verified"):
+        for words in (
+            path,
+            "site_1",
+            "segmentation",
+            "background, nucleus",
+            "3x32x32",
+            "train: 8 samples",
+            "val: 4 samples",
+            "every checksum verified",
+        ):
             self.assertIn(str(words), text)
 
     def test_describes_a_checkpoint(self):
         text = self.succeeds(harmofl("inspect", self.run_folder / "checkpoint.h5")).stdout
-        for words in ("fedavg after 2 rounds", "encoder1.enc1_conv1.weight", "[4, 3, 3, 3]",
-                      "every checksum verified", "lr = 0.02"):
+        for words in (
+            "fedavg after 2 rounds",
+            "encoder1.enc1_conv1.weight",
+            "[4, 3, 3, 3]",
+            "every checksum verified",
+            "lr = 0.02",
+        ):
             self.assertIn(words, text)
 
     def copy(self, path):
@@ -115,8 +133,12 @@ class Inspect(support.ProgramTest):
         with support.h5(checkpoint, "r+") as file:
             file["model/conv.bias"][0] += 1e-3
         self.refused(checkpoint, "conv.bias")
-        self.fails(harmofl("evaluate", "--checkpoint", checkpoint, "--shards", self.shards), 1,
-                   checkpoint, "conv.bias")
+        self.fails(
+            harmofl("evaluate", "--checkpoint", checkpoint, "--shards", self.shards),
+            1,
+            checkpoint,
+            "conv.bias",
+        )
 
     def test_files_of_another_kind(self):
         text = self.folder / "notes.h5"

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Failing ranks and full disks: a run ends soon, says why once, and harms no whole file."""
+
 import contextlib
 import resource
 import signal
@@ -17,24 +19,35 @@ class InjectedFaults(support.ProgramTest):
     """HARMOFL_FAULT=kind@place:rank:round makes one rank throw, leave or hang."""
 
     def fault(self, kind, *arguments):
-        result = support.train(support.federation(), self.folder / "run", *support.TINY,
-                               "--run.rounds", 3, *arguments, ranks=2, when=FIRST_ROUND,
-                               env={"HARMOFL_FAULT": f"{kind}@train:1:1"})
+        result = support.train(
+            support.federation(),
+            self.folder / "run",
+            *support.TINY,
+            "--run.rounds",
+            3,
+            *arguments,
+            ranks=2,
+            when=FIRST_ROUND,
+            env={"HARMOFL_FAULT": f"{kind}@train:1:1"},
+        )
         self.assertIn(FIRST_ROUND, result.seen, result)
         self.assertLess(result.ended - result.seen[FIRST_ROUND], 10, result)
         self.assertFalse((self.folder / "run/summary.json").exists())
         return result
 
     def test_an_exception_of_one_rank_ends_the_job_with_one_message(self):
-        result = self.fails(self.fault("throw"), RANK_FAILURE, "rank 1", "client site_1 in round 1",
-                            "injected failure")
+        result = self.fails(
+            self.fault("throw"), RANK_FAILURE, "rank 1", "client site_1 in round 1", "injected failure"
+        )
         self.assertEqual(result.stderr.count("injected failure"), 1, result)
 
     def test_a_rank_that_crashes_says_which_client_it_trained(self):
         result = self.fault("crash")
         self.assertNotEqual(result.code, 0, result)
-        self.assertRegex("\n".join(result.errors()),
-                         "error: rank 1: ended by a signal while training client site_1 in round 1")
+        self.assertRegex(
+            "\n".join(result.errors()),
+            "error: rank 1: ended by a signal while training client site_1 in round 1",
+        )
 
     def test_a_rank_that_leaves_ends_the_job(self):
         result = self.fault("exit")
@@ -44,12 +57,15 @@ class InjectedFaults(support.ProgramTest):
     def test_a_rank_that_hangs_is_named_by_the_watchdog(self):
         result = self.fault("hang", "--comm.timeout", 2)
         self.assertEqual(result.code, RANK_FAILURE, result)
-        self.assertRegex("\n".join(result.errors()),
-                         r"rank 1 has reported nothing for 2 s; .* training client site_1 in round")
+        self.assertRegex(
+            "\n".join(result.errors()),
+            r"rank 1 has reported nothing for 2 s; .* training client site_1 in round",
+        )
 
     def test_without_mpirun_an_exception_is_one_message_too(self):
-        result = support.train(support.federation(), self.folder / "run", *support.TINY,
-                               env={"HARMOFL_FAULT": "throw@train:0:0"})
+        result = support.train(
+            support.federation(), self.folder / "run", *support.TINY, env={"HARMOFL_FAULT": "throw@train:0:0"}
+        )
         self.fails(result, RANK_FAILURE, "injected failure")
 
 
@@ -65,8 +81,15 @@ class FullDisk(support.ProgramTest):
         self.output = self.folder / "run"
 
     def train(self, rounds, *arguments, output=None, **options):
-        return support.train(support.federation(), output or self.output, *support.TINY,
-                             "--run.rounds", rounds, *arguments, **options)
+        return support.train(
+            support.federation(),
+            output or self.output,
+            *support.TINY,
+            "--run.rounds",
+            rounds,
+            *arguments,
+            **options,
+        )
 
     def assert_intact(self, checkpoint, content):
         self.assertEqual(checkpoint.read_bytes(), content)
@@ -80,9 +103,13 @@ class FullDisk(support.ProgramTest):
         content = checkpoint.read_bytes()
         # Room for best.h5, not for the state of three clients; set late, for MPI_Init needs more.
         half = len(content) // 2
-        result = self.train(3, "--resume", preexec=ignore_file_size_signal, when="resuming after",
-                            then=lambda process: resource.prlimit(
-                                process.pid, resource.RLIMIT_FSIZE, (half, half)))
+        result = self.train(
+            3,
+            "--resume",
+            preexec=ignore_file_size_signal,
+            when="resuming after",
+            then=lambda process: resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (half, half)),
+        )
         self.fails(result, 1, checkpoint, "File too large")
         self.assert_intact(checkpoint, content)
         self.succeeds(self.train(2, "--resume"))
@@ -92,8 +119,12 @@ class FullDisk(support.ProgramTest):
     @contextlib.contextmanager
     def small_disk(self, size):
         self.output.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs",
-                                  self.output], capture_output=True, text=True, check=False)
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", self.output],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if mounted.returncode != 0:
             raise unittest.SkipTest(f"a small disk cannot be mounted: {mounted.stderr.strip()}")
         try:

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Runs that are killed (kill -9) at 50 moments: nothing is lost but the rounds since the last save.
 
 Each run saves after every round, is killed again and again, and is resumed each time. The moments
 are random, drawn from a seed, in time or in the life of the file that a checkpoint is written to.
 """
+
 import os
 import pathlib
 import random
@@ -15,12 +17,12 @@ import time
 import support
 from support import harmofl, metrics
 
-EXIT = 9           # of an injected fault
-NEVER = 100000     # rounds that a run does not reach before it is killed
-MOST_ROUNDS = 4    # of a process that is killed at a random time, however fast the machine is
+EXIT = 9  # of an injected fault
+NEVER = 100000  # rounds that a run does not reach before it is killed
+MOST_ROUNDS = 4  # of a process that is killed at a random time, however fast the machine is
 ROUNDS = 6
 FIRST_ROUND = "round 0 (1/"
-PATIENCE = 60      # seconds
+PATIENCE = 60  # seconds
 
 
 def processes_of(session):
@@ -58,32 +60,54 @@ class KilledRuns:
         super().setUp()
         self.output = self.folder / "run"
         self.random = random.Random(self.SEED)
-        self.saved = 0       # rounds of the last checkpoint seen
-        self.leftovers = 0   # kills that left a half-written file
+        self.saved = 0  # rounds of the last checkpoint seen
+        self.leftovers = 0  # kills that left a half-written file
         # Nothing of Open MPI's that a killed job leaves may outlive the test.
         scratch = self.folder / "scratch"
         scratch.mkdir()
-        self.environment = {**os.environ, "TMPDIR": str(scratch),
-                            "OMPI_MCA_btl_vader_backing_directory": str(scratch)}
+        self.environment = {
+            **os.environ,
+            "TMPDIR": str(scratch),
+            "OMPI_MCA_btl_vader_backing_directory": str(scratch),
+        }
 
     def arguments(self, rounds, output=None):
-        return [str(word) for word in (
-            "train", "--data.shards", support.federation(), "--run.output", output or self.output,
-            *support.TINY, "--run.save_every", 1, "--run.rounds", rounds, "--resume")]
+        return [
+            str(word)
+            for word in (
+                "train",
+                "--data.shards",
+                support.federation(),
+                "--run.output",
+                output or self.output,
+                *support.TINY,
+                "--run.save_every",
+                1,
+                "--run.rounds",
+                rounds,
+                "--resume",
+            )
+        ]
 
     def run_until(self, moment):
         """Starts or resumes the run and kills all of it when `moment(process)` returns."""
         launcher = () if self.RANKS is None else (support.MPIEXEC, "-n", str(self.RANKS))
         with open(self.folder / "stderr", "wb") as said:
-            process = subprocess.Popen([*launcher, support.HARMOFL, *self.arguments(NEVER)],
-                                       stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                                       start_new_session=True, env=self.environment)
+            process = subprocess.Popen(
+                [*launcher, support.HARMOFL, *self.arguments(NEVER)],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+                env=self.environment,
+            )
         try:
             moment(process)
         finally:
             self.kill(process)
-        self.assertEqual(process.returncode, -signal.SIGKILL,
-                         (self.folder / "stderr").read_text(errors="replace"))
+        self.assertEqual(
+            process.returncode, -signal.SIGKILL, (self.folder / "stderr").read_text(errors="replace")
+        )
 
     @staticmethod
     def kill(process):
@@ -142,9 +166,10 @@ class KilledRuns:
         def moment(delay):
             def wait(process):
                 end = time.monotonic() + delay
-                wait_for(lambda: time.monotonic() >= end or self.rounds_said() >= MOST_ROUNDS,
-                         process)
+                wait_for(lambda: time.monotonic() >= end or self.rounds_said() >= MOST_ROUNDS, process)
+
             return wait
+
         return [moment(self.random.uniform(0, longest)) for _ in range(count)]
 
     def rounds_said(self):
@@ -153,11 +178,11 @@ class KilledRuns:
 
     def in_saves(self, count, names):
         """Moments at which a file of `names` is being written, of one of the next rounds."""
+
         def moment(target, times):
             def being_written():
                 try:
-                    return any(name.startswith(f".{target}.tmp.")
-                               for name in os.listdir(self.output))
+                    return any(name.startswith(f".{target}.tmp.") for name in os.listdir(self.output))
                 except FileNotFoundError:
                     return False
 
@@ -166,7 +191,9 @@ class KilledRuns:
                     wait_for(lambda: not being_written(), process)
                     wait_for(being_written, process)
                 time.sleep(self.random.choice((0, 0.001, 0.003, 0.006, 0.01)))
+
             return wait
+
         return [moment(self.random.choice(names), self.random.randint(1, 2)) for _ in range(count)]
 
 
@@ -203,9 +230,17 @@ class SavingRuns:
         self.output = self.folder / "run"
 
     def train(self, *arguments, output=None, rounds=ROUNDS, save_every=1, **options):
-        return support.train(support.federation(), output or self.output, *support.TINY,
-                             "--run.rounds", rounds, "--run.save_every", save_every, *arguments,
-                             **options)
+        return support.train(
+            support.federation(),
+            output or self.output,
+            *support.TINY,
+            "--run.rounds",
+            rounds,
+            "--run.save_every",
+            save_every,
+            *arguments,
+            **options,
+        )
 
     def ends_like_one_that_never_stopped(self, result):
         self.succeeds(result)
@@ -225,8 +260,7 @@ class SavingRuns:
 
 class Saves(SavingRuns, support.ProgramTest):
     def test_a_kill_between_any_two_steps_of_a_save_loses_nothing_that_was_saved(self):
-        for place, saved in (("save", 2), ("save-written", 2), ("save-linked", 2),
-                             ("save-placed", 3)):
+        for place, saved in (("save", 2), ("save-written", 2), ("save-linked", 2), ("save-placed", 3)):
             with self.subTest(place=place):
                 self.output = self.folder / place
                 result = self.train(env={"HARMOFL_FAULT": f"exit@{place}:0:3"})
@@ -235,8 +269,10 @@ class Saves(SavingRuns, support.ProgramTest):
                 again = self.ends_like_one_that_never_stopped(self.train("--resume"))
                 self.assertIn(f"resuming after {saved} round(s)", again.stderr)
                 self.assertNotIn("warning", again.stderr)
-                self.assertEqual([name for name in self.names() if "checkpoint" in name],
-                                 ["checkpoint-000005.h5", "checkpoint.h5"])
+                self.assertEqual(
+                    [name for name in self.names() if "checkpoint" in name],
+                    ["checkpoint-000005.h5", "checkpoint.h5"],
+                )
                 self.assertEqual([name for name in self.names() if name.startswith(".")], [])
 
     def test_a_kill_between_steps_under_mpirun(self):
@@ -250,33 +286,40 @@ class Saves(SavingRuns, support.ProgramTest):
             with self.subTest(keep=keep):
                 self.output = self.folder / str(keep)
                 self.succeeds(self.train("--run.keep", keep, rounds=4))
-                self.assertEqual([name for name in self.names() if name.startswith("checkpoint")],
-                                 [*kept, "checkpoint.h5"])
-                self.assertEqual([self.rounds_in(name) for name in kept], [2, 3][:len(kept)])
+                self.assertEqual(
+                    [name for name in self.names() if name.startswith("checkpoint")], [*kept, "checkpoint.h5"]
+                )
+                self.assertEqual([self.rounds_in(name) for name in kept], [2, 3][: len(kept)])
         self.fails(self.train("--run.keep", 0), 2, "run.keep = 0")
 
     def test_minutes_since_the_last_save_ask_for_one(self):
         for ranks in (None, 2):
             with self.subTest(ranks=ranks):
                 self.output = self.folder / f"ranks-{ranks}"
-                result = self.train("--run.save_minutes", 1e-9, save_every=NEVER, ranks=ranks,
-                                    env={"HARMOFL_FAULT": "exit@train:0:3"})
+                result = self.train(
+                    "--run.save_minutes",
+                    1e-9,
+                    save_every=NEVER,
+                    ranks=ranks,
+                    env={"HARMOFL_FAULT": "exit@train:0:3"},
+                )
                 self.assertNotEqual(result.code, 0, result)
                 self.assertEqual(self.rounds_in("checkpoint.h5"), 3)
         self.fails(self.train("--run.save_minutes", -1), 2, "run.save_minutes = -1")
 
     def test_minutes_that_have_not_passed_do_not(self):
-        result = self.train("--run.save_minutes", 1000, save_every=NEVER,
-                            env={"HARMOFL_FAULT": "exit@train:0:3"})
+        result = self.train(
+            "--run.save_minutes", 1000, save_every=NEVER, env={"HARMOFL_FAULT": "exit@train:0:3"}
+        )
         self.assertEqual(result.code, EXIT, result)
         self.assertEqual([name for name in self.names() if name.startswith("checkpoint")], [])
 
     def test_what_is_kept_and_when_is_saved_may_change_on_resume(self):
         self.succeeds(self.train("--run.keep", 4, rounds=4))
         self.ends_like_one_that_never_stopped(
-            self.train("--run.keep", 1, "--run.save_minutes", 5, "--resume"))
-        self.assertEqual([name for name in self.names() if name.startswith("checkpoint")],
-                         ["checkpoint.h5"])
+            self.train("--run.keep", 1, "--run.save_minutes", 5, "--resume")
+        )
+        self.assertEqual([name for name in self.names() if name.startswith("checkpoint")], ["checkpoint.h5"])
 
 
 class DamagedCheckpoints(SavingRuns, support.ProgramTest):
@@ -292,8 +335,11 @@ class DamagedCheckpoints(SavingRuns, support.ProgramTest):
                 self.succeeds(self.train(rounds=4))
                 self.cut("checkpoint.h5")
                 again = self.ends_like_one_that_never_stopped(self.train("--resume", ranks=ranks))
-                said = [line for line in again.stderr.splitlines() if line.startswith("warning")
-                        and "checkpoint.h5: cannot be opened" in line]
+                said = [
+                    line
+                    for line in again.stderr.splitlines()
+                    if line.startswith("warning") and "checkpoint.h5: cannot be opened" in line
+                ]
                 self.assertEqual(len(said), 1, again)
                 self.assertIn("Going on from", said[0])
                 self.assertIn("checkpoint-000003.h5", said[0])
@@ -309,8 +355,7 @@ class DamagedCheckpoints(SavingRuns, support.ProgramTest):
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte ^ 0x40]))
         again = self.ends_like_one_that_never_stopped(self.train("--resume"))
-        self.assertIn("checkpoint.h5: its content does not match the checksum at its end",
-                      again.stderr)
+        self.assertIn("checkpoint.h5: its content does not match the checksum at its end", again.stderr)
 
     def test_with_none_intact_the_run_is_refused_naming_all(self):
         self.succeeds(self.train(rounds=3))
@@ -318,8 +363,13 @@ class DamagedCheckpoints(SavingRuns, support.ProgramTest):
         self.cut("checkpoint-000002.h5")
         before = {name: (self.output / name).read_bytes() for name in self.names()}
         for ranks in (None, 2):
-            self.fails(self.train("--resume", ranks=ranks), 1, "no checkpoint is intact",
-                       self.output / "checkpoint.h5", self.output / "checkpoint-000002.h5")
+            self.fails(
+                self.train("--resume", ranks=ranks),
+                1,
+                "no checkpoint is intact",
+                self.output / "checkpoint.h5",
+                self.output / "checkpoint-000002.h5",
+            )
         self.assertEqual(before, {name: (self.output / name).read_bytes() for name in before})
 
     def test_a_folder_with_an_older_checkpoint_alone_is_resumed(self):
@@ -345,12 +395,23 @@ class TwoJobs(SavingRuns, support.ProgramTest):
             return number
 
         holder = []
-        self.train(rounds=NEVER, when=FIRST_ROUND, env={"SLURM_JOB_ID": "4711"},
-                   then=lambda process: holder.append(start_others(process)))
+        self.train(
+            rounds=NEVER,
+            when=FIRST_ROUND,
+            env={"SLURM_JOB_ID": "4711"},
+            then=lambda process: holder.append(start_others(process)),
+        )
         self.assertEqual(len(refused), 3)
         for result in refused:
-            self.fails(result, 1, self.output / ".lock", "another job writes to this run folder",
-                       f"process {holder[0]} on ", "Slurm job 4711", "run.output")
+            self.fails(
+                result,
+                1,
+                self.output / ".lock",
+                "another job writes to this run folder",
+                f"process {holder[0]} on ",
+                "Slurm job 4711",
+                "run.output",
+            )
         # kill -9 let go of the folder.
         done = 1 + max(entry["round"] for entry in metrics(self.output))
         self.succeeds(self.train("--resume", rounds=done + 2))

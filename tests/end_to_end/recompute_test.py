@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """tools/recompute_rounds.py: plain PyTorch comes to what `harmofl train` came to.
 
 The networks are so small that another rounding of the last bit may decide a ReLU or a max-pool

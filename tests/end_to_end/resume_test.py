@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Interrupted runs: saved on a signal, continued to the same bits; refused when that cannot be."""
+
 import json
 import os
 import signal
@@ -20,8 +22,15 @@ class TinyRuns:
         self.output = self.folder / "run"
 
     def train(self, *arguments, output=None, rounds=ROUNDS, **options):
-        return support.train(support.federation(), output or self.output, *support.TINY,
-                             "--run.rounds", rounds, *arguments, **options)
+        return support.train(
+            support.federation(),
+            output or self.output,
+            *support.TINY,
+            "--run.rounds",
+            rounds,
+            *arguments,
+            **options,
+        )
 
     def uninterrupted(self):
         folder = support.shared_folder() / "uninterrupted"
@@ -86,8 +95,7 @@ class ResumeUnderMpirun(TinyRuns, support.ProgramTest):
     """What becomes of signals sent to Open MPI's mpirun, or past it to its ranks."""
 
     def test_mpirun_forwards_sigusr1_and_returns_the_exit_code(self):
-        result = self.train(ranks=2, when=FIRST_ROUND,
-                            then=lambda mpirun: mpirun.send_signal(signal.SIGUSR1))
+        result = self.train(ranks=2, when=FIRST_ROUND, then=lambda mpirun: mpirun.send_signal(signal.SIGUSR1))
         self.resumes_to_the_same_bits(self.rounds_saved(result, SAVED), ranks=2)
 
     def test_a_signal_to_a_single_rank_interrupts_all(self):
@@ -103,9 +111,13 @@ class ResumeUnderMpirun(TinyRuns, support.ProgramTest):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(signal=number.name):
                 self.output = self.folder / number.name
-                result = self.train(ranks=2, rounds=1000, when=FIRST_ROUND,
-                                    then=lambda mpirun, n=number: mpirun.send_signal(n),
-                                    env={"OMPI_MCA_odls_base_sigkill_timeout": "3"})
+                result = self.train(
+                    ranks=2,
+                    rounds=1000,
+                    when=FIRST_ROUND,
+                    then=lambda mpirun, n=number: mpirun.send_signal(n),
+                    env={"OMPI_MCA_odls_base_sigkill_timeout": "3"},
+                )
                 done = self.rounds_saved(result, 1)
                 again = self.succeeds(self.train("--resume", rounds=done + 1, ranks=2))
                 self.assertIn(f"resuming after {done} round(s)", again.stderr)
@@ -123,12 +135,19 @@ class Refusals(TinyRuns, support.ProgramTest):
         self.succeeds(self.train(rounds=1))
         before = self.files()
         config = self.output / "config.ini"
-        for key, value in (("train.lr", "0.5"), ("model.width", "3"), ("run.seed", "7"),
-                           ("data.augment", "false"), ("algorithm.name", "fedavg"),
-                           ("comm.reduce", "fast"), ("device.precision", "bf16")):
+        for key, value in (
+            ("train.lr", "0.5"),
+            ("model.width", "3"),
+            ("run.seed", "7"),
+            ("data.augment", "false"),
+            ("algorithm.name", "fedavg"),
+            ("comm.reduce", "fast"),
+            ("device.precision", "bf16"),
+        ):
             with self.subTest(key=key):
-                result = harmofl("train", "--config", config, "--resume", f"--{key}", value,
-                                 "--run.rounds", 2)
+                result = harmofl(
+                    "train", "--config", config, "--resume", f"--{key}", value, "--run.rounds", 2
+                )
                 self.fails(result, 1, "checkpoint.h5", f"{key} = ", value)
                 self.assertEqual(before, self.files())
 

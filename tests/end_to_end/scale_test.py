@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Many clients: partitions, cohorts, simulated devices, and memory that does not grow with them."""
+
 import csv
 import json
 
@@ -23,9 +25,19 @@ class Partitions(support.ProgramTest):
 
     def train(self, name, kind, *arguments, ranks=None, method="fedavg"):
         folder = self.folder / name
-        result = support.train(support.federation("classification"), folder, *SMALL,
-                               "--algorithm.name", method, "--run.rounds", 3, "--data.partition",
-                               kind, *arguments, ranks=ranks)
+        result = support.train(
+            support.federation("classification"),
+            folder,
+            *SMALL,
+            "--algorithm.name",
+            method,
+            "--run.rounds",
+            3,
+            "--data.partition",
+            kind,
+            *arguments,
+            ranks=ranks,
+        )
         self.succeeds(result)
         return folder
 
@@ -65,11 +77,20 @@ class Partitions(support.ProgramTest):
         self.fails(harmofl(*again, 5, ranks=2), 1, "partition.csv")
 
     def test_what_cannot_be_dealt_is_refused(self):
-        for arguments in (("iid", "--data.clients", 0), ("iid", "--data.clients", 25),
-                          ("dirichlet", "--data.clients", 4, "--data.partition_alpha", 0)):
+        for arguments in (
+            ("iid", "--data.clients", 0),
+            ("iid", "--data.clients", 25),
+            ("dirichlet", "--data.clients", 4, "--data.partition_alpha", 0),
+        ):
             with self.subTest(arguments=arguments):
-                result = support.train(support.federation("classification"), self.folder / "run",
-                                       *SMALL, "--data.partition", *arguments, ranks=2)
+                result = support.train(
+                    support.federation("classification"),
+                    self.folder / "run",
+                    *SMALL,
+                    "--data.partition",
+                    *arguments,
+                    ranks=2,
+                )
                 self.fails(result, 1)
 
 
@@ -78,10 +99,23 @@ class Cohorts(support.ProgramTest):
 
     def train(self, name, *arguments, rounds=3, **options):
         folder = self.folder / name
-        result = support.train(support.federation("classification"), folder, *SMALL,
-                               "--algorithm.name", "fedavg", "--run.rounds", rounds,
-                               "--data.partition", "iid", "--data.clients", 8, "--cohort.size", 3,
-                               *arguments, **options)
+        result = support.train(
+            support.federation("classification"),
+            folder,
+            *SMALL,
+            "--algorithm.name",
+            "fedavg",
+            "--run.rounds",
+            rounds,
+            "--data.partition",
+            "iid",
+            "--data.clients",
+            8,
+            "--cohort.size",
+            3,
+            *arguments,
+            **options,
+        )
         self.succeeds(result)
         return folder
 
@@ -92,8 +126,14 @@ class Cohorts(support.ProgramTest):
             self.assertEqual(line["simulated_seconds"], 0)
             self.assertGreater(line["phases"]["train"]["max"], 0)
             self.assertGreater(line["peak_memory_bytes"]["mean"], 0)
-        cohorts = [{entry["site"] for entry in support.metrics(folder)
-                    if entry["split"] == "train" and entry["round"] == i} for i in range(3)]
+        cohorts = [
+            {
+                entry["site"]
+                for entry in support.metrics(folder)
+                if entry["split"] == "train" and entry["round"] == i
+            }
+            for i in range(3)
+        ]
         self.assertTrue(all(len(cohort) == 3 for cohort in cohorts))
         self.assertGreater(len(set().union(*cohorts)), 3)  # not the same three in every round
 
@@ -102,16 +142,30 @@ class Cohorts(support.ProgramTest):
         for devices, texts in ((("--fleet.sample_time", 0.5), 2), ((), 0)):
             with self.subTest(devices=devices):
                 folder = self.folder / f"run-{texts}"
-                result = self.succeeds(support.train(support.federation("classification"), folder,
-                                                     *arguments, *devices))
+                result = self.succeeds(
+                    support.train(support.federation("classification"), folder, *arguments, *devices)
+                )
                 said = [line for line in result.stderr.splitlines() if line.startswith("round ")]
                 self.assertEqual(len(said), 2)
                 self.assertEqual(sum(" simulated" in line for line in said), texts, said)
 
     def test_losses_are_the_same_on_any_number_of_ranks_and_after_a_resume(self):
-        devices = ("--cohort.over_sampling", 1.5, "--fleet.speed", "lognormal:0,1",
-                   "--fleet.bandwidth", "1", "--fleet.sample_time", 0.5, "--fleet.deadline", 4,
-                   "--fleet.availability", "0.9", "--fleet.drop_after", 0.3)
+        devices = (
+            "--cohort.over_sampling",
+            1.5,
+            "--fleet.speed",
+            "lognormal:0,1",
+            "--fleet.bandwidth",
+            "1",
+            "--fleet.sample_time",
+            0.5,
+            "--fleet.deadline",
+            4,
+            "--fleet.availability",
+            "0.9",
+            "--fleet.drop_after",
+            0.3,
+        )
 
         def decided(folder):
             keys = ("round", "clients", "counted", "lost", "simulated_seconds")
@@ -120,8 +174,7 @@ class Cohorts(support.ProgramTest):
         one = self.train("one", *devices, rounds=6)
         two = self.train("two", *devices, rounds=6, ranks=2)
         parts = self.train("parts", *devices, rounds=2, ranks=2)
-        self.succeeds(harmofl("train", "--config", parts / "config.ini", "--resume",
-                              "--run.rounds", 6))
+        self.succeeds(harmofl("train", "--config", parts / "config.ini", "--resume", "--run.rounds", 6))
         self.assertTrue(any(line["lost"] for line in rounds(one)))
         self.assertTrue(all(line["simulated_seconds"] > 0 for line in rounds(one)))
         for other in (two, parts):
@@ -141,9 +194,18 @@ class Cohorts(support.ProgramTest):
         devices.write_text(devices.read_text().replace("client_0003,0.5", "client_0003,0.7"))
         self.fails(harmofl(*again, 5, ranks=2), 1, "fleet.csv", "fleet.table")
         devices.write_text(devices.read_text().replace("client_0003", "client_9999"))
-        result = support.train(support.federation("classification"), self.folder / "bad", *SMALL,
-                               "--data.partition", "iid", "--data.clients", 8, "--fleet.table",
-                               devices, ranks=2)
+        result = support.train(
+            support.federation("classification"),
+            self.folder / "bad",
+            *SMALL,
+            "--data.partition",
+            "iid",
+            "--data.clients",
+            8,
+            "--fleet.table",
+            devices,
+            ranks=2,
+        )
         self.fails(result, 1, devices, "client_9999")
 
 
@@ -152,17 +214,51 @@ class ManyClients(support.ProgramTest):
 
     def peak(self, clients, *arguments):
         folder = self.folder / f"run-{clients}"
-        self.succeeds(support.train(
-            self.shards, folder, "--algorithm.name", "fedavg", "--data.partition", "iid",
-            "--data.clients", clients, "--cohort.size", 20, "--run.rounds", 2,
-            "--data.batch_size", 10, "--train.optimizer", "sgd", *arguments, ranks=2))
+        self.succeeds(
+            support.train(
+                self.shards,
+                folder,
+                "--algorithm.name",
+                "fedavg",
+                "--data.partition",
+                "iid",
+                "--data.clients",
+                clients,
+                "--cohort.size",
+                20,
+                "--run.rounds",
+                2,
+                "--data.batch_size",
+                10,
+                "--train.optimizer",
+                "sgd",
+                *arguments,
+                ranks=2,
+            )
+        )
         return rounds(folder)[-1]["peak_memory_bytes"]["max"]
 
     def test_a_rank_needs_no_more_memory_for_a_hundred_times_the_clients(self):
         self.shards = self.folder / "shards"
-        self.succeeds(harmofl("synthesize", "--output", self.shards, "--task", "classification",
-                              "--sites", 4, "--train", 500, "--val", 4, "--test", 4,
-                              "--size", "16x16"))
+        self.succeeds(
+            harmofl(
+                "synthesize",
+                "--output",
+                self.shards,
+                "--task",
+                "classification",
+                "--sites",
+                4,
+                "--train",
+                500,
+                "--val",
+                4,
+                "--test",
+                4,
+                "--size",
+                "16x16",
+            )
+        )
         few = self.peak(20)
         many = self.peak(2000)
         self.assertLess(many, 1.1 * few, f"20 clients: {few} bytes, 2,000: {many}")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/scaling.py on real runs: a study at 1 and 2 ranks, its report and its projection."""
 
 import csv
@@ -40,25 +41,41 @@ class ScalingStudy(support.ProgramTest):
         self.output = self.folder / "study"
 
     def scaling(self, command, *arguments):
-        return support.run((sys.executable, SOURCE / "tools/scaling.py", command, *arguments),
-                           env={"HARMOFL": support.HARMOFL})
+        return support.run(
+            (sys.executable, SOURCE / "tools/scaling.py", command, *arguments),
+            env={"HARMOFL": support.HARMOFL},
+        )
 
     def study(self, *arguments):
-        return self.succeeds(self.scaling(
-            "run", "--config", self.config, "--output", self.output, "--ranks", "1,2",
-            "--repeat", 2, "--warm-up", 1, *arguments))
+        return self.succeeds(
+            self.scaling(
+                "run",
+                "--config",
+                self.config,
+                "--output",
+                self.output,
+                "--ranks",
+                "1,2",
+                "--repeat",
+                2,
+                "--warm-up",
+                1,
+                *arguments,
+            )
+        )
 
     def test_runs_in_turns_and_reports_times_that_add_up(self):
         said = self.study("--", "--train.lr", "0.01")
         order = [line for line in said.stderr.splitlines() if " ranks, run " in line]
-        self.assertEqual(order, ["1 ranks, run 1 of 2", "2 ranks, run 1 of 2",
-                                 "1 ranks, run 2 of 2", "2 ranks, run 2 of 2"])
+        self.assertEqual(
+            order,
+            ["1 ranks, run 1 of 2", "2 ranks, run 1 of 2", "1 ranks, run 2 of 2", "2 ranks, run 2 of 2"],
+        )
         with open(self.output / "rounds.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         self.assertEqual([row["round"] for row in rows], ["1", "2"] * 4)
         for row in rows:
-            self.assertAlmostEqual(sum(float(row[name]) for name in records.PHASES),
-                                   float(row["seconds"]))
+            self.assertAlmostEqual(sum(float(row[name]) for name in records.PHASES), float(row["seconds"]))
             self.assertGreater(float(row["train"]), 0)
             self.assertGreater(float(row["peak_memory_bytes"]), 2**20)
             self.assertGreater(float(row["sent_bytes"]), 4)
@@ -71,8 +88,23 @@ class ScalingStudy(support.ProgramTest):
         self.assertIn("threads = 1", config)
 
     def test_a_run_that_fails_ends_the_study_with_what_it_said(self):
-        self.fails(self.scaling("run", "--config", self.config, "--output", self.output, "--ranks",
-                                "2", "--", "--train.lr", "fast"), 1, "train.lr", "run-1.log")
+        self.fails(
+            self.scaling(
+                "run",
+                "--config",
+                self.config,
+                "--output",
+                self.output,
+                "--ranks",
+                "2",
+                "--",
+                "--train.lr",
+                "fast",
+            ),
+            1,
+            "train.lr",
+            "run-1.log",
+        )
 
     def test_weak_scaling_gives_each_rank_a_shard_more(self):
         self.study("--kind", "weak", "--", "--data.shards", support.federation("classification"))
@@ -80,13 +112,22 @@ class ScalingStudy(support.ProgramTest):
         self.assertEqual([one["clients"] for one in report["ranks"]], [1, 2])
         self.assertEqual(report["study"]["shards_a_rank"], 1)
 
-    @unittest.skipIf(shutil.which("smpirun") is None,
-                     "smpirun is missing (tools/install-deps.sh --cluster installs SimGrid)")
+    @unittest.skipIf(
+        shutil.which("smpirun") is None,
+        "smpirun is missing (tools/install-deps.sh --cluster installs SimGrid)",
+    )
     def test_projects_what_was_run_with_its_error(self):
         self.study()
-        said = self.succeeds(self.scaling(
-            "project", self.output, "--platform", SOURCE / "tools/scaling/platforms/dragonfly.json",
-            "--ranks", "1,2,...,8"))
+        said = self.succeeds(
+            self.scaling(
+                "project",
+                self.output,
+                "--platform",
+                SOURCE / "tools/scaling/platforms/dragonfly.json",
+                "--ranks",
+                "1,2,...,8",
+            )
+        )
         result = json.loads((self.output / "projection-dragonfly.json").read_text())
         self.assertEqual([row["ranks"] for row in result["validation"]], [1, 2])
         self.assertEqual([row["idle_ranks"] for row in result["same"]], [0, 0, 1, 5])

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the end-to-end tests share: running the programs as a user does, reading what they leave.
 
 ctest sets HARMOFL and HARMOFL_PREPARE (the programs), MPIEXEC (mpirun) and Open MPI's variables.

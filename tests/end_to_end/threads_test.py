@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Threads of a rank, and what is said where they have no cores of their own."""
+
 import os
 import unittest.mock
 
@@ -15,18 +17,24 @@ class Threads(support.ProgramTest):
             if "OMP_NUM_THREADS" not in (env or {}):
                 os.environ.pop("OMP_NUM_THREADS", None)
             result = support.train(
-                support.federation(), self.folder / "run", "--dry-run", *arguments,
-                preexec=lambda: os.sched_setaffinity(0, cores or CORES), **options)
+                support.federation(),
+                self.folder / "run",
+                "--dry-run",
+                *arguments,
+                preexec=lambda: os.sched_setaffinity(0, cores or CORES),
+                **options,
+            )
         return self.succeeds(result).stderr
 
     def test_come_from_the_key_else_openmp_else_slurm_else_the_cores(self):
         openmp, slurm = {"OMP_NUM_THREADS": "3"}, {"SLURM_CPUS_PER_TASK": "2"}
         for arguments, env, threads in (
-                (("--device.threads", 4), {**openmp, **slurm}, 4),
-                (("--comm.reduce", "exact"), {**openmp, **slurm}, 1),
-                ((), {**openmp, **slurm}, 3),
-                ((), slurm, 2),
-                ((), {}, len(CORES))):
+            (("--device.threads", 4), {**openmp, **slurm}, 4),
+            (("--comm.reduce", "exact"), {**openmp, **slurm}, 1),
+            ((), {**openmp, **slurm}, 3),
+            ((), slurm, 2),
+            ((), {}, len(CORES)),
+        ):
             with self.subTest(arguments=arguments, env=env):
                 self.assertIn(f"{threads} thread(s): site_0", self.plan(*arguments, env=env))
 
@@ -38,8 +46,7 @@ class Threads(support.ProgramTest):
     def test_beyond_the_cores_are_warned_of(self):
         count = (os.cpu_count() or 1) + 1
         said = self.plan("--device.threads", count)
-        self.assertIn(f"warning: 1 rank(s) with {count} thread(s) in all share {len(CORES)} core",
-                      said)
+        self.assertIn(f"warning: 1 rank(s) with {count} thread(s) in all share {len(CORES)} core", said)
         self.assertIn(f"--device.threads {len(CORES)}", said)
 
     @unittest.skipIf((os.cpu_count() or 1) < 2, "one core: none that a binding could leave out")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The golden traces of whole rounds, run through tools/recompute instead of the program.
 
 tests/fixtures/traces/README.md describes the files.

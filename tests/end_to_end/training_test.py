@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Whole runs of `harmofl train`: the files of a run folder, and that ranks change nothing."""
+
 import json
 import statistics
 
@@ -14,20 +16,33 @@ class RunFolder(support.ProgramTest):
     @classmethod
     def setUpClass(cls):
         cls.run_folder = support.shared_folder() / "run"
-        result = train(support.federation(), cls.run_folder, "--run.rounds", 3, *support.LEARNS,
-                       ranks=2)
+        result = train(support.federation(), cls.run_folder, "--run.rounds", 3, *support.LEARNS, ranks=2)
         assert result.code == 0, result
 
     def test_holds_the_files_promised_and_nothing_else(self):
         names = sorted(path.name for path in self.run_folder.iterdir())
-        self.assertEqual(names, ["best.h5", "checkpoint.h5", "config.ini", "metrics.jsonl",
-                                 "rounds.jsonl", "run.json", "summary.json"])
+        self.assertEqual(
+            names,
+            [
+                "best.h5",
+                "checkpoint.h5",
+                "config.ini",
+                "metrics.jsonl",
+                "rounds.jsonl",
+                "run.json",
+                "summary.json",
+            ],
+        )
 
     def test_every_metric_of_every_round_site_and_split_is_there_once(self):
         entries = metrics(self.run_folder)
         keys = [(entry["round"], entry["site"], entry["split"]) for entry in entries]
-        self.assertEqual(sorted(keys), sorted((r, site, split) for r in range(3) for site in SITES
-                                              for split in ("train", "val", "test")))
+        self.assertEqual(
+            sorted(keys),
+            sorted(
+                (r, site, split) for r in range(3) for site in SITES for split in ("train", "val", "test")
+            ),
+        )
         for entry in entries:
             self.assertGreater(entry["loss"], 0)
             self.assertGreater(entry["seconds"], 0)
@@ -38,19 +53,25 @@ class RunFolder(support.ProgramTest):
 
     def test_summary_is_that_of_the_best_round(self):
         entries, found = metrics(self.run_folder), summary(self.run_folder)
-        means = [statistics.fmean(entry["dice"] for entry in entries
-                                  if entry["round"] == r and entry["split"] == "val")
-                 for r in range(3)]
+        means = [
+            statistics.fmean(
+                entry["dice"] for entry in entries if entry["round"] == r and entry["split"] == "val"
+            )
+            for r in range(3)
+        ]
         self.assertEqual(found["best_round"], means.index(max(means)))
         self.assertEqual((found["method"], found["metric"], found["rounds"]), ("fedavg", "dice", 3))
         for split in ("val", "test"):
-            best = [entry for entry in entries
-                    if (entry["round"], entry["split"]) == (found["best_round"], split)]
+            best = [
+                entry for entry in entries if (entry["round"], entry["split"]) == (found["best_round"], split)
+            ]
             self.assertEqual(set(found[split]["sites"]), set(SITES))
             for name in MEASURES["segmentation"]:
                 values = [entry[name] for entry in best]
-                self.assertEqual({entry["site"]: entry[name] for entry in best},
-                                 {site: row[name] for site, row in found[split]["sites"].items()})
+                self.assertEqual(
+                    {entry["site"]: entry[name] for entry in best},
+                    {site: row[name] for site, row in found[split]["sites"].items()},
+                )
                 self.assertAlmostEqual(found[split]["mean"][name], statistics.fmean(values))
                 self.assertAlmostEqual(found[split]["std"][name], statistics.stdev(values))
 
@@ -62,8 +83,7 @@ class RunFolder(support.ProgramTest):
             self.assertTrue(record["harmofl"][key])
         self.assertTrue({"torch", "mpi", "hdf5"} <= set(record["libraries"]))
         self.assertEqual(record["config"]["model"]["width"], "4")
-        self.assertEqual(sorted(site for rank in record["ranks"] for site in rank["sites"]),
-                         sorted(SITES))
+        self.assertEqual(sorted(site for rank in record["ranks"] for site in rank["sites"]), sorted(SITES))
         self.assertEqual([rank["rank"] for rank in record["ranks"]], [0, 1])
         self.assertEqual([shard["site"] for shard in record["shards"]], list(SITES))
         self.assertEqual(record["shards"][0]["train"]["samples"], 8)
@@ -86,14 +106,28 @@ class RunFolder(support.ProgramTest):
 
     def test_config_of_the_run_makes_the_run_again(self):
         again = self.folder / "again"
-        self.succeeds(support.harmofl("train", "--config", self.run_folder / "config.ini",
-                                      "--run.output", again, ranks=2))
+        self.succeeds(
+            support.harmofl(
+                "train", "--config", self.run_folder / "config.ini", "--run.output", again, ranks=2
+            )
+        )
         self.assert_same_run(self.run_folder, again)
 
     def test_another_seed_makes_another_run(self):
         other = self.folder / "other"
-        self.succeeds(support.harmofl("train", "--config", self.run_folder / "config.ini",
-                                      "--run.output", other, "--run.seed", 1, "--run.rounds", 1))
+        self.succeeds(
+            support.harmofl(
+                "train",
+                "--config",
+                self.run_folder / "config.ini",
+                "--run.output",
+                other,
+                "--run.seed",
+                1,
+                "--run.rounds",
+                1,
+            )
+        )
         left, right = (tensors(folder / "best.h5") for folder in (self.run_folder, other))
         self.assertTrue(any((left[name] != right[name]).any() for name in left))
 
@@ -105,8 +139,17 @@ class Ranks(support.ProgramTest):
         runs = {}
         for ranks in (None, 1, 2, 4):
             runs[ranks] = self.folder / f"ranks{ranks}"
-            self.succeeds(train(support.federation(task), runs[ranks], *support.TINY,
-                                "--run.rounds", 2, *arguments, ranks=ranks))
+            self.succeeds(
+                train(
+                    support.federation(task),
+                    runs[ranks],
+                    *support.TINY,
+                    "--run.rounds",
+                    2,
+                    *arguments,
+                    ranks=ranks,
+                )
+            )
         for ranks in (1, 2, 4):
             with self.subTest(ranks=ranks):
                 self.assert_same_run(runs[None], runs[ranks])
@@ -116,8 +159,9 @@ class Ranks(support.ProgramTest):
         self.same_at_all_ranks("segmentation", "--algorithm.name", "harmofl")
 
     def test_fedavg_weighted_by_samples_is_the_same_at_any_number(self):
-        self.same_at_all_ranks("segmentation", "--algorithm.name", "fedavg", "--model.norm",
-                               "batch", "--data.weights", "samples")
+        self.same_at_all_ranks(
+            "segmentation", "--algorithm.name", "fedavg", "--model.norm", "batch", "--data.weights", "samples"
+        )
 
     def test_classification_is_the_same_at_any_number(self):
         folder = self.same_at_all_ranks("classification", "--train.lr", 0.01)
@@ -132,8 +176,21 @@ class Ranks(support.ProgramTest):
         numbers = []
         for ranks, kind in ((1, "exact"), (2, "fast")):
             folder = self.folder / kind
-            self.succeeds(train(support.federation(), folder, "--model.width", 2, "--comm.reduce",
-                                kind, "--data.batch_size", 4, "--run.rounds", 1, ranks=ranks))
+            self.succeeds(
+                train(
+                    support.federation(),
+                    folder,
+                    "--model.width",
+                    2,
+                    "--comm.reduce",
+                    kind,
+                    "--data.batch_size",
+                    4,
+                    "--run.rounds",
+                    1,
+                    ranks=ranks,
+                )
+            )
             numbers.append(summary(folder)["test"]["mean"]["loss"])
         self.assertAlmostEqual(numbers[0], numbers[1], delta=1e-4)
 

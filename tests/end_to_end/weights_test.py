@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Weights for other programs and from them: `harmofl export`, and `train --model.weights`."""
+
 import collections
 import functools
 import json
@@ -12,7 +14,7 @@ from support import harmofl, tensors, train
 
 try:
     import torch
-except (ImportError, OSError) as error:   # OSError: one of its CUDA libraries is missing
+except (ImportError, OSError) as error:  # OSError: one of its CUDA libraries is missing
     torch, no_torch = None, f"Python cannot import torch: {error}"
 try:
     import safetensors
@@ -42,7 +44,7 @@ def read_safetensors(path):
     found = {}
     for name, info in header.items():
         begin, end = info["data_offsets"]
-        found[name] = (info["dtype"], tuple(info["shape"]), content[start + begin:start + end])
+        found[name] = (info["dtype"], tuple(info["shape"]), content[start + begin : start + end])
     return found, metadata
 
 
@@ -71,8 +73,7 @@ class Weights:
 
     def export(self, checkpoint, name, *arguments, **options):
         path = self.folder / name
-        return path, harmofl("export", "--checkpoint", checkpoint, "--output", path, *arguments,
-                             **options)
+        return path, harmofl("export", "--checkpoint", checkpoint, "--output", path, *arguments, **options)
 
     def exported(self, checkpoint, name, *arguments, **options):
         path, result = self.export(checkpoint, name, *arguments, **options)
@@ -100,9 +101,13 @@ class Export(Weights, support.ProgramTest):
         path = self.exported(self.best, "m.safetensors")
         found, metadata = read_safetensors(path)
         self.assertEqual(metadata, {"format": "pt"})
-        self.assert_bits({name: support.numpy.frombuffer(
-            data, {"F32": "<f4", "I64": "<i8"}[dtype]).reshape(shape)
-            for name, (dtype, shape, data) in found.items()}, expected)
+        self.assert_bits(
+            {
+                name: support.numpy.frombuffer(data, {"F32": "<f4", "I64": "<i8"}[dtype]).reshape(shape)
+                for name, (dtype, shape, data) in found.items()
+            },
+            expected,
+        )
 
     def test_the_package_safetensors_opens_it(self):
         needs_safetensors()
@@ -110,23 +115,25 @@ class Export(Weights, support.ProgramTest):
         self.assert_bits(safetensors.numpy.load_file(path), tensors(self.best))
         needs_torch()
         from safetensors.torch import load_file
-        self.assert_bits({name: tensor.numpy() for name, tensor in load_file(path).items()},
-                         tensors(self.best))
+
+        self.assert_bits(
+            {name: tensor.numpy() for name, tensor in load_file(path).items()}, tensors(self.best)
+        )
 
     def test_python_opens_a_torch_file_with_weights_only(self):
         needs_torch()
         with support.h5(self.best) as file:
             order = sorted(file["model"], key=lambda name: file["model"][name].attrs["index"])
-        state = torch.load(self.exported(self.best, "m.pt"))   # weights_only is the default
+        state = torch.load(self.exported(self.best, "m.pt"))  # weights_only is the default
         self.assertIs(type(state), dict)
         self.assertEqual(list(state), order)
-        self.assert_bits({name: tensor.numpy() for name, tensor in state.items()},
-                         tensors(self.best))
+        self.assert_bits({name: tensor.numpy() for name, tensor in state.items()}, tensors(self.best))
 
     def test_counts_of_batches_are_int64(self):
         run_folder = self.folder / "run"
-        self.succeeds(train(support.federation(), run_folder, *support.TINY, "--run.rounds", 1,
-                            "--model.norm", "batch"))
+        self.succeeds(
+            train(support.federation(), run_folder, *support.TINY, "--run.rounds", 1, "--model.norm", "batch")
+        )
         expected = tensors(run_folder / "checkpoint.h5")
         counts = [name for name in expected if name.endswith("num_batches_tracked")]
         self.assertTrue(counts)
@@ -139,8 +146,17 @@ class Export(Weights, support.ProgramTest):
 
     def test_the_running_amplitude_is_exported(self):
         run_folder = self.folder / "run"
-        self.succeeds(train(support.federation(), run_folder, *support.TINY, "--run.rounds", 1,
-                            "--algorithm.name", "harmofl"))
+        self.succeeds(
+            train(
+                support.federation(),
+                run_folder,
+                *support.TINY,
+                "--run.rounds",
+                1,
+                "--algorithm.name",
+                "harmofl",
+            )
+        )
         found, _ = read_safetensors(self.exported(run_folder / "best.h5", "m.safetensors"))
         expected = tensors(run_folder / "best.h5")["amp_norm.running_amp"]
         self.assertEqual(found["amp_norm.running_amp"], ("F32", expected.shape, expected.tobytes()))
@@ -151,10 +167,13 @@ class Export(Weights, support.ProgramTest):
             for suffix in FORMATS:
                 path, result = self.export(self.best, f"{ranks}{suffix}", ranks=ranks)
                 text = self.succeeds(result).stdout
-                parameters = json.loads((self.run_folder / "run.json").read_text())[
-                    "model_parameters"]
-                for words in (path, f"{len(tensors(self.best))} tensors",
-                              f"{parameters} parameters", f"{path.stat().st_size} bytes"):
+                parameters = json.loads((self.run_folder / "run.json").read_text())["model_parameters"]
+                for words in (
+                    path,
+                    f"{len(tensors(self.best))} tensors",
+                    f"{parameters} parameters",
+                    f"{path.stat().st_size} bytes",
+                ):
                     self.assertEqual(text.count(str(words)), 1, text)
                 contents[suffix].add(path.read_bytes())
         for suffix in FORMATS:
@@ -178,15 +197,21 @@ class Export(Weights, support.ProgramTest):
         shared = tensors(checkpoint)
         self.assertNotEqual(own.tobytes(), shared[name].tobytes())
         for site, expected in (("site_1", {**shared, name: own}), ("site_0", shared)):
-            found, _ = read_safetensors(self.exported(checkpoint, f"{site}.safetensors", "--site",
-                                                      site))
-            self.assertEqual({key: data for key, (_, _, data) in found.items()},
-                             {key: values.tobytes() for key, values in expected.items()})
+            found, _ = read_safetensors(self.exported(checkpoint, f"{site}.safetensors", "--site", site))
+            self.assertEqual(
+                {key: data for key, (_, _, data) in found.items()},
+                {key: values.tobytes() for key, values in expected.items()},
+            )
 
     def test_what_cannot_be_exported(self):
         checkpoint = self.run_folder / "checkpoint.h5"
-        self.fails(self.export(checkpoint, "m.pt", "--site", "nowhere")[1], 1, checkpoint,
-                   "'nowhere'", "site_0, site_1, site_2")
+        self.fails(
+            self.export(checkpoint, "m.pt", "--site", "nowhere")[1],
+            1,
+            checkpoint,
+            "'nowhere'",
+            "site_0, site_1, site_2",
+        )
         self.fails(self.export(self.best, "m.onnx")[1], 2, "m.onnx", ".safetensors, .pt, .pth")
         self.fails(self.export(self.best, "m.h5", ranks=2)[1], 1, "m.h5", ".safetensors or .pt")
         self.fails(self.export(self.folder / "no.h5", "m.pt", ranks=2)[1], 1, "no.h5")
@@ -205,8 +230,9 @@ class Import(Weights, support.ProgramTest):
 
     def run_from(self, weights, **changes):
         output = self.folder / f"from-{weights.name}"
-        return output, train(support.federation(), output,
-                             *learning(run_rounds=1, model_weights=weights, **changes))
+        return output, train(
+            support.federation(), output, *learning(run_rounds=1, model_weights=weights, **changes)
+        )
 
     def assert_starts_from_best(self, weights):
         found, result = self.run_from(weights)
@@ -215,20 +241,20 @@ class Import(Weights, support.ProgramTest):
 
     def test_a_run_from_weights_is_no_other_run(self):
         self.succeeds(train(support.federation(), self.folder / "drawn", *learning(run_rounds=1)))
-        self.assertNotEqual(tensors(self.folder / "drawn" / "checkpoint.h5")["conv.bias"].tobytes(),
-                            tensors(run_from_best() / "checkpoint.h5")["conv.bias"].tobytes())
+        self.assertNotEqual(
+            tensors(self.folder / "drawn" / "checkpoint.h5")["conv.bias"].tobytes(),
+            tensors(run_from_best() / "checkpoint.h5")["conv.bias"].tobytes(),
+        )
 
     def test_a_step_of_no_length_leaves_the_weights_as_they_are(self):
         output, result = self.run_from(self.best, train_lr=1e-30)
         self.succeeds(result)
         before, after = tensors(self.best), tensors(output / "checkpoint.h5")
         with support.h5(self.best) as file:
-            trained = [name for name, item in file["model"].items()
-                       if item.attrs["role"] == "parameter"]
-        unit = 2.0 ** -44  # of exact sums, in which the few updates are rounded
+            trained = [name for name, item in file["model"].items() if item.attrs["role"] == "parameter"]
+        unit = 2.0**-44  # of exact sums, in which the few updates are rounded
         for name in trained:
-            self.assertTrue(support.numpy.allclose(before[name], after[name], rtol=1e-6,
-                                                   atol=4 * unit), name)
+            self.assertTrue(support.numpy.allclose(before[name], after[name], rtol=1e-6, atol=4 * unit), name)
 
     def test_exported_files(self):
         for suffix in FORMATS:
@@ -239,16 +265,19 @@ class Import(Weights, support.ProgramTest):
         needs_torch()
         # Another order, an OrderedDict as of state_dict(), strides, and a shared storage.
         state = collections.OrderedDict(
-            (name, torch.from_numpy(values.copy())) for name, values
-            in reversed(list(tensors(self.best).items())))
+            (name, torch.from_numpy(values.copy()))
+            for name, values in reversed(list(tensors(self.best).items()))
+        )
         state._metadata = collections.OrderedDict([("", {"version": 1})])
         name = next(name for name, tensor in state.items() if tensor.dim() == 4)
         state[name] = state[name].to(memory_format=torch.channels_last)
         path = self.folder / "python.pt"
         torch.save(state, path)
         self.assert_starts_from_best(path)
-        torch.save({name: torch.nn.Parameter(tensor) for name, tensor in state.items()},
-                   self.folder / "parameters.pth")
+        torch.save(
+            {name: torch.nn.Parameter(tensor) for name, tensor in state.items()},
+            self.folder / "parameters.pth",
+        )
         self.assert_starts_from_best(self.folder / "parameters.pth")
 
     def test_a_file_of_the_package_safetensors(self):
@@ -260,8 +289,9 @@ class Import(Weights, support.ProgramTest):
     def test_float64_is_rounded(self):
         needs_safetensors()
         path = self.folder / "double.safetensors"
-        safetensors.numpy.save_file({name: values.astype("float64")
-                                     for name, values in tensors(self.best).items()}, path)
+        safetensors.numpy.save_file(
+            {name: values.astype("float64") for name, values in tensors(self.best).items()}, path
+        )
         self.assert_starts_from_best(path)
 
     def test_what_cannot_be_imported(self):
@@ -280,8 +310,7 @@ class Import(Weights, support.ProgramTest):
         needs_torch()
         path = self.folder / "nested.pt"
         torch.save({"state_dict": {"w": torch.zeros(1)}, "epoch": 3}, path)
-        self.fails(self.run_from(path)[1], 1, path, "'state_dict' is a dict",
-                   "torch.save(model.state_dict()")
+        self.fails(self.run_from(path)[1], 1, path, "'state_dict' is a dict", "torch.save(model.state_dict()")
 
 
 if __name__ == "__main__":

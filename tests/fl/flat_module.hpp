@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A module of bare parameters, for what works on the flat buffer alone.
 #pragma once
 

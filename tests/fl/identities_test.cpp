@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What must come out alike, by the definitions of the methods.
 #include "fl/small_federation.hpp"
 #include "model/tensors.hpp"

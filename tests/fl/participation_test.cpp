@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rounds in which not everyone takes part, clients that move between ranks, state beyond memory:
 // none of it depends on how many ranks there are.
 #include "fl/rank_invariance.hpp"

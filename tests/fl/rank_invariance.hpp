@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A run on all ranks of a test against the same run on one rank without MPI.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A run gives the same numbers on any number of ranks as on one rank without MPI.
 #include "fl/rank_invariance.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A run that stopped and went on ends as one that never stopped.
 #include "fl/shared_folder.hpp"
 #include "fl/small_federation.hpp"

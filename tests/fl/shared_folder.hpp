@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Runs that leave files, in a temporary folder that all ranks of a test use.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A federation of synthetic sites in memory, small enough to train in a test.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The step by libtorch's own operations, one after the other: what the kernels of the step
 /// replace.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What libFuzzer calls. Compiled once a target, whose name HARMOFL_FUZZ_TARGET is.
 #include "fuzz/targets.hpp"
 #include "harmofl/base/error.hpp"

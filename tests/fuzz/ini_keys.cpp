@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A few keys of every kind in place of the program's, which need libtorch.
 #include "app/config.hpp"
 

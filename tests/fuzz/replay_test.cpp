@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gives every target the inputs that the repository keeps: corpus/ (what fuzzing starts from) and
 // found/ (what once went wrong). Needs no fuzzer.
 #include "fuzz/targets.hpp"

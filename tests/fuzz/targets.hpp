@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What is fuzzed: each target reads its input as the program reads a file of that kind.
 ///
 /// A target returns or throws an Error (a message for the user). Anything else is a finding:

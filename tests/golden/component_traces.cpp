@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Golden tests of single parts.
 #include "fl/local/optimizer.hpp"
 #include "fl/local/weight_perturbation.hpp"

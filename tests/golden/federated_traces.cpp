@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Golden tests of whole federated runs, through the same Simulation that users run.
 #include "fl/flat_module.hpp"
 #include "fl/simulation.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One test a file of the folder of traces and memory format of the images: channels-last goes
 // through the kernels of src/kernels, contiguous through libtorch.
 #include "golden/trace.hpp"

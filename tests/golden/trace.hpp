@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Golden traces: inputs and the numbers that an independent implementation got for them.
 ///
 /// The folder is that of environment variable HARMOFL_TRACES, else ../shared/traces beside the

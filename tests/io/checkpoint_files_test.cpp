@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "io/checkpoint/checkpoint_files.hpp"
 
 #include "io/checkpoints.hpp"

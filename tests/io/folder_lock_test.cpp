@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "io/checkpoint/folder_lock.hpp"
 
 #include "harmofl/base/text.hpp"

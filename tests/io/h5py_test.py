@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Checks that h5py reads a shard as docs/shard-format.md describes it.
 
     h5py_test.py SHARD [PATIENTS]
@@ -6,6 +7,7 @@
 With PATIENTS, a number, the shard names so many patients. Exit status: 0 it does; 1 it does not; 77 h5py is
 not installed.
 """
+
 import json
 import sys
 

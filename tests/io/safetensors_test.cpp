@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files are made byte by byte here, so that what is read and written is compared with the format's
 // definition and not with this project's own writer.
 #include "io/safetensors.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Small shards for the tests of io.
 #pragma once
 

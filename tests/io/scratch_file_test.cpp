@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records put aside in a file without a name.
 #include "io/scratch_file.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Damages intact shards in every way that the format knows, and reads the error.
 #include "base/checksum.hpp"
 #include "io/hdf5/hdf5.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What amplitude normalisation makes of images. The oracle is the definition word for word
 // (method.md, section 2): the whole complex spectrum in float64, angles and exponentials, and a
 // band that is cut from the shifted spectrum.

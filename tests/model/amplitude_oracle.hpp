@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Amplitude normalisation by libtorch's own operations, one after the other: what the kernels of
 /// src/kernels replace on the CPU.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the running amplitude moves, and when it does not.
 #include "harmofl/base/error.hpp"
 #include "model/amplitude/amplitude_normalization.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "model/device/device.hpp"
 
 #include "base/version.hpp"

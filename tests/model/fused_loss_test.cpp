@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fused loss against the same formulas in libtorch's operations and in float64.
 #include "model/measures/fused_loss.hpp"
 

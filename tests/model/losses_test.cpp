@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Losses against small cases worked out by hand. Logits are logarithms of probabilities, so that
 // softmax gives these probabilities back.
 #include "model/measures/losses.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Metrics against small cases worked out by hand.
 #include "model/measures/metrics.hpp"
 

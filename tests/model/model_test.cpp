@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Amplitude normalisation, a network and one buffer put together.
 #include "model/model.hpp"
 

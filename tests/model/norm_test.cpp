@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Normalisation layers against sums written out by hand.
 #include "model/networks/norm.hpp"
 

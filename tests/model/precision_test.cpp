@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bfloat16 against float32. The CPU has the first too, emulated or not, so this needs no GPU.
 #include "model/device/precision.hpp"
 

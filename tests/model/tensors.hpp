@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// How tests make and compare tensors.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "model/weights/weights_file.hpp"
 
 #include "harmofl/base/error.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "prepare/image.hpp"
 
 #include "prepare/png_files.hpp"

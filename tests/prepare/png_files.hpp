@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// PNG files for the tests of harmofl-prepare.
 #pragma once
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Run by cmake -P: makes shards of INPUT in OUTPUT, again (they are kept), and with other options
 # (refused).
 file(REMOVE_RECURSE ${OUTPUT})

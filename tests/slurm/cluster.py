@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Slurm cluster of two nodes on this machine: munged, slurmctld and two slurmd in a folder of
 their own. Nothing of the machine's own Slurm is read or written, and all ends with the object.
 
     cluster.py FOLDER    waits until its standard input ends, then ends what is left of the cluster
                          of FOLDER: the tests start this first, in case that they are killed
 """
+
 import atexit
 import os
 import pathlib
@@ -57,8 +59,11 @@ PartitionName=high Nodes=n[1-2] MaxTime=INFINITE State=UP PriorityTier=2
 
 def why_not():
     """What keeps this machine from running a cluster, or None."""
-    missing = [program for program in ("munged", "slurmctld", "slurmd", "sbatch", "srun")
-               if shutil.which(program) is None]
+    missing = [
+        program
+        for program in ("munged", "slurmctld", "slurmd", "sbatch", "srun")
+        if shutil.which(program) is None
+    ]
     if missing:
         return f"{', '.join(missing)} not installed (tools/install-deps.sh --cluster does)"
     if os.geteuid() != 0:
@@ -107,8 +112,7 @@ class Cluster:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="harmofl-slurm-"))
         self.daemons = []
-        self.lifeline = subprocess.Popen([sys.executable, __file__, self.folder],
-                                         stdin=subprocess.PIPE)
+        self.lifeline = subprocess.Popen([sys.executable, __file__, self.folder], stdin=subprocess.PIPE)
         self.lifeline.wait()
         os.environ["SLURM_CONF"] = str(self.folder / "slurm.conf")
         atexit.register(self.stop)
@@ -127,24 +131,36 @@ class Cluster:
         key = self.folder / "munge.key"
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(1024))
-        conf = SLURM_CONF.format(host=socket.gethostname().split(".")[0], folder=self.folder,
-                                 ports=free_ports(3), cpus=CPUS)
+        conf = SLURM_CONF.format(
+            host=socket.gethostname().split(".")[0], folder=self.folder, ports=free_ports(3), cpus=CPUS
+        )
         (self.folder / "slurm.conf").write_text(conf)
-        self._daemon("munged", "--foreground", "--force", f"--key-file={key}",
-                     f"--socket={self.folder}/munge.socket", f"--pid-file={self.folder}/munged.pid",
-                     f"--log-file={self.folder}/munged.log",
-                     f"--seed-file={self.folder}/munged.seed")
+        self._daemon(
+            "munged",
+            "--foreground",
+            "--force",
+            f"--key-file={key}",
+            f"--socket={self.folder}/munge.socket",
+            f"--pid-file={self.folder}/munged.pid",
+            f"--log-file={self.folder}/munged.log",
+            f"--seed-file={self.folder}/munged.seed",
+        )
         self.until("munged answers", lambda: (self.folder / "munge.socket").exists())
         self._daemon("slurmctld", "-D", "-f", self.folder / "slurm.conf")
         for node in NODES:
             self._daemon("slurmd", "-D", "-N", node, "-f", self.folder / "slurm.conf")
-        self.until("all nodes are idle", lambda: {"idle"} == set(
-            self.tell("sinfo", "-h", "-N", "-o", "%T", check=False).split()))
+        self.until(
+            "all nodes are idle",
+            lambda: {"idle"} == set(self.tell("sinfo", "-h", "-N", "-o", "%T", check=False).split()),
+        )
 
     def _daemon(self, name, *arguments):
         with open(self.folder / f"{name}-{len(self.daemons)}.out", "w", encoding="utf-8") as out:
-            self.daemons.append(subprocess.Popen(
-                [name, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=out, stderr=out))
+            self.daemons.append(
+                subprocess.Popen(
+                    [name, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                )
+            )
 
     def stop(self):
         if not self.folder.exists():
@@ -162,8 +178,14 @@ class Cluster:
 
     def tell(self, *command, check=True, env=None):
         """What a command of Slurm says."""
-        result = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                                check=False, timeout=60, env={**os.environ, **(env or {})})
+        result = subprocess.run(
+            [str(word) for word in command],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, **(env or {})},
+        )
         if check and result.returncode != 0:
             raise AssertionError(f"{command}: {result.stdout}{result.stderr}\n{self.logs()}")
         return result.stdout.strip()
@@ -175,8 +197,9 @@ class Cluster:
     def state(self, job):
         """Of a job, or of every task of an array that has started."""
         lines = self.tell("scontrol", "-o", "show", "job", job).splitlines()
-        return [dict(word.split("=", 1) for word in line.split() if "=" in word)["JobState"]
-                for line in lines]
+        return [
+            dict(word.split("=", 1) for word in line.split() if "=" in word)["JobState"] for line in lines
+        ]
 
     def until(self, what, reached, timeout=120):
         """Polls until `reached()`; fails with all logs when that takes too long."""
@@ -187,8 +210,7 @@ class Cluster:
             time.sleep(0.1)
 
     def until_state(self, job, *states):
-        self.until(f"job {job} is {' or '.join(states)}",
-                   lambda: set(self.state(job)) <= set(states))
+        self.until(f"job {job} is {' or '.join(states)}", lambda: set(self.state(job)) <= set(states))
 
     def release(self, job):
         """Starts a requeued job soon; Slurm lets it wait for two minutes. Nodes refuse the number

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The job files on a Slurm cluster of two nodes, which cluster.py starts on this machine."""
+
 import json
 import os
 import pathlib
@@ -49,8 +51,12 @@ class OnCluster:
 
     def configure(self, rounds):
         """Writes the configuration; run.rounds may change from one start to the next."""
-        keys = [f"--data.shards={support.federation()}", f"--run.output={self.output}",
-                f"--run.rounds={rounds}", "--run.save_every=1"]
+        keys = [
+            f"--data.shards={support.federation()}",
+            f"--run.output={self.output}",
+            f"--run.rounds={rounds}",
+            "--run.save_every=1",
+        ]
         words = [str(word) for word in support.TINY]
         keys += [f"{key}={value}" for key, value in zip(words[::2], words[1::2])]
         lines = []
@@ -60,12 +66,22 @@ class OnCluster:
 
     def environment(self):
         """What the job files read."""
-        return {"CONFIG": str(self.folder / "config.ini"), "HARMOFL": support.HARMOFL,
-                "HARMOFL_ROOT": str(support.SOURCE), "HARMOFL_SITE": str(self.folder / "site.sh")}
+        return {
+            "CONFIG": str(self.folder / "config.ini"),
+            "HARMOFL": support.HARMOFL,
+            "HARMOFL_ROOT": str(support.SOURCE),
+            "HARMOFL_SITE": str(self.folder / "site.sh"),
+        }
 
     def submit(self, *arguments, file, options=(), **env):
-        return self.cluster.submit("--output", self.folder / "%j.out", *arguments, JOBS / file,
-                                   *options, env={**self.environment(), **env})
+        return self.cluster.submit(
+            "--output",
+            self.folder / "%j.out",
+            *arguments,
+            JOBS / file,
+            *options,
+            env={**self.environment(), **env},
+        )
 
     def said(self):
         """What all jobs of this test said."""
@@ -78,8 +94,7 @@ class OnCluster:
             raise AssertionError(f"{error}\njobs said:\n{self.said()}") from None
 
     def until_state(self, job, *states):
-        self.until(f"job {job} is {' or '.join(states)}",
-                   lambda: set(self.cluster.state(job)) <= set(states))
+        self.until(f"job {job} is {' or '.join(states)}", lambda: set(self.cluster.state(job)) <= set(states))
 
     def until_rounds(self, count):
         """Waits for the end of so many rounds."""
@@ -93,8 +108,7 @@ class OnCluster:
     def assert_uninterrupted(self, rounds):
         """The run has the bits of one that a single process did without a stop."""
         whole = self.folder / "uninterrupted"
-        self.succeeds(support.train(support.federation(), whole, *support.TINY, "--run.rounds",
-                                    rounds))
+        self.succeeds(support.train(support.federation(), whole, *support.TINY, "--run.rounds", rounds))
         self.assert_same_run(self.output, whole)
 
 
@@ -103,8 +117,7 @@ class Interrupted(OnCluster, support.ProgramTest):
 
     def start(self, *arguments, **env):
         self.configure(FOR_EVER)
-        job = self.submit("--nodes=2", "--ntasks-per-node=1", *arguments, file="many-nodes.sbatch",
-                          **env)
+        job = self.submit("--nodes=2", "--ntasks-per-node=1", *arguments, file="many-nodes.sbatch", **env)
         self.until_rounds(3)
         return job
 
@@ -131,8 +144,9 @@ class Interrupted(OnCluster, support.ProgramTest):
 
     def is_preempted(self, launcher):
         job = self.start("--partition=low", LAUNCHER=launcher)
-        other = self.cluster.submit("--partition=high", "--nodes=2", "--exclusive",
-                                    "--output=/dev/null", "--wrap=true")
+        other = self.cluster.submit(
+            "--partition=high", "--nodes=2", "--exclusive", "--output=/dev/null", "--wrap=true"
+        )
         self.until_state(other, "COMPLETED")
         self.goes_on_to_the_same_bits(job)
 
@@ -166,8 +180,12 @@ class Jobs(OnCluster, support.ProgramTest):
     def test_one_node_trains_as_the_repository_has_it_with_options_after_the_file(self):
         self.configure(1)
         tasks = min(2, len(os.sched_getaffinity(0)))  # jobs/site.sh binds each to a core
-        job = self.submit(f"--ntasks={tasks}", file="one-node.sbatch",
-                          options=("--run.rounds", 2), HARMOFL_SITE=str(JOBS / "site.sh"))
+        job = self.submit(
+            f"--ntasks={tasks}",
+            file="one-node.sbatch",
+            options=("--run.rounds", 2),
+            HARMOFL_SITE=str(JOBS / "site.sh"),
+        )
         self.until_state(job, "COMPLETED")
         record = json.loads((self.output / "run.json").read_text())
         self.assertEqual(len(record["ranks"]), tasks)
@@ -176,8 +194,14 @@ class Jobs(OnCluster, support.ProgramTest):
 
     def test_an_array_trains_every_method_with_every_seed(self):
         self.configure(1)
-        job = self.submit("--ntasks=1", "--array=0-2", file="array.sbatch",
-                          METHODS="fedavg harmofl", SEEDS="3 5", STUDY=str(self.folder))
+        job = self.submit(
+            "--ntasks=1",
+            "--array=0-2",
+            file="array.sbatch",
+            METHODS="fedavg harmofl",
+            SEEDS="3 5",
+            STUDY=str(self.folder),
+        )
         self.until_state(job, "COMPLETED")
         for method in ("fedavg", "harmofl"):
             for seed in (3, 5):
@@ -188,18 +212,25 @@ class Jobs(OnCluster, support.ProgramTest):
 
     def test_a_task_of_an_array_requeues_itself_alone(self):
         self.configure(FOR_EVER)
-        job = self.submit("--ntasks=1", "--array=0-1", file="array.sbatch", METHODS="fedavg",
-                          SEEDS="0 1", STUDY=str(self.folder))
-        self.until("both tasks train", lambda: all(
-            (self.folder / f"fedavg-seed{seed}/metrics.jsonl").exists() for seed in (0, 1)))
+        job = self.submit(
+            "--ntasks=1",
+            "--array=0-1",
+            file="array.sbatch",
+            METHODS="fedavg",
+            SEEDS="0 1",
+            STUDY=str(self.folder),
+        )
+        self.until(
+            "both tasks train",
+            lambda: all((self.folder / f"fedavg-seed{seed}/metrics.jsonl").exists() for seed in (0, 1)),
+        )
         for task, other in ((0, 1), (1, 0)):  # one of them has the number of the whole array
             self.cluster.tell("scancel", "--signal=USR1", "--batch", f"{job}_{task}")
             self.until_state(f"{job}_{task}", "PENDING")
             self.assertEqual(self.cluster.state(f"{job}_{other}"), ["RUNNING"])
             self.cluster.release(f"{job}_{task}")
             self.until_state(f"{job}_{task}", "RUNNING")
-            self.until("training again",
-                       lambda times=task + 1: self.said().count("resuming after") == times)
+            self.until("training again", lambda times=task + 1: self.said().count("resuming after") == times)
 
     def test_a_run_that_fails_fails_the_job(self):
         self.configure(1)
@@ -209,8 +240,7 @@ class Jobs(OnCluster, support.ProgramTest):
 
     def test_tasks_without_a_pmi_are_told_once_what_to_do(self):
         for tasks in (1, 2):
-            result = support.run(["srun", "--mpi=none", "--ntasks", tasks, support.HARMOFL,
-                                  "algorithms"])
+            result = support.run(["srun", "--mpi=none", "--ntasks", tasks, support.HARMOFL, "algorithms"])
             self.fails(result, 1, f"{tasks} task(s)", "srun --mpi=pmix", "mpirun -n 1")
 
 
@@ -219,8 +249,16 @@ class TimeLimit(OnCluster, support.ProgramTest):
         self.configure(FOR_EVER)
         # Slurm looks at time limits every 30 s, so the signal comes within that time.
         said = self.cluster.tell(
-            "bash", JOBS / "chain.sh", 3, "--time=1", "--signal=B:USR1@45", "--ntasks=2",
-            f"--output={self.folder}/%j.out", JOBS / "one-node.sbatch", env=self.environment())
+            "bash",
+            JOBS / "chain.sh",
+            3,
+            "--time=1",
+            "--signal=B:USR1@45",
+            "--ntasks=2",
+            f"--output={self.folder}/%j.out",
+            JOBS / "one-node.sbatch",
+            env=self.environment(),
+        )
         first, second, third = said.split()
         self.cluster.tell("scontrol", "hold", second)
         self.until_state(first, "FAILED")  # exit status 75

@@ -1,7 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/scaling.py with Slurm: a study as jobs that wait for one another.
 
 By hand as the other end-to-end tests (tests/end_to_end/support.py).
 """
+
 import json
 import pathlib
 import sys
@@ -35,18 +37,38 @@ class ScalingStudy(support.ProgramTest):
         config, output = self.folder / "study.ini", self.folder / "study"
         config.write_text(CONFIG.format(shards=support.federation("classification")))
         tool = (sys.executable, support.SOURCE / "tools/scaling.py")
-        said = self.succeeds(support.run(
-            (*tool, "run", "--config", config, "--output", output, "--ranks", "1,2", "--repeat", 2,
-             "--warm-up", 1, "--launcher", "slurm", "--sbatch=--chdir=" + str(self.folder)),
-            env={**TCP, "HARMOFL": support.HARMOFL}))
-        jobs = [line.split()[1].rstrip(":") for line in said.stderr.splitlines()
-                if line.startswith("job ")]
+        said = self.succeeds(
+            support.run(
+                (
+                    *tool,
+                    "run",
+                    "--config",
+                    config,
+                    "--output",
+                    output,
+                    "--ranks",
+                    "1,2",
+                    "--repeat",
+                    2,
+                    "--warm-up",
+                    1,
+                    "--launcher",
+                    "slurm",
+                    "--sbatch=--chdir=" + str(self.folder),
+                ),
+                env={**TCP, "HARMOFL": support.HARMOFL},
+            )
+        )
+        jobs = [line.split()[1].rstrip(":") for line in said.stderr.splitlines() if line.startswith("job ")]
         self.assertEqual(len(jobs), 4)
         for job in jobs:
             cluster.until_state(job, "COMPLETED", "FAILED", "TIMEOUT", "CANCELLED")
             self.assertEqual(cluster.state(job), ["COMPLETED"], cluster.logs())
-        ends = [(output / f"ranks-{ranks:04}/run-{run}/summary.json").stat().st_mtime
-                for run in (1, 2) for ranks in (1, 2)]
+        ends = [
+            (output / f"ranks-{ranks:04}/run-{run}/summary.json").stat().st_mtime
+            for run in (1, 2)
+            for ranks in (1, 2)
+        ]
         self.assertEqual(ends, sorted(ends))
         self.succeeds(support.run((*tool, "report", output)))
         report = json.loads((output / "report.json").read_text())

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The main of every test executable. Under mpirun it makes a failure on one rank a failure of the
 // test: exit codes are all-reduced, and a fatal failure (ASSERT_*), after which the other ranks
 // would wait for ever, ends the job. Alone it starts no MPI unless mpirun started it, so that unit

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bench/suite: figures, lines and what is said of peers that are not there; nothing is measured.
 
 By hand, from the root of the checkout: .deps/venv/bin/python tests/tools/bench_suite_test.py
@@ -31,8 +32,10 @@ class Figures(unittest.TestCase):
         self.assertEqual((row["ratio"], row["unit"]), (1.5, "s"))
 
     def test_the_table_has_a_line_a_row_and_says_why_a_figure_is_missing(self):
-        rows = [figures.speedup("fast", [2.0], [3.0], ">= 1", "seconds"),
-                figures.missing("pfl", "not installed: pfl", ">= 2.2")]
+        rows = [
+            figures.speedup("fast", [2.0], [3.0], ">= 1", "seconds"),
+            figures.missing("pfl", "not installed: pfl", ">= 2.2"),
+        ]
         lines = figures.table(rows).splitlines()
         self.assertEqual(len(lines), 3)
         self.assertRegex(lines[1], "fast .* 1.500 .*>= 1 .*seconds")

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # tools/check-includes.sh must be able to fail: builds a small tree with one violation at a time and
 # sees the script refuse it, for the reason expected; and accept the tree without one.
 #

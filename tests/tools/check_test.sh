@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # tools/check.sh refuses what each of its checks is there for, and passes what is in order.
 #
 #   check_test.sh        exit status 77: the linters are not installed

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # What `cmake --install` puts somewhere runs from there.
 #
 #   install_test.sh CMAKE BUILD_FOLDER

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The tables of tools/compare_runs.py and tools/report_study.py, from summaries written here."""
+
 import json
 import pathlib
 import subprocess
@@ -18,8 +20,14 @@ def summary(**dice):
     values = list(dice.values())
     mean = sum(values) / len(values)
     deviation = (sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1)) ** 0.5
-    return {"method": "fedavg", "test": {"sites": {site: {"dice": value} for site, value in dice.items()},
-                                         "mean": {"dice": mean}, "std": {"dice": deviation}}}
+    return {
+        "method": "fedavg",
+        "test": {
+            "sites": {site: {"dice": value} for site, value in dice.items()},
+            "mean": {"dice": mean},
+            "std": {"dice": deviation},
+        },
+    }
 
 
 class CompareRuns(unittest.TestCase):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/scaling.py project, without SimGrid: machines, traces, and measured times as work.
 
 By hand, from the root of the checkout: .deps/venv/bin/python tests/tools/scaling_model_test.py
@@ -35,8 +36,9 @@ class Platforms(FolderTest):
 
     def test_ranks_fill_one_host_after_the_other(self):
         machine = platforms.read_machine(PLATFORMS / "fat-tree.json")
-        self.assertEqual([platforms.host_of_rank(machine, rank) for rank in (0, 15, 16)],
-                         ["host-0", "host-0", "host-1"])
+        self.assertEqual(
+            [platforms.host_of_rank(machine, rank) for rank in (0, 15, 16)], ["host-0", "host-0", "host-1"]
+        )
 
     def test_machines_that_cannot_be_are_refused(self):
         dragonfly = platforms.read_machine(PLATFORMS / "dragonfly.json")
@@ -50,22 +52,36 @@ class Traces(FolderTest):
     """What SimGrid is given."""
 
     def test_each_rank_has_a_trace_of_its_own_work(self):
-        work = replay.RoundWork(train=[2.0, 0.5], server=0.25, rest=0.125, message_bytes=4000,
-                                clients_a_rank=3)
+        work = replay.RoundWork(
+            train=[2.0, 0.5], server=0.25, rest=0.125, message_bytes=4000, clients_a_rank=3
+        )
         listing = replay.write_traces(self.folder, [work])
         paths = listing.read_text().split()
         self.assertEqual(len(paths), 2)
-        self.assertEqual(pathlib.Path(paths[1]).read_text().splitlines(),
-                         ["1 init", "1 compute 500000000", "1 barrier", "1 compute 250000000",
-                          "1 allreduce 4000 0 6", "1 compute 0", "1 gather 192 192 0 6 6",
-                          "1 allreduce 8 0 6", "1 finalize"])
+        self.assertEqual(
+            pathlib.Path(paths[1]).read_text().splitlines(),
+            [
+                "1 init",
+                "1 compute 500000000",
+                "1 barrier",
+                "1 compute 250000000",
+                "1 allreduce 4000 0 6",
+                "1 compute 0",
+                "1 gather 192 192 0 6 6",
+                "1 allreduce 8 0 6",
+                "1 finalize",
+            ],
+        )
         self.assertIn("0 compute 125000000", pathlib.Path(paths[0]).read_text())
 
     def test_the_log_is_read_back_by_rank_and_round(self):
         durations = [1.0, 0.5, 0.25, 0.125, 0.0, 0.0, 0.0]
         names = [name for _, name in replay.ACTIONS]
-        log = "".join(f"{rank} {name} 8 {seconds + rank:f}\n"
-                      for name, seconds in zip(names * 2, durations * 2) for rank in (1, 0))
+        log = "".join(
+            f"{rank} {name} 8 {seconds + rank:f}\n"
+            for name, seconds in zip(names * 2, durations * 2)
+            for rank in (1, 0)
+        )
         actions = replay.parse_actions("Simulation time 3\n" + log, 2)
         rounds = list(replay.rounds_of(actions))
         self.assertEqual(len(rounds), 2)
@@ -83,8 +99,10 @@ class Workload(FolderTest):
         self.costs = workload.costs_of(self.runs)
 
     def test_costs_are_those_of_one_rank(self):
-        self.assertEqual(self.costs, workload.Costs(setup=0.0, server=AGGREGATE,
-                                                    rest_a_client=REST / 3, message_bytes=4000))
+        self.assertEqual(
+            self.costs,
+            workload.Costs(setup=0.0, server=AGGREGATE, rest_a_client=REST / 3, message_bytes=4000),
+        )
 
     def test_measured_rounds_are_dealt_longest_first(self):
         work = workload.measured_rounds(self.runs, 2, self.costs, most=3)
@@ -99,8 +117,9 @@ class Workload(FolderTest):
         self.assertAlmostEqual(work.rest, 2 * REST)
 
     def test_clients_that_never_vary_take_their_median_time(self):
-        slow = types.SimpleNamespace(rounds=[
-            types.SimpleNamespace(client_seconds={"a": seconds}) for seconds in (1.0, 9.0, 2.0)])
+        slow = types.SimpleNamespace(
+            rounds=[types.SimpleNamespace(client_seconds={"a": seconds}) for seconds in (1.0, 9.0, 2.0)]
+        )
         self.assertEqual(workload.steady_round([slow], 3, 2, self.costs).train, [4.0, 2.0])
 
 
@@ -109,8 +128,7 @@ class LocalMachine(FolderTest):
 
     def machine(self, aggregate_on_two):
         study = write_study(self.folder / "study", cores=2)
-        write_run(self.folder / "slow", [2.0, 2.0], {"a": 2.0, "b": 2.0},
-                  aggregate=aggregate_on_two)
+        write_run(self.folder / "slow", [2.0, 2.0], {"a": 2.0, "b": 2.0}, aggregate=aggregate_on_two)
         runs = analysis.read_runs(self.folder / "study", study)
         runs[2] = [records.read_run(self.folder / "slow", warm_up=2)]
         return validation.local_machine(study, runs, workload.costs_of(runs[1]))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/scaling.py project: what SimGrid makes of rounds whose time follows by hand.
 
 Skipped where smpirun is missing (tools/install-deps.sh --cluster installs it).
@@ -16,8 +17,15 @@ from scaling.study import StudyError
 SKIPPED = 77  # the exit status that ctest takes for a skip
 
 # One host with two cores; 1 GB/s between its ranks, at once.
-HOST = {"topology": "host", "cores": 2, "ranks_a_host": 64, "core_speed": 1.0,
-        "host_bandwidth": 1e9, "host_latency": 0.0, "allreduce": "rdb"}
+HOST = {
+    "topology": "host",
+    "cores": 2,
+    "ranks_a_host": 64,
+    "core_speed": 1.0,
+    "host_bandwidth": 1e9,
+    "host_latency": 0.0,
+    "allreduce": "rdb",
+}
 MICROSECOND = 1e-6  # what SimGrid's log shows; a round has seven actions
 
 
@@ -44,11 +52,11 @@ class Replay(ReplayTest):
         self.assertEqual(first.communication, 0.0)
 
     def test_a_core_of_twice_the_speed_takes_half_the_time(self):
-        one, = self.replay({**HOST, "core_speed": 2.0}, work([2.0], 0.5, 0.25))
+        (one,) = self.replay({**HOST, "core_speed": 2.0}, work([2.0], 0.5, 0.25))
         self.assertEqual(one.seconds, 1.375)
 
     def test_the_faster_of_two_ranks_waits_for_the_slower(self):
-        one, = self.replay(HOST, work([1.0, 2.0]))
+        (one,) = self.replay(HOST, work([1.0, 2.0]))
         self.assert_seconds(one.seconds, 2.0)
         self.assertEqual((one.mean["train"], one.longest["train"]), (1.5, 2.0))
         self.assert_seconds(one.first["wait"], 1.0)
@@ -59,19 +67,24 @@ class Replay(ReplayTest):
         self.assert_seconds(self.replay(HOST, work([3.0, 1.0, 1.0, 1.0]))[0].seconds, 4.0)
 
     def test_two_ranks_exchange_a_message_at_the_bandwidth_of_the_host(self):
-        one, = self.replay(HOST, work([0.0, 0.0], message_bytes=500_000_000))
+        (one,) = self.replay(HOST, work([0.0, 0.0], message_bytes=500_000_000))
         self.assert_seconds(one.first["allreduce"], 0.5)
 
     def seconds_between_hosts(self, message_bytes, **changes):
         """A round of two ranks on two hosts that compute nothing."""
-        machine = {**platforms.read_machine(PLATFORMS / "fat-tree.json"), "ranks_a_host": 1,
-                   "allreduce": "rdb", **changes}
+        machine = {
+            **platforms.read_machine(PLATFORMS / "fat-tree.json"),
+            "ranks_a_host": 1,
+            "allreduce": "rdb",
+            **changes,
+        }
         return self.replay(machine, work([0.0, 0.0], message_bytes=message_bytes))[0].seconds
 
     def test_two_hosts_exchange_a_message_at_the_bandwidth_of_the_network(self):
         for large, small in ((50_000, 10_000), (5_000_000, 1_000_000)):
-            longer = self.seconds_between_hosts(large, link_bandwidth=1e6) \
-                - self.seconds_between_hosts(small, link_bandwidth=1e6)
+            longer = self.seconds_between_hosts(large, link_bandwidth=1e6) - self.seconds_between_hosts(
+                small, link_bandwidth=1e6
+            )
             self.assert_seconds(longer, (large - small) / 1e6)
 
     def test_the_latency_of_the_network_counts_for_each_message(self):
@@ -85,7 +98,7 @@ class Replay(ReplayTest):
             with self.subTest(name):
                 machine = platforms.read_machine(PLATFORMS / f"{name}.json")
                 machine = {**machine, "ranks_a_host": 1}  # beyond one switch and one group
-                one, = self.replay(machine, work([0.5] * 64, message_bytes=100_000))
+                (one,) = self.replay(machine, work([0.5] * 64, message_bytes=100_000))
                 self.assertEqual(one.mean["train"], 0.5)
                 # No link is faster than 12.5 GB/s, and each rank sends the message once at least.
                 self.assertGreater(one.communication, 100_000 / 12.5e9)
@@ -100,11 +113,20 @@ class Projection(ReplayTest):
     """A whole projection of a study whose numbers are known."""
 
     def project(self, **changes):
-        study = write_study(self.folder / "study", kind=changes.pop("kind", "strong"),
-                            cores=changes.pop("cores", 8))
-        options = types.SimpleNamespace(**{
-            "platform": PLATFORMS / "fat-tree.json", "ranks": [1, 2, 4, 64], "clients": None,
-            "clients_a_rank": 2, "message_bytes": None, "keep": self.folder / "kept", **changes})
+        study = write_study(
+            self.folder / "study", kind=changes.pop("kind", "strong"), cores=changes.pop("cores", 8)
+        )
+        options = types.SimpleNamespace(
+            **{
+                "platform": PLATFORMS / "fat-tree.json",
+                "ranks": [1, 2, 4, 64],
+                "clients": None,
+                "clients_a_rank": 2,
+                "message_bytes": None,
+                "keep": self.folder / "kept",
+                **changes,
+            }
+        )
         runs = analysis.read_runs(self.folder / "study", study)
         return projection.project(study, runs, options)
 
@@ -129,8 +151,7 @@ class Projection(ReplayTest):
     def test_a_weak_study_is_predicted_with_as_many_more_clients_as_ranks(self):
         rows = self.project(kind="weak")["validation"]
         # On four ranks four times the clients of one: 16 s, 4 s a rank, and four times the rest.
-        self.assertAlmostEqual(rows[2]["from_one_rank"]["seconds"], 4 + AGGREGATE + 4 * REST,
-                               places=4)
+        self.assertAlmostEqual(rows[2]["from_one_rank"]["seconds"], 4 + AGGREGATE + 4 * REST, places=4)
 
     def test_ranks_beyond_the_clients_idle_and_bring_nothing(self):
         rows = {row["ranks"]: row for row in self.project()["same"]}

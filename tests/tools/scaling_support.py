@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of studies whose numbers are known, for the tests of tools/scaling.py."""
 
 import json
@@ -42,16 +43,29 @@ def write_run(folder, loads, client_seconds, rounds=5, aggregate=AGGREGATE, scal
     for index in range(rounds):
         counted = 2 <= index < rounds - 1
         factor = (scale or 1.0) if counted else 100.0
-        records.append({
-            "round": index, "seconds": factor * longest + aggregate + REST,
-            "clients": len(client_seconds), "counted": len(client_seconds), "lost": {},
-            "simulated_seconds": 0.0, "sent_bytes": 4000, "moved_clients": 0,
-            "phases": phases(train=(factor * mean, factor * longest), input=(0.0, 0.0),
-                             wait=(factor * (longest - mean), factor * (longest - min(loads))),
-                             aggregate=(aggregate, aggregate)),
-            "peak_memory_bytes": {"mean": 1e6, "max": 2e6}})
-        metrics += [{"round": index, "site": name, "split": "train", "loss": 1.0,
-                     "seconds": factor * seconds} for name, seconds in client_seconds.items()]
+        records.append(
+            {
+                "round": index,
+                "seconds": factor * longest + aggregate + REST,
+                "clients": len(client_seconds),
+                "counted": len(client_seconds),
+                "lost": {},
+                "simulated_seconds": 0.0,
+                "sent_bytes": 4000,
+                "moved_clients": 0,
+                "phases": phases(
+                    train=(factor * mean, factor * longest),
+                    input=(0.0, 0.0),
+                    wait=(factor * (longest - mean), factor * (longest - min(loads))),
+                    aggregate=(aggregate, aggregate),
+                ),
+                "peak_memory_bytes": {"mean": 1e6, "max": 2e6},
+            }
+        )
+        metrics += [
+            {"round": index, "site": name, "split": "train", "loss": 1.0, "seconds": factor * seconds}
+            for name, seconds in client_seconds.items()
+        ]
     write_lines(folder / "rounds.jsonl", records)
     write_lines(folder / "metrics.jsonl", metrics)
     (folder / "config.ini").write_text("[comm]\nreduce = fast\n", encoding="utf-8")
@@ -67,7 +81,13 @@ def write_study(folder, kind="strong", cores=8):
     for ranks, seconds in loads.items():
         write_run(run_folder(folder, ranks, 1), seconds, clients)
         write_run(run_folder(folder, ranks, 2), seconds, clients, scale=2.0 if ranks == 2 else 1.0)
-    study = Study(kind=kind, ranks=[1, 2, 4], repeat=2, warm_up=2, config="x.ini",
-                  machine={"processor": "a processor", "cores": cores})
+    study = Study(
+        kind=kind,
+        ranks=[1, 2, 4],
+        repeat=2,
+        warm_up=2,
+        config="x.ini",
+        machine={"processor": "a processor", "cores": cores},
+    )
     study.write(folder)
     return study

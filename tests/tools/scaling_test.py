@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/scaling.py: what it makes of runs whose numbers are known, and what it would run.
 
 By hand, from the root of the checkout: .deps/venv/bin/python tests/tools/scaling_test.py
@@ -13,8 +14,7 @@ import types
 import unittest
 from unittest import mock
 
-from scaling_support import (AGGREGATE, REST, SOURCE, FolderTest, write_lines, write_run,
-                             write_study)
+from scaling_support import AGGREGATE, REST, SOURCE, FolderTest, write_lines, write_run, write_study
 from scaling import analysis, bounds, launching, records, tables
 from scaling.study import Study, StudyError, read_study, run_folder, turns
 
@@ -100,8 +100,9 @@ class Analysis(FolderTest):
 
     def counts(self, **options):
         study = write_study(self.folder, **options)
-        return {count.ranks: count
-                for count in analysis.analyse(study, analysis.read_runs(self.folder, study))}
+        return {
+            count.ranks: count for count in analysis.analyse(study, analysis.read_runs(self.folder, study))
+        }
 
     def test_seconds_are_the_median_of_the_runs_with_their_range(self):
         counts = self.counts()
@@ -164,15 +165,21 @@ class Tables(FolderTest):
     def test_rounds_csv_has_a_row_a_run_and_counted_round(self):
         rows = self.rows("rounds.csv")
         self.assertEqual(len(rows), 3 * 2 * 2)
-        self.assertEqual([rows[-1][key] for key in ("ranks", "run", "round", "seconds", "train",
-                                                    "longest_train", "imbalance")],
-                         ["4", "run-2", "3", "2.75", "1.0", "2.0", "1.0"])
+        self.assertEqual(
+            [
+                rows[-1][key]
+                for key in ("ranks", "run", "round", "seconds", "train", "longest_train", "imbalance")
+            ],
+            ["4", "run-2", "3", "2.75", "1.0", "2.0", "1.0"],
+        )
 
     def test_ranks_csv_has_a_row_a_rank_count_with_the_range(self):
         rows = self.rows("ranks.csv")
         self.assertEqual([row["ranks"] for row in rows], ["1", "2", "4"])
-        self.assertEqual([rows[1][key] for key in ("seconds", "seconds_least", "seconds_most",
-                                                   "bound")], ["3.75", "2.75", "4.75", "1.5"])
+        self.assertEqual(
+            [rows[1][key] for key in ("seconds", "seconds_least", "seconds_most", "bound")],
+            ["3.75", "2.75", "4.75", "1.5"],
+        )
 
     def test_report_json_holds_the_study_and_the_numbers(self):
         report = json.loads((self.folder / "report.json").read_text())
@@ -192,21 +199,43 @@ class Launching(FolderTest):
         for site in range(9):
             (self.folder / f"shards/site_{site}.h5").touch()
         self.config = self.folder / "study.ini"
-        self.config.write_text(f"[data]\nshards = {self.folder}/shards\nclients = 6\n"
-                               "[cohort]\nsize = 0\n")
+        self.config.write_text(f"[data]\nshards = {self.folder}/shards\nclients = 6\n[cohort]\nsize = 0\n")
 
     def study(self, **changes):
-        return Study(**{**dict(kind="strong", ranks=[1, 2, 4], repeat=2, warm_up=2,
-                               config=str(self.config), program="harmofl"), **changes})
+        return Study(
+            **{
+                **dict(
+                    kind="strong",
+                    ranks=[1, 2, 4],
+                    repeat=2,
+                    warm_up=2,
+                    config=str(self.config),
+                    program="harmofl",
+                ),
+                **changes,
+            }
+        )
 
     def test_repetitions_take_turns(self):
         self.assertEqual(turns([1, 2], 3), [(1, 1), (2, 1), (1, 2), (2, 2), (1, 3), (2, 3)])
 
     def test_ranks_compute_with_one_thread(self):
         command = launching.program_command(self.study(arguments=["--train.lr", "1"]), "s", 2, 1)
-        self.assertEqual(command, ["harmofl", "train", "--config", str(self.config), "--train.lr",
-                                   "1", "--device.threads", "1", "--run.output",
-                                   "s/ranks-0002/run-1"])
+        self.assertEqual(
+            command,
+            [
+                "harmofl",
+                "train",
+                "--config",
+                str(self.config),
+                "--train.lr",
+                "1",
+                "--device.threads",
+                "1",
+                "--run.output",
+                "s/ranks-0002/run-1",
+            ],
+        )
         self.assertEqual(launching.local_environment(2, 2)["OMP_NUM_THREADS"], "1")
 
     def test_only_ranks_beyond_the_cores_give_way_while_they_wait(self):
@@ -217,16 +246,17 @@ class Launching(FolderTest):
             self.assertEqual(launching.local_environment(3, 2)[key], "1")
 
     def test_a_weak_federation_grows_by_whole_shards_and_clients(self):
-        study = self.study(kind="weak", arguments=["--cohort.size=3", "--train.lr", "1",
-                                                   "--data.shards", f"{self.folder}/shards"])
+        study = self.study(
+            kind="weak",
+            arguments=["--cohort.size=3", "--train.lr", "1", "--data.shards", f"{self.folder}/shards"],
+        )
         launching.plan_growth(study)
         self.assertEqual(study.shards_a_rank, 2)
         command = launching.program_command(study, self.folder, 4, 1)
         links = self.folder / "ranks-0004/shards"
         self.assertEqual(len(list(links.glob("*.h5"))), 8)
         self.assertTrue((links / "site_7.h5").samefile(self.folder / "shards/site_7.h5"))
-        for key, value in (("--data.shards", str(links)), ("--data.clients", "24"),
-                           ("--cohort.size", "12")):
+        for key, value in (("--data.shards", str(links)), ("--data.clients", "24"), ("--cohort.size", "12")):
             self.assertEqual(command[command.index(key) + 1], value)
             self.assertEqual(sum(word.startswith(key) for word in command), 1)  # once
         self.assertEqual(command[command.index("--train.lr") + 1], "1")
@@ -243,12 +273,14 @@ class Launching(FolderTest):
             return types.SimpleNamespace(returncode=0, stdout=f"{len(sent)};cluster\n", stderr="")
 
         with mock.patch.object(launching.subprocess, "run", sbatch):
-            launching.submit(self.study(launcher="slurm"), self.folder / "out", ["--mem=1G"],
-                             lambda text: None)
+            launching.submit(
+                self.study(launcher="slurm"), self.folder / "out", ["--mem=1G"], lambda text: None
+            )
         self.assertEqual(len(sent), 6)
         self.assertEqual(sent[0][:2], ["sbatch", "--parsable"])
-        self.assertEqual([command[command.index("--ntasks") + 1] for command in sent],
-                         ["1", "2", "4", "1", "2", "4"])
+        self.assertEqual(
+            [command[command.index("--ntasks") + 1] for command in sent], ["1", "2", "4", "1", "2", "4"]
+        )
         self.assertNotIn("--dependency", " ".join(sent[0]))
         self.assertIn("--dependency=afterany:5", sent[5])
         self.assertIn("--mem=1G", sent[5])
@@ -292,14 +324,17 @@ class Options(unittest.TestCase):
 
     def test_what_follows_two_dashes_is_for_the_program(self):
         options = self.program.make_parser().parse_args(
-            ["run", "--config", "c", "--output", "o", "--ranks", "1,2", "--", "--train.lr", "1"])
+            ["run", "--config", "c", "--output", "o", "--ranks", "1,2", "--", "--train.lr", "1"]
+        )
         self.assertEqual(options.arguments, ["--train.lr", "1"])
         self.assertEqual(options.ranks, [1, 2])
 
     def test_a_folder_that_is_no_study_ends_with_one_line(self):
-        with tempfile.TemporaryDirectory() as folder, \
-                mock.patch("sys.argv", ["scaling.py", "project", folder, "--platform", "x.json"]), \
-                contextlib.redirect_stderr(io.StringIO()) as said:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            mock.patch("sys.argv", ["scaling.py", "project", folder, "--platform", "x.json"]),
+            contextlib.redirect_stderr(io.StringIO()) as said,
+        ):
             self.assertEqual(self.program.main(), 1)
         self.assertEqual(said.getvalue().count("\n"), 1)
         self.assertIn("study.json: there is no such file", said.getvalue())

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Changes the size of images: averaging over areas, and cutting into tiles.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Finds the images of every site: in folders or by a list.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The layouts that `scan` understands. Private to scanning.
 #pragma once
 

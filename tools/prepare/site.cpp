@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "prepare/site.hpp"
 
 #include "base/checksum.hpp"

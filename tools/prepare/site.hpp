@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// One site on its way from PNG files to a shard.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "prepare/splits.hpp"
 
 #include "harmofl/base/error.hpp"

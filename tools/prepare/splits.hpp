@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Divides the images of a site into train, val and test.
 #pragma once
 

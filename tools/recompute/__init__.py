@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rounds of a run in plain PyTorch, written from the description of the methods only.
 
 It shares no code with the program that it checks, and it goes for the shortest formula, not for

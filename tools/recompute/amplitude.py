@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Amplitude normalisation: the layer in front of the network."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares a simulation with the tensors of a checkpoint and prints what it finds."""
 
 import math

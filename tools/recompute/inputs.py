@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a recomputation reads besides the configuration: shards and checkpoints."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The work of a client: losses, optimisers, the step of one and of two passes."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The methods that change the work of a client, and the table of all methods.
 
 server_methods.py says what the symbols mean.

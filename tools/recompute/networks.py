@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks: forward() returns logits and features [B, F]."""
 
 import torch
@@ -94,14 +95,10 @@ def make_model(settings, channels, classes):
     kinds = {"cnn": Cnn, "unet": UNet}
     if settings.model_name not in kinds:
         raise InputError(f"model.name = {settings.model_name} is unknown here")
-    model = kinds[settings.model_name](
-        channels, classes, settings.model_width, settings.model_norm
-    )
+    model = kinds[settings.model_name](channels, classes, settings.model_width, settings.model_norm)
     if settings.model_projection == "mlp":
         count = model.feature_count
-        model.projection = nn.Sequential(
-            nn.Linear(count, count), nn.ReLU(), nn.Linear(count, 256)
-        )
+        model.projection = nn.Sequential(nn.Linear(count, count), nn.ReLU(), nn.Linear(count, 256))
     return model.train()
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FedAvg, and the methods that differ from it by the server's step alone.
 
 Symbols here and in methods.py, all of one round: w_t global parameters at its start, w_i those of

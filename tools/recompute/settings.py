@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of a run's config.ini matters for recomputing it."""
 
 import configparser

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models as tensors by name and as flat vectors; norms and the errors that are compared."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scaling studies: runs of one federation on growing numbers of ranks, what they took, and what
 larger machines would take.
 

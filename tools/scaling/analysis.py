@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the runs of a study say: times by number of ranks, speed-up, efficiency, and where the rest
 of the time went."""
 
@@ -50,8 +51,10 @@ def read_runs(folder, study):
         folders = [run_folder(folder, ranks, i + 1) for i in range(study.repeat)]
         runs = [read_run(one, study.warm_up) for one in folders if (one / "summary.json").exists()]
         if not runs:
-            raise StudyError(f"{folder}: no run on {ranks} ranks has ended. Let `tools/scaling.py "
-                             "run` finish (with Slurm: its jobs), or look at its logs.")
+            raise StudyError(
+                f"{folder}: no run on {ranks} ranks has ended. Let `tools/scaling.py "
+                "run` finish (with Slurm: its jobs), or look at its logs."
+            )
         found[ranks] = runs
     return found
 
@@ -93,7 +96,10 @@ def count_of(study, ranks, runs, base_runs, base):
     speed_up = speed_up_of(study, (ranks, runs), base_runs, base)
     costs = client_costs(base_runs) if study.kind == "strong" else client_costs(runs)
     return RankCount(
-        ranks=ranks, runs=len(runs), rounds=len(rounds), clients=clients,
+        ranks=ranks,
+        runs=len(runs),
+        rounds=len(rounds),
+        clients=clients,
         seconds=spread(runs, lambda one: one.seconds),
         phases={name: spread(runs, lambda one, name=name: one.mean[name]) for name in PHASES},
         imbalance=spread(runs, lambda one: one.imbalance),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The best that whole clients on ranks allow: no rank count makes a client's training shorter."""
 
 import heapq

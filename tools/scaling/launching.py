@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the runs of a study, one after the other: by mpirun, or as Slurm jobs that wait for one
 another."""
 
@@ -14,8 +15,12 @@ from .study import DESCRIPTION, StudyError, read_study, run_folder, turns
 def local_environment(ranks, cores):
     """The settings of tools/common.sh (mpi_env) under which mpirun works on one small machine, with
     one thread a rank."""
-    settings = dict(os.environ, OMP_NUM_THREADS="1", OMPI_MCA_rmaps_base_oversubscribe="1",
-                    OMPI_MCA_hwloc_base_binding_policy="none")
+    settings = dict(
+        os.environ,
+        OMP_NUM_THREADS="1",
+        OMPI_MCA_rmaps_base_oversubscribe="1",
+        OMPI_MCA_hwloc_base_binding_policy="none",
+    )
     if os.geteuid() == 0:
         settings.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     if ranks > cores:
@@ -39,12 +44,13 @@ def shards_of(study):
     """The shards of the study's federation, in order of their names."""
     folder = value_of(study, "data.shards")
     if not folder:
-        raise StudyError(f"{study.config}: has no data.shards. Give it there or as --data.shards "
-                         "after `--`.")
+        raise StudyError(f"{study.config}: has no data.shards. Give it there or as --data.shards after `--`.")
     found = sorted(pathlib.Path(folder).glob("*.h5"))
     if not found:
-        raise StudyError(f"{folder}: holds no *.h5, so that there is nothing to train on. The head "
-                         f"of {study.config} may say how to make some.")
+        raise StudyError(
+            f"{folder}: holds no *.h5, so that there is nothing to train on. The head "
+            f"of {study.config} may say how to make some."
+        )
     return found
 
 
@@ -72,8 +78,10 @@ def plan_growth(study):
     shards, most = len(shards_of(study)), max(study.ranks)
     study.shards_a_rank = study.shards_a_rank or shards // most
     if study.shards_a_rank * most > shards or study.shards_a_rank == 0:
-        raise StudyError(f"weak scaling to {most} ranks needs {max(1, study.shards_a_rank) * most} "
-                         f"shards, but there are {shards}. Make more, or give fewer --ranks.")
+        raise StudyError(
+            f"weak scaling to {most} ranks needs {max(1, study.shards_a_rank) * most} "
+            f"shards, but there are {shards}. Make more, or give fewer --ranks."
+        )
 
 
 def without(arguments, keys):
@@ -92,11 +100,12 @@ def check_same(study, folder):
     if not (pathlib.Path(folder) / DESCRIPTION).exists():
         return
     there = read_study(folder)
-    for name in ("kind", "warm_up", "config", "launcher", "arguments", "program", "shards_a_rank",
-                 "machine"):
+    for name in ("kind", "warm_up", "config", "launcher", "arguments", "program", "shards_a_rank", "machine"):
         if getattr(there, name) != getattr(study, name):
-            raise StudyError(f"{folder}: holds a study with {name} = {getattr(there, name)}, not "
-                             f"{getattr(study, name)}. Give another --output.")
+            raise StudyError(
+                f"{folder}: holds a study with {name} = {getattr(there, name)}, not "
+                f"{getattr(study, name)}. Give another --output."
+            )
 
 
 def program_command(study, folder, ranks, repetition):
@@ -104,8 +113,18 @@ def program_command(study, folder, ranks, repetition):
     grown = grown_arguments(study, folder, ranks) if study.kind == "weak" else []
     given = without(study.arguments, {word[2:] for word in grown[::2]})
     output = run_folder(folder, ranks, repetition)
-    return [study.program, "train", "--config", study.config, *given, *grown,
-            "--device.threads", "1", "--run.output", str(output)]
+    return [
+        study.program,
+        "train",
+        "--config",
+        study.config,
+        *given,
+        *grown,
+        "--device.threads",
+        "1",
+        "--run.output",
+        str(output),
+    ]
 
 
 def prepare(study, folder, ranks, repetition):
@@ -132,22 +151,38 @@ def run_locally(study, folder, cores, print_status):
         command = ["mpirun", "-n", str(ranks), *program_command(study, folder, ranks, repetition)]
         log = log_of(folder, ranks, repetition)
         with open(log, "w", encoding="utf-8") as file:
-            code = subprocess.run(command, env=local_environment(ranks, cores), stdout=file,
-                                  stderr=subprocess.STDOUT, check=False).returncode
+            code = subprocess.run(
+                command,
+                env=local_environment(ranks, cores),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+            ).returncode
         if code != 0:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
             said = [line for line in lines if line.startswith("error")] or lines or ["no output"]
-            raise StudyError(f"a run on {ranks} ranks ended with status {code}: {said[0]} (all of "
-                             f"it: {log})")
+            raise StudyError(f"a run on {ranks} ranks ended with status {code}: {said[0]} (all of it: {log})")
 
 
 def job_command(study, folder, ranks, repetition, after, options):
     """`sbatch ...` of one run; `after`: the job that has to end before it starts, or None."""
     step = shlex.join(["mpirun", *program_command(study, folder, ranks, repetition)])
     waits = [f"--dependency=afterany:{after}"] if after else []
-    return ["sbatch", "--parsable", f"--job-name=scaling-{ranks}", "--ntasks", str(ranks),
-            "--cpus-per-task", "1", "--output", str(log_of(folder, ranks, repetition)), *waits,
-            *options, "--wrap", f"export OMP_NUM_THREADS=1; exec {step}"]
+    return [
+        "sbatch",
+        "--parsable",
+        f"--job-name=scaling-{ranks}",
+        "--ntasks",
+        str(ranks),
+        "--cpus-per-task",
+        "1",
+        "--output",
+        str(log_of(folder, ranks, repetition)),
+        *waits,
+        *options,
+        "--wrap",
+        f"export OMP_NUM_THREADS=1; exec {step}",
+    ]
 
 
 def submit(study, folder, options, print_status):
@@ -161,8 +196,10 @@ def submit(study, folder, options, print_status):
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
-            raise StudyError("sbatch: there is no such program. Call this where Slurm's commands "
-                             "are, or use --launcher mpirun.") from None
+            raise StudyError(
+                "sbatch: there is no such program. Call this where Slurm's commands "
+                "are, or use --launcher mpirun."
+            ) from None
         if done.returncode != 0:
             raise StudyError(f"sbatch refused the run on {ranks} ranks: {done.stderr.strip()}")
         after = done.stdout.strip().split(";")[0]

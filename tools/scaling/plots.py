@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of a study: speed-up, efficiency and phases as measured, and the projection."""
 
 import matplotlib
@@ -9,8 +10,12 @@ from matplotlib.ticker import ScalarFormatter
 from . import bounds
 from .records import PHASES
 
-COLOURS = dict(zip(PHASES, ("#4477aa", "#66ccee", "#ee6677", "#ccbb44", "#ddaa88", "#228833",
-                            "#99ddbb", "#aa3377", "#bbbbbb")))
+COLOURS = dict(
+    zip(
+        PHASES,
+        ("#4477aa", "#66ccee", "#ee6677", "#ccbb44", "#ddaa88", "#228833", "#99ddbb", "#aa3377", "#bbbbbb"),
+    )
+)
 SIZE = (5.2, 3.6)  # inches
 
 
@@ -44,12 +49,21 @@ def plot_speed_up(path, kind, counts):
     figure, axes = plt.subplots(figsize=SIZE)
     axes.plot(ranks, ranks, color="#999999", linestyle=":", label="ranks")
     between = range(min(ranks), max(ranks) + 1)
-    clients = {p: round(counts[0].clients * (p / ranks[0] if kind == "weak" else 1))
-               for p in between}
-    axes.plot(between, [bounds.equal_clients_bound(clients[p], p) for p in between],
-              color="#228833", label="K / ceil(K / P)")
-    axes.plot(ranks, [c.longest_first_bound for c in counts], "s--", color="#ee6677",
-              markersize=4, label="longest first, on the cores there are")
+    clients = {p: round(counts[0].clients * (p / ranks[0] if kind == "weak" else 1)) for p in between}
+    axes.plot(
+        between,
+        [bounds.equal_clients_bound(clients[p], p) for p in between],
+        color="#228833",
+        label="K / ceil(K / P)",
+    )
+    axes.plot(
+        ranks,
+        [c.longest_first_bound for c in counts],
+        "s--",
+        color="#ee6677",
+        markersize=4,
+        label="longest first, on the cores there are",
+    )
     with_range(axes, ranks, [c.speed_up for c in counts], "measured", color="#4477aa")
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_formatter(ScalarFormatter())
@@ -61,8 +75,14 @@ def plot_speed_up(path, kind, counts):
 def plot_efficiency(path, counts):
     ranks = [c.ranks for c in counts]
     figure, axes = plt.subplots(figsize=SIZE)
-    axes.plot(ranks, [c.longest_first_bound / c.ranks for c in counts], "s--", color="#ee6677",
-              markersize=4, label="longest first, on the cores there are")
+    axes.plot(
+        ranks,
+        [c.longest_first_bound / c.ranks for c in counts],
+        "s--",
+        color="#ee6677",
+        markersize=4,
+        label="longest first, on the cores there are",
+    )
     with_range(axes, ranks, [c.efficiency for c in counts], "measured", color="#4477aa")
     axes.set_ylim(0, 1.15 * max(1.0, *(c.efficiency.most for c in counts)))
     by_ranks(axes, ranks, "efficiency")
@@ -95,10 +115,14 @@ def plot_report(folder, kind, counts):
 def projected(axes, rows, name):
     """As projected with times that vary as measured, and with those of clients that never do."""
     ranks = [row["ranks"] for row in rows]
-    axes.plot(ranks, [row[name] for row in rows], "o-", color="#4477aa", markersize=4,
-              label="projected")
-    axes.plot(ranks, [row[f"steady_{name}"] for row in rows], "--", color="#ee6677",
-              label="each client at its median time")
+    axes.plot(ranks, [row[name] for row in rows], "o-", color="#4477aa", markersize=4, label="projected")
+    axes.plot(
+        ranks,
+        [row[f"steady_{name}"] for row in rows],
+        "--",
+        color="#ee6677",
+        label="each client at its median time",
+    )
 
 
 def plot_projection(path, result):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Predicted rounds on a machine: of one federation, and of one that grows with the ranks."""
 
 import contextlib
@@ -7,6 +8,7 @@ from dataclasses import asdict
 from . import bounds, platforms, replay, tables, validation, workload
 from .projector import Projector, rounds_to_replay
 from .study import StudyError
+
 
 def with_ratios(rows, growing):
     """Adds speed-up and efficiency against the first row, that of one rank of the same machine."""
@@ -29,10 +31,15 @@ def project_same(runs, machine, options, costs, projector):
             rounds = workload.measured_rounds(runs, ranks, costs, count)
         else:
             rounds = workload.sampled_rounds(runs, clients, ranks, costs, count)
-        rows.append({"ranks": ranks, "clients": clients, "idle_ranks": max(0, ranks - clients),
-                     "bound": bounds.equal_clients_bound(clients, ranks),
-                     **projector(machine, rounds,
-                                 workload.steady_round(runs, clients, ranks, costs))})
+        rows.append(
+            {
+                "ranks": ranks,
+                "clients": clients,
+                "idle_ranks": max(0, ranks - clients),
+                "bound": bounds.equal_clients_bound(clients, ranks),
+                **projector(machine, rounds, workload.steady_round(runs, clients, ranks, costs)),
+            }
+        )
     return with_ratios(rows, growing=False)
 
 
@@ -42,10 +49,15 @@ def project_growing(runs, machine, options, costs, projector):
     for ranks in [1, *(count for count in options.ranks if count > 1)]:
         clients = options.clients_a_rank * ranks
         rounds = workload.sampled_rounds(runs, clients, ranks, costs, rounds_to_replay(ranks))
-        rows.append({"ranks": ranks, "clients": clients, "idle_ranks": 0,
-                     "bound": float(ranks),
-                     **projector(machine, rounds,
-                                 workload.steady_round(runs, clients, ranks, costs))})
+        rows.append(
+            {
+                "ranks": ranks,
+                "clients": clients,
+                "idle_ranks": 0,
+                "bound": float(ranks),
+                **projector(machine, rounds, workload.steady_round(runs, clients, ranks, costs)),
+            }
+        )
     return with_ratios(rows, growing=True)
 
 
@@ -75,8 +87,12 @@ def project(study, by_ranks, options):
     with folder_for(options.keep) as folder:
         projector = Projector(folder)
         return {
-            "simgrid": version, "platform": options.platform.stem, "machine": machine,
-            "local_machine": local, "local_bandwidth_fitted": fitted, "costs": asdict(costs),
+            "simgrid": version,
+            "platform": options.platform.stem,
+            "machine": machine,
+            "local_machine": local,
+            "local_bandwidth_fitted": fitted,
+            "costs": asdict(costs),
             "validation": validation.validate(study, by_ranks, measured, local, projector),
             "same": project_same(by_ranks[1], machine, options, costs, projector),
             "growing": project_growing(by_ranks[1], machine, options, costs, projector),
@@ -84,22 +100,51 @@ def project(study, by_ranks, options):
 
 
 def projected_text(rows):
-    heading = ["ranks", "clients", "idle ranks", "seconds a round", "train", "imbalance",
-               "communication", "speed-up", "steady", "bound", "efficiency", "steady"]
-    return tables.render(heading, [
-        [str(row["ranks"]), str(row["clients"]), str(row["idle_ranks"]), f"{row['seconds']:.4f}",
-         f"{row['train']:.4f}", f"{row['imbalance']:.4f}", f"{row['communication']:.6f}",
-         f"{row['speed_up']:.2f}", f"{row['steady_speed_up']:.2f}", f"{row['bound']:.2f}",
-         f"{row['efficiency']:.3f}", f"{row['steady_efficiency']:.3f}"]
-        for row in rows])
+    heading = [
+        "ranks",
+        "clients",
+        "idle ranks",
+        "seconds a round",
+        "train",
+        "imbalance",
+        "communication",
+        "speed-up",
+        "steady",
+        "bound",
+        "efficiency",
+        "steady",
+    ]
+    return tables.render(
+        heading,
+        [
+            [
+                str(row["ranks"]),
+                str(row["clients"]),
+                str(row["idle_ranks"]),
+                f"{row['seconds']:.4f}",
+                f"{row['train']:.4f}",
+                f"{row['imbalance']:.4f}",
+                f"{row['communication']:.6f}",
+                f"{row['speed_up']:.2f}",
+                f"{row['steady_speed_up']:.2f}",
+                f"{row['bound']:.2f}",
+                f"{row['efficiency']:.3f}",
+                f"{row['steady_efficiency']:.3f}",
+            ]
+            for row in rows
+        ],
+    )
 
 
 def text_of(result):
     """What people read."""
-    return "\n\n".join([
-        f"Measured and replayed on the measured machine ({result['local_machine']['cores']} cores)",
-        validation.text_of(result["validation"]),
-        f"The same federation on {result['platform']}, all-reduce {result['machine']['allreduce']}",
-        projected_text(result["same"]),
-        f"A federation that grows with the ranks on {result['platform']}",
-        projected_text(result["growing"])])
+    return "\n\n".join(
+        [
+            f"Measured and replayed on the measured machine ({result['local_machine']['cores']} cores)",
+            validation.text_of(result["validation"]),
+            f"The same federation on {result['platform']}, all-reduce {result['machine']['allreduce']}",
+            projected_text(result["same"]),
+            f"A federation that grows with the ranks on {result['platform']}",
+            projected_text(result["growing"]),
+        ]
+    )

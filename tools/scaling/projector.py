@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replays rounds and sums up what they took."""
 
 import pathlib
@@ -6,7 +7,7 @@ from statistics import median
 
 from . import replay
 
-ROUNDS = 40        # replayed at most
+ROUNDS = 40  # replayed at most
 RANK_ROUNDS = 4096  # ranks times rounds that are replayed at most (but one round always)
 
 
@@ -37,10 +38,14 @@ class Projector:
         """The summary of these rounds, and the seconds of the `steady` round if there is one."""
         self.count += 1
         start = time.monotonic()
-        replayed = replay.replay(self.folder / f"{self.count:03}", machine,
-                                 rounds + ([steady] if steady else []))
-        found = {**summary_of(replayed[:len(rounds)]), "rounds": len(rounds),
-                 "replay_seconds": round(time.monotonic() - start, 2)}
+        replayed = replay.replay(
+            self.folder / f"{self.count:03}", machine, rounds + ([steady] if steady else [])
+        )
+        found = {
+            **summary_of(replayed[: len(rounds)]),
+            "rounds": len(rounds),
+            "replay_seconds": round(time.monotonic() - start, 2),
+        }
         if steady:
             found["steady_seconds"] = replayed[-1].seconds
         return found

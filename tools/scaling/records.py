@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads what a run of harmofl leaves: the time of its rounds by phase, and of its clients."""
 
 import configparser
@@ -47,8 +48,9 @@ def json_lines(path):
         lines = path.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines if line]
     except FileNotFoundError:
-        raise StudyError(f"{path}: there is no such file. Did the run end, and does this harmofl "
-                         "write it?") from None
+        raise StudyError(
+            f"{path}: there is no such file. Did the run end, and does this harmofl write it?"
+        ) from None
     except (OSError, ValueError) as error:
         raise StudyError(f"{path}: cannot be read: {error}") from None
 
@@ -61,8 +63,9 @@ def read_config(path):
             parser.read_file(file)
     except (OSError, configparser.Error) as error:
         raise StudyError(f"{path}: cannot be read as a configuration: {error}") from None
-    return {f"{section}.{key}": value
-            for section in parser.sections() for key, value in parser.items(section)}
+    return {
+        f"{section}.{key}": value for section in parser.sections() for key, value in parser.items(section)
+    }
 
 
 def read_round(line, client_seconds):
@@ -73,9 +76,16 @@ def read_round(line, client_seconds):
     longest = {name: phases.get(name, {}).get("max", 0.0) for name in MEASURED}
     seconds = line["seconds"] + mean["save"]
     mean["rest"] = longest["rest"] = seconds - sum(mean.values())
-    return Round(line["round"], seconds, line["clients"], mean, longest,
-                 line.get("sent_bytes", 0), line.get("peak_memory_bytes", {}).get("max", 0),
-                 client_seconds)
+    return Round(
+        line["round"],
+        seconds,
+        line["clients"],
+        mean,
+        longest,
+        line.get("sent_bytes", 0),
+        line.get("peak_memory_bytes", {}).get("max", 0),
+        client_seconds,
+    )
 
 
 def read_client_seconds(path):
@@ -98,8 +108,10 @@ def read_run(folder, warm_up):
     except (KeyError, TypeError, AttributeError) as error:
         raise StudyError(f"{folder / 'rounds.jsonl'}: a line lacks {error}.") from None
     if not rounds:
-        raise StudyError(f"{folder}: holds {len(lines)} rounds, of which {warm_up} are warm-up and "
-                         "the last is not counted: none is left. Raise run.rounds.")
+        raise StudyError(
+            f"{folder}: holds {len(lines)} rounds, of which {warm_up} are warm-up and "
+            "the last is not counted: none is left. Raise run.rounds."
+        )
     return Run(folder, read_config(folder / "config.ini"), rounds)
 
 

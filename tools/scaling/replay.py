@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lets SimGrid replay rounds: one trace a rank, times of every action from its log.
 
 A trace is time-independent: it says how much is computed and sent, not when. What a link or a host
@@ -18,15 +19,25 @@ from .study import StudyError
 SMPIRUN = "smpirun"
 BYTE = 6  # SimGrid's number of MPI_BYTE in traces
 TIMEOUT_S = 3600
-PLAIN_NETWORK = ("--cfg=smpi/bw-factor:0:1", "--cfg=smpi/lat-factor:0:1",
-                 "--cfg=network/weight-S:0", "--cfg=network/crosstraffic:0",
-                 "--cfg=network/TCP-gamma:0")
+PLAIN_NETWORK = (
+    "--cfg=smpi/bw-factor:0:1",
+    "--cfg=smpi/lat-factor:0:1",
+    "--cfg=network/weight-S:0",
+    "--cfg=network/crosstraffic:0",
+    "--cfg=network/TCP-gamma:0",
+)
 LOG = ("--log=root.thres:warning", "--log=smpi_replay.thres:verbose", "--log=root.fmt:%m%n")
 
 # The actions of a round, in order: what it stands for, and what SimGrid calls it.
-ACTIONS = (("train", "compute"), ("wait", "barrier"), ("server", "compute"),
-           ("allreduce", "allreduce"), ("rest", "compute"), ("gather", "gather"),
-           ("agree", "allreduce"))
+ACTIONS = (
+    ("train", "compute"),
+    ("wait", "barrier"),
+    ("server", "compute"),
+    ("allreduce", "allreduce"),
+    ("rest", "compute"),
+    ("gather", "gather"),
+    ("agree", "allreduce"),
+)
 REPORT_BYTES = 64  # of a client's metrics, gathered by rank 0
 
 
@@ -64,22 +75,30 @@ class ReplayedRound:
 def smpirun_version():
     """SimGrid's version, or StudyError where it is missing."""
     if shutil.which(SMPIRUN) is None:
-        raise StudyError("smpirun: there is no such program. Install SimGrid: "
-                         "tools/install-deps.sh --cluster (Debian's libsimgrid-dev).")
+        raise StudyError(
+            "smpirun: there is no such program. Install SimGrid: "
+            "tools/install-deps.sh --cluster (Debian's libsimgrid-dev)."
+        )
     done = subprocess.run([SMPIRUN, "-version"], capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 
 def round_lines(rank, work):
     """One round of a rank as lines of its trace."""
+
     def compute(seconds):
         return f"compute {seconds * platforms.FLOPS:.17g}"
 
     report = REPORT_BYTES * max(1, work.clients_a_rank)
-    actions = [compute(work.train[rank]), "barrier", compute(work.server),
-               f"allreduce {work.message_bytes} 0 {BYTE}",
-               compute(work.rest if rank == 0 else 0.0),
-               f"gather {report} {report} 0 {BYTE} {BYTE}", f"allreduce 8 0 {BYTE}"]
+    actions = [
+        compute(work.train[rank]),
+        "barrier",
+        compute(work.server),
+        f"allreduce {work.message_bytes} 0 {BYTE}",
+        compute(work.rest if rank == 0 else 0.0),
+        f"gather {report} {report} 0 {BYTE} {BYTE}",
+        f"allreduce 8 0 {BYTE}",
+    ]
     return [f"{rank} {action}" for action in actions]
 
 
@@ -102,8 +121,9 @@ def write_traces(folder, rounds):
 
 def run_smpirun(command):
     """Returns its output; ends it with all its children when it takes too long."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                               start_new_session=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
     try:
         output, _ = process.communicate(timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -130,11 +150,14 @@ def rounds_of(actions):
     """Actions of ranks as rounds."""
     ranks = len(actions)
     for start in range(0, len(actions[0]), len(ACTIONS)):
-        columns = {name: [actions[rank][start + i] for rank in range(ranks)]
-                   for i, (name, _) in enumerate(ACTIONS)}
-        yield ReplayedRound({name: column[0] for name, column in columns.items()},
-                            {name: sum(column) / ranks for name, column in columns.items()},
-                            {name: max(column) for name, column in columns.items()})
+        columns = {
+            name: [actions[rank][start + i] for rank in range(ranks)] for i, (name, _) in enumerate(ACTIONS)
+        }
+        yield ReplayedRound(
+            {name: column[0] for name, column in columns.items()},
+            {name: sum(column) / ranks for name, column in columns.items()},
+            {name: max(column) for name, column in columns.items()},
+        )
 
 
 def replay(folder, machine, rounds):
@@ -144,15 +167,29 @@ def replay(folder, machine, rounds):
     listing = write_traces(folder, rounds)
     platform, hosts = folder / "platform.xml", folder / "hosts.txt"
     platform.write_text(platforms.to_xml(machine), encoding="utf-8")
-    hosts.write_text("".join(f"{platforms.host_of_rank(machine, rank)}\n" for rank in range(ranks)),
-                     encoding="utf-8")
-    output = run_smpirun([SMPIRUN, "-no-privatize", "-np", str(ranks), "-platform", str(platform),
-                          "-hostfile", str(hosts), "-replay", str(listing), *PLAIN_NETWORK, *LOG,
-                          f"--cfg=smpi/allreduce:{machine['allreduce']}",
-                          "--cfg=smpi/gather:ompi_binomial"])
+    hosts.write_text(
+        "".join(f"{platforms.host_of_rank(machine, rank)}\n" for rank in range(ranks)), encoding="utf-8"
+    )
+    output = run_smpirun(
+        [
+            SMPIRUN,
+            "-no-privatize",
+            "-np",
+            str(ranks),
+            "-platform",
+            str(platform),
+            "-hostfile",
+            str(hosts),
+            "-replay",
+            str(listing),
+            *PLAIN_NETWORK,
+            *LOG,
+            f"--cfg=smpi/allreduce:{machine['allreduce']}",
+            "--cfg=smpi/gather:ompi_binomial",
+        ]
+    )
     actions = parse_actions(output, ranks)
     wanted = len(rounds) * len(ACTIONS)
     if any(len(one) != wanted for one in actions):
-        raise StudyError(f"smpirun ended without replaying all of {ranks} traces: "
-                         f"{output[-500:].strip()}")
+        raise StudyError(f"smpirun ended without replaying all of {ranks} traces: {output[-500:].strip()}")
     return list(rounds_of(actions))

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder of a study: `study.json` says how it was run, each run has a folder of its own.
 
-    FOLDER/study.json
-    FOLDER/ranks-0002/run-1/       a run folder of harmofl, and beside it run-1.log
-    FOLDER/ranks-0002/shards/      weak scaling: links to the shards of so many ranks
+FOLDER/study.json
+FOLDER/ranks-0002/run-1/       a run folder of harmofl, and beside it run-1.log
+FOLDER/ranks-0002/shards/      weak scaling: links to the shards of so many ranks
 """
 
 import json
@@ -43,8 +44,9 @@ def read_study(folder):
     try:
         return Study(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise StudyError(f"{path}: there is no such file. Is {folder} the --output of "
-                         "`tools/scaling.py run`?") from None
+        raise StudyError(
+            f"{path}: there is no such file. Is {folder} the --output of `tools/scaling.py run`?"
+        ) from None
     except (OSError, ValueError, TypeError) as error:
         raise StudyError(f"{path}: is not a description of a study: {error}") from None
 

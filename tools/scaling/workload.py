@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measured times of clients as the work of ranks, for as many clients and ranks as are wanted."""
 
 import random
@@ -35,8 +36,9 @@ def seconds_of_clients(runs):
     """All measured seconds of each client, clients in order of their names."""
     times = times_by_client(runs)
     if not times:
-        raise StudyError(f"{runs[0].folder}/metrics.jsonl: has no train lines with seconds for the "
-                         "counted rounds.")
+        raise StudyError(
+            f"{runs[0].folder}/metrics.jsonl: has no train lines with seconds for the counted rounds."
+        )
     return [times[client] for client in sorted(times)]
 
 
@@ -44,12 +46,14 @@ def costs_of(runs, message_bytes=None):
     """The Costs by runs on one rank."""
     rounds = rounds_in_turn(runs)
     return Costs(
-        setup=median(max(0.0, one.mean["train"] + one.mean["input"]
-                         - sum(one.client_seconds.values())) for one in rounds),
+        setup=median(
+            max(0.0, one.mean["train"] + one.mean["input"] - sum(one.client_seconds.values()))
+            for one in rounds
+        ),
         server=median(one.mean["aggregate"] for one in rounds),
-        rest_a_client=median(max(0.0, one.mean["rest"] + one.mean["place"]) / one.clients
-                             for one in rounds),
-        message_bytes=round(message_bytes or median(one.sent_bytes for one in rounds)))
+        rest_a_client=median(max(0.0, one.mean["rest"] + one.mean["place"]) / one.clients for one in rounds),
+        message_bytes=round(message_bytes or median(one.sent_bytes for one in rounds)),
+    )
 
 
 def work_of(seconds, ranks, costs, typical=None):
@@ -57,9 +61,13 @@ def work_of(seconds, ranks, costs, typical=None):
     owner = bounds.deal(typical or seconds, ranks)
     busy = bounds.loads(seconds, owner, ranks)
     most = max(Counter(owner).values())
-    return RoundWork(train=[load + costs.setup for load in busy], server=costs.server,
-                     rest=costs.rest_a_client * len(seconds), message_bytes=costs.message_bytes,
-                     clients_a_rank=most)
+    return RoundWork(
+        train=[load + costs.setup for load in busy],
+        server=costs.server,
+        rest=costs.rest_a_client * len(seconds),
+        message_bytes=costs.message_bytes,
+        clients_a_rank=most,
+    )
 
 
 def measured_rounds(runs, ranks, costs, most):
@@ -69,8 +77,9 @@ def measured_rounds(runs, ranks, costs, most):
     rounds = []
     for one in rounds_in_turn(runs)[:most]:
         clients = sorted(one.client_seconds)
-        rounds.append(work_of([one.client_seconds[c] for c in clients], ranks, costs,
-                              [typical[c] for c in clients]))
+        rounds.append(
+            work_of([one.client_seconds[c] for c in clients], ranks, costs, [typical[c] for c in clients])
+        )
     return rounds
 
 
@@ -80,8 +89,10 @@ def sampled_rounds(runs, clients, ranks, costs, count):
     times = seconds_of_clients(runs)
     draw = random.Random(SEED)
     typical = [median(times[i % len(times)]) for i in range(clients)]
-    return [work_of([draw.choice(times[i % len(times)]) for i in range(clients)], ranks, costs,
-                    typical) for _ in range(count)]
+    return [
+        work_of([draw.choice(times[i % len(times)]) for i in range(clients)], ranks, costs, typical)
+        for _ in range(count)
+    ]
 
 
 def steady_round(runs, clients, ranks, costs):

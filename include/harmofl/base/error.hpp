@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Errors and contracts.
 ///
 /// Message grammar: the problem with its value, why it is one, what to do about it.

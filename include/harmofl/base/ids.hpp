@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Typed indices: a client is not a rank, and the compiler knows.
 #pragma once
 

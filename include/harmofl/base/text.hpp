@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Small helpers that build messages. Nothing here formats numbers for files: JSON does that.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The samples of one client, in memory, ready to be cut into batches.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Who holds which images: deals the samples of a folder of shards to clients
 /// (docs/guides/partitions.md). Needs names and labels only, no pixels.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Federated methods: what each one changes of the round.
 ///
 /// A method is one file in src/fl/methods/ and a line in the table of algorithm.cpp

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What a method is combined with; its cautions are about that.
 #pragma once
 

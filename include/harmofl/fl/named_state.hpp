@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What a client keeps between rounds and shares with nobody, and what the server keeps.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Shards: the preprocessed images of one site, in one HDF5 file (docs/shard-format.md).
 #pragma once
 

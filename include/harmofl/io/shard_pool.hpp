@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The shards that a rank reads from, each opened once.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Networks: images in, logits out. A network is one file; the table of them is in network.cpp.
 #pragma once
 

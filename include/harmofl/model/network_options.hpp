@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What a network is made for and how: options only, free of libtorch.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What the kinds of `harmofl analyse` share: their options, what they open, where results go.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `harmofl analyse drift`: how far clients move from the global model in a round, and where to.
 #include "app/analyse/analysis.hpp"
 #include "app/analyse/kinds.hpp"

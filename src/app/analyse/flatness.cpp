@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `harmofl analyse flatness`: the loss at growing distances from the weights w.
 #include "app/analyse/analysis.hpp"
 #include "app/analyse/kinds.hpp"

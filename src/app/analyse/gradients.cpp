@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `harmofl analyse gradients`: how far the sites pull the model in the same direction.
 #include "fl/analysis/gradients.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The kinds of `harmofl analyse`: each collective, its arguments without its own name.
 #pragma once
 

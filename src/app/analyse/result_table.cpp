@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "app/analyse/result_table.hpp"
 
 #include "io/csv.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Results that people plot: a table, as JSON, as CSV and as text.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `harmofl analyse spectra`: how far the sites' images differ by frequency, and what of that
 // amplitude normalisation leaves.
 #include "fl/analysis/spectra.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `harmofl analyse surface`: the loss on a plane through the weights w.
 #include "app/analyse/analysis.hpp"
 #include "app/analyse/kinds.hpp"

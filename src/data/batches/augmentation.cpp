@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every symmetry of the square is a transposition (or none) followed by flips of the two axes, so
 // that each image is rearranged in one pass. With r(k) a rotation by k * 90 degrees as torch::rot90
 // turns it: r(1) = transpose, flip rows; r(2) = flip rows and columns; r(3) = transpose, flip

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Augmentation of training images: the eight symmetries of the square (method.md, section 5).
 #pragma once
 

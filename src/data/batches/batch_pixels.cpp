@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A symmetry moves pixels along straight lines: one step of the source for a step to the right and
 // one for a step down. So a turned image is read where its pixels lie and never stored as such.
 #include "data/batches/batch_pixels.hpp"

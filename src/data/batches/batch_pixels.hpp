@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Cuts images and targets of a batch out of samples in host memory: rows chosen, pixels turned,
 /// converted and laid out in one pass, without a tensor in between.
 #pragma once

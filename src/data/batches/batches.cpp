@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // In host memory a batch is cut in one pass (batch_pixels.hpp). On its way to a GPU it stays in the
 // stored type until it is there, augmentation included: a quarter of the bytes to gather and to
 // turn. Either way the conversion divides, as the reference implementations do; a product with the

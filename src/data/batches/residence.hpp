@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Where a client's samples stay: in the GPU's memory as long as it has room for them.
 #pragma once
 

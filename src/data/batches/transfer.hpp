@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Copies from host memory to a device. To a GPU they go through pinned memory, so that the host
 /// need not wait for them; what runs next on the device's current stream sees them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kinds that deal samples by shares: iid, dirichlet, quantity. All cut lists of shuffled
 // samples, one a stratum (a label, or everything), into consecutive pieces, one a client.
 #include "harmofl/data/partition.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// partition.csv: which client holds which image, saved with a run.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Private to src/data: the partitions that follow what the shards say, without any draw.
 #pragma once
 

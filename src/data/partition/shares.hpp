@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Private to src/data: random shares, and how many samples a share is.
 #pragma once
 

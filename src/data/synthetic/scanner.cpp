@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The optics are sums of Gaussian filters: symmetric kernels, whose transfer function is real, so
 // that they change amplitudes and leave phases alone. Written out in plain loops: the images are
 // small, and the result does not depend on a number of threads.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Simulated scanners: what a site does to every scene before it is stored.
 #pragma once
 

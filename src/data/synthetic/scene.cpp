@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Nuclei are ellipses with soft edges that seldom overlap. Cells without a visible nucleus look
 // like them but for the stain they take up, so that colour matters as much as shape. Tissue and
 // chromatin get their texture from a few plane waves: smooth, cheap, the same at every image size.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Scenes of the synthetic sites: nuclei on tissue, before any scanner has seen them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A site's images: scenes -> stains to colours (Beer-Lambert) -> the site's scanner. Scenes are
 // keyed by (seed, site, index), the scanner by (seed, site), so no image depends on another.
 #include "data/synthetic/synthetic.hpp"

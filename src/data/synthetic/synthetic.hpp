@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Synthetic sites: one world of cell-like images seen through different scanners.
 ///
 /// Every site draws its scenes from the same distribution and then differs, as hospitals do, by

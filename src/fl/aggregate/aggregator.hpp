@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Weighted sums of the clients' models, over all clients of all ranks.
 #pragma once
 

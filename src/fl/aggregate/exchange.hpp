@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Which of a model's state travels, and which stays with its client.
 #pragma once
 

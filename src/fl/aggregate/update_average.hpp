@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The average of the updates that count in a round.
 #pragma once
 

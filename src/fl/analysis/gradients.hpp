@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Gradients of sites' losses, and how far they agree.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The loss around a model: how it grows as the weights are moved (method.md, section 7).
 #pragma once
 

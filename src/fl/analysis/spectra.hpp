@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Amplitude spectra of sites' images by frequency: what amplitude normalisation changes.
 #pragma once
 

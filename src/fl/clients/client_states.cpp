@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/clients/client_states.hpp"
 
 #include <utility>

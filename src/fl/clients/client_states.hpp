@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What the clients of a rank keep between rounds: in memory up to a budget, the rest in a file.
 #pragma once
 

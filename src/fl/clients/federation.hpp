@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Who takes part: the clients of a run, known to every rank before any pixel is read.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/clients/hosting.hpp"
 
 #include "data/batches/residence.hpp"

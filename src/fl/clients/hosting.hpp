@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The clients that a rank hosts: their samples, what they keep, and moves from rank to rank.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Which rank trains whom: longest first, by what a client's round cost before, moving few clients.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Who is invited to a round.
 ///
 /// Every client draws a key of its own for the round, and the smallest keys are invited. So a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/fleet/distribution.hpp"
 
 #include "base/number_text.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What `fleet.speed` and its like say.
 #pragma once
 

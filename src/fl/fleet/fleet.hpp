@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The devices that the clients of a run would have: how fast, how well connected, how reliable.
 ///
 /// Devices are a model. Nothing here looks at the clock, so what it decides is the same on any

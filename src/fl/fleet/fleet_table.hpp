@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The table of a run's devices, `fleet.table`: a CSV file with a line for a client.
 #pragma once
 

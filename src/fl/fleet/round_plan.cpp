@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rules of docs/guides/heterogeneity.md, by their numbers.
 #include "fl/fleet/round_plan.hpp"
 

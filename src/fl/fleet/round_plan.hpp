@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What becomes of everyone in a round, decided before it begins (docs/guides/heterogeneity.md).
 #pragma once
 

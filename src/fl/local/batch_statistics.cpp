@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/local/batch_statistics.hpp"
 
 #include "model/networks/norm.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Running statistics made anew: `model.buffers = recompute`.
 #pragma once
 

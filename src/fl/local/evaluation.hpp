@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// How good a model is on a site.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/local/local_trainer.hpp"
 
 #include "base/timer.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The local work of one client in one round.
 #pragma once
 

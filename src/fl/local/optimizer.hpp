@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Base optimisers over the flat parameter buffer; their moments are client state.
 #pragma once
 

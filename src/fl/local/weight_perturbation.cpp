@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/local/weight_perturbation.hpp"
 
 #include "harmofl/base/error.hpp"

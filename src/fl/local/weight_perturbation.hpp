@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Client weight perturbation: the half of HarmoFL that is also FedSAM's local step.
 #pragma once
 

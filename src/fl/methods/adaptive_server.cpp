@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/methods/adaptive_server.hpp"
 
 #include <limits>

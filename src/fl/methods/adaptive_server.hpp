@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What FedAdam, FedYogi and FedAdagrad share (Reddi et al., "Adaptive federated optimization",
 /// ICLR 2021). They differ in how the second moment v moves.
 #pragma once

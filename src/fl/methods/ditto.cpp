@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ditto (Li et al., "Ditto: Fair and robust federated learning through personalization", ICML
 // 2021).
 //   FedAvg, and for every client a personal v_i, which starts as the first global model and takes a

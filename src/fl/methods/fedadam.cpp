@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FedAdam (Reddi et al., "Adaptive federated optimization", ICLR 2021). With the rest of the
 // server's step in adaptive_server.cpp:
 //   v <- b2 v + (1 - b2) Delta^2

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FedAvg (McMahan et al., "Communication-efficient learning of deep networks from decentralized
 // data", AISTATS 2017).
 //   w_{t+1} = sum p_i w_i

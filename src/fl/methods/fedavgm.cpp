@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FedAvgM (Hsu, Qi, Brown, "Measuring the effects of non-identical data distribution for federated
 // visual classification", 2019): the server steps with momentum.
 //   u <- beta u + sum p_i D_i

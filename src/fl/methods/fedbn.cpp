@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FedBN (Li et al., "FedBN: Federated learning on non-IID features via local batch normalization",
 // ICLR 2021).
 //   w_{t+1} = sum p_i w_i over all but the normalisation layers, whose parameters and statistics

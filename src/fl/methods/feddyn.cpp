@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FedDyn (Acar et al., "Federated learning based on dynamic regularization", ICLR 2021), with S the
 // clients that count in a round.
 //   local objective: f_i(w) - <h_i, w> + a/2 ||w - w_t||^2

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FedNova (Wang et al., "Tackling the objective inconsistency problem in heterogeneous federated
 // optimization", NeurIPS 2020): updates count by step, whatever number of steps a client takes.
 //   a_i = tau_i                                                        SGD

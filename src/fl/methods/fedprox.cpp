@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FedProx (Li et al., "Federated optimization in heterogeneous networks", MLSys 2020).
 //   local objective: f_i(w) + mu/2 ||w - w_t||^2
 //   server:          w_{t+1} = sum p_i w_i

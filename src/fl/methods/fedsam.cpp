@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FedSAM (Qu et al., "Generalized federated learning via sharpness aware minimization", ICML 2022;
 // Caldarola et al., "Improving generalization in federated learning by seeking flat minima", ECCV
 // 2022, who also use ASAM: `perturbation.adaptive`).

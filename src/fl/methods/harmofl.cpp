@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HarmoFL (Jiang, Wang, Dou, "HarmoFL: Harmonizing local and global drifts in federated learning on
 // heterogeneous medical images", AAAI 2022).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MOON (Li, He, Song, "Model-contrastive federated learning", CVPR 2021).
 //   local objective: f_i(w) + mu CE([cos(z, z_glob), cos(z, z_prev)] / T, class 0)
 //   z features at w, z_glob at w_t, z_prev at the client's weights after its last round (w_t in its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SCAFFOLD (Karimireddy et al., "SCAFFOLD: Stochastic controlled averaging for federated learning",
 // ICML 2020), option II, with S the clients that count in a round.
 //   local step: w <- w - eta (g - c_i + c)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What a round was, apart from its metrics: the content of a line of `rounds.jsonl`.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What a run leaves behind: metrics, the best round, the summary. Lives on the root rank.
 #pragma once
 

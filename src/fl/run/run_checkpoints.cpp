@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/run/run_checkpoints.hpp"
 
 #include "base/fault.hpp"

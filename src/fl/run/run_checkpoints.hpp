@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The checkpoints of a run: what it goes on from, its best model, its initial one.
 #pragma once
 

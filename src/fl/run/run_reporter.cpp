@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/run/run_reporter.hpp"
 
 #include "base/log.hpp"

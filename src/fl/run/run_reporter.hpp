@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What a run says of its rounds: the files of the run folder, the line for people.
 #pragma once
 

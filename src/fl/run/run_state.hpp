@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What a run is between two rounds: all that a checkpoint keeps beside the clients' own state.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Checkpoints: named float tensors in HDF5, written atomically and checksummed
 /// (docs/checkpoint-format.md).
 ///

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The checkpoints of one run: the newest one and the ones before it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Private to src/io: what the reader and the writer of checkpoints share.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "harmofl/base/error.hpp"
 #include "io/checkpoint/checkpoint.hpp"
 #include "io/checkpoint/checkpoint_format.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "io/checkpoint/checkpoint_seal.hpp"
 
 #include "base/checksum.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Private to src/io: the checksum of a whole checkpoint, in text after HDF5's own bytes.
 ///
 /// HDF5 1.10 does not check its own structures and may crash on damaged ones, so that a file is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "harmofl/base/error.hpp"
 #include "io/atomic_file.hpp"
 #include "io/checkpoint/checkpoint.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "io/checkpoint/run_folder.hpp"
 
 #include "harmofl/base/error.hpp"

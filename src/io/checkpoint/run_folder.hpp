@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The folder of one run: its files have fixed names, and each is whole at any moment.
 #pragma once
 

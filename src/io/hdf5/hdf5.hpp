@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The thin layer over the HDF5 C library: owned handles, checked calls, typed reads and writes.
 ///
 /// HDF5's own error stack is silenced; every failure becomes a UserError "file: object: problem.

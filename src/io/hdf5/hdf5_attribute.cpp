@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attributes of hdf5::File. HDF5 has no way to replace one: writing removes what is there first.
 #include "harmofl/base/error.hpp"
 #include "io/hdf5/hdf5_handle.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Datasets of hdf5::File: shapes, types, numbers and strings.
 #include "harmofl/base/error.hpp"
 #include "io/hdf5/hdf5_handle.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Private to src/io: owned HDF5 identifiers, and what HDF5 says about its last failure.
 #pragma once
 

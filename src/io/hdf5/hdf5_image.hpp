@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Private to src/io: the memory of an HDF5 file that is made there.
 #pragma once
 

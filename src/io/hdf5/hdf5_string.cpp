@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Strings in HDF5: written with variable length, read with any.
 #include "io/hdf5/hdf5_handle.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Private to src/io: names and rules of the shard format that its reader and writer share.
 #pragma once
 

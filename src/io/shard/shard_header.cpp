@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "io/shard/shard_header.hpp"
 
 #include "harmofl/base/error.hpp"

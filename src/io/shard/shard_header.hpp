@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Private to src/io: what a shard says before its pixels are read.
 #pragma once
 

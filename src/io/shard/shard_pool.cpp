@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "harmofl/io/shard_pool.hpp"
 
 #include "harmofl/base/error.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tiles are worked on in blocks whose transformed values stay in the processor's cache: transform
 // the input's tiles, multiply with the transformed weight (16 products, one for each element of a
 // tile), transform back. The gradient of the images is the same with the weight turned; that of the

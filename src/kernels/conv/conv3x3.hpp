@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// 3x3 convolutions of stride 1 and padding 1, the bulk of what the networks compute.
 ///
 /// On the CPU, channels-last float32 images go through Winograd's F(2x2, 3x3) (Lavin, Gray, "Fast

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// 1x1 convolutions without bias of channels-last images, in all directions, where the images lie:
 /// float32 by the project's own products, bfloat16 by libtorch's on two-dimensional views.
 #pragma once

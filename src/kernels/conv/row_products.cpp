@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A tile of R rows and U vectors of columns is summed in registers, over a depth that is read from
 // rows (or packed) on one side and packed panels of columns on the other.
 #include "kernels/conv/row_products.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Products of matrices that are tall and narrow: 1x1 convolutions of channels-last images,
 /// float32.
 ///

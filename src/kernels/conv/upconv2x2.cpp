@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernels/conv/upconv2x2.hpp"
 
 #include "harmofl/base/error.hpp"

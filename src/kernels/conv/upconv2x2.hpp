@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Transposed 2x2 convolutions of stride 2, the U-Net's way up, in channels-last memory of the CPU.
 ///
 /// No two of their input pixels reach the same output pixel, so they are one product of the matrix

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The inner loops of Winograd's F(2x2, 3x3), compiled once for every instruction set that they are
 /// vectorised for; conv3x3.cpp strings them together. Nothing here includes the standard library or
 /// libtorch: a function of theirs that is compiled for a newer processor must not be the one that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels with vectors of 64 bytes; compiled for x86-64-v4.
 #if defined(__x86_64__)
 #define HARMOFL_VECTOR_BYTES 64

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels for bfloat16; compiled for x86-64-v4 with AVX512-BF16. Transforms are computed in
 // float32 and rounded once; products add up in float32.
 #if defined(__x86_64__)

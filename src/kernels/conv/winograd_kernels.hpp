@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The kernels of winograd.hpp for one vector length and format. Included by one file for each
 /// instruction set, which defines HARMOFL_VECTOR_BYTES and is compiled for that set: everything has
 /// internal linkage.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The products of transformed tiles and weights: blocks of C that stay in registers.
 #pragma once
 

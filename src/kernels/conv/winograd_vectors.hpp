@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Vectors of float32 of HARMOFL_VECTOR_BYTES, and the format of float32 values.
 ///
 /// A format says how the values of images and tiles are stored and multiplied: a type Value,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Passes over flat float32 buffers on the CPU, in pieces of one size whatever the number of
 /// threads.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The file is compiled without contraction; std::fma stands where libtorch's kernels, compiled with
 // it, have one. A processor without such an instruction takes it from the C library, slowly.
 #include "kernels/flat/step_kernels.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The arithmetic of a step on flat buffers, on the CPU: each a single pass.
 ///
 /// Every operation is rounded to float32 as the vectors of libtorch's own kernels round it, so that

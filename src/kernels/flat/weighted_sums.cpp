@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernels/flat/weighted_sums.hpp"
 
 #include "base/simd.hpp"

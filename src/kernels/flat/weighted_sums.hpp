@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Sums of weighted states in host memory, each in one pass and to the bits of libtorch's
 /// operations.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A block is `lanes` consecutive values, a whole number of pixels and of vectors, so that lane j
 // always meets channel j % channels: planes and interleaved channels are one loop.
 #include "kernels/image/plane_means.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Sums over image planes and shifts of them, on the CPU.
 ///
 /// `channels` planes lie interleaved, [pixels, channels] in memory: 1 is a plane by itself

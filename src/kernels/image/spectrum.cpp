@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // |F| is sqrt(re^2 + im^2) where the squares neither overflow nor lose bits, which is looked at for
 // a piece at once, and hypot elsewhere: the square root is several times as fast.
 #include "kernels/image/spectrum.hpp"

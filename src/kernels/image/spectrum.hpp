@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Amplitudes of half spectra and what they need of images, on the CPU.
 ///
 /// Spectra are complex numbers of float64, real and imaginary parts in turn. Images are interleaved

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Counts pixels by predicted and true class, in one pass over logits in host memory.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every loop over the pixels of a block runs over a multiple of `lanes` of them, the last padded,
 // and sums go to `lanes` partial sums: so the loops become vector code without the compiler
 // changing an order of additions.

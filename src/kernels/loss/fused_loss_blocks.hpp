@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The arithmetic of fused_loss.cpp on a block of pixels.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// How logits of pixels lie in host memory, and the blocks in which they are worked on: small
 /// enough for the first cache, so that loops may run over pixels, class after class, in either
 /// memory format.

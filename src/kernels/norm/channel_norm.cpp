@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernels/norm/channel_norm.hpp"
 
 #include "kernels/lanes.hpp"

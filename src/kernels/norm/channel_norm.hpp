@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Passes over rows of channels that a batch norm with ReLU is made of, float32 or bfloat16 values.
 ///
 /// Sums are float32 over pieces of at most 128 rows, relative to a value of the channel, and

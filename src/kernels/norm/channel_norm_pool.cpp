@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Batch norm, ReLU and the 2x2 max-pool behind it in one pass. A row of the sweep is a row of the
 // pooled images: two rows of pixels, three where the height is odd and the last would be left over.
 #include "kernels/lanes.hpp"

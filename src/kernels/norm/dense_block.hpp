@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A dense block of DenseNet with stateless batch norms, in channels-last memory of the CPU.
 ///
 /// A norm without parameters does the same to a channel whichever layer reads it. So every feature

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernels/norm/norm_relu.hpp"
 
 #include "harmofl/base/error.hpp"

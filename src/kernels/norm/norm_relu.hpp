@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Batch norm, ReLU and 2x2 max-pool in few passes over channels-last memory of the CPU.
 ///
 /// Values are float32 or bfloat16; statistics are as exact as sums in float64 (libtorch's own for

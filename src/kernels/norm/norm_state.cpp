@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernels/norm/norm_state.hpp"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A batch norm between its passes: tensors in, channel kernels inside.
 #pragma once
 

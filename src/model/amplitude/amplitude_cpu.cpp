@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Amplitude normalisation on the CPU.
 //
 // `dc` takes the mean of a plane while it comes from memory and shifts it while it is in the cache:

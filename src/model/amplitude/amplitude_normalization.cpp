@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // F is kept as rfft2's half spectrum: images are real, so F(-k) is the conjugate of F(k) and the
 // band, which is symmetric, is treated alike in both halves. The `dc` band changes the zero
 // frequency alone, hence an image's mean, and is done without any transform.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Amplitude normalisation (method.md, section 2; HarmoFL, AAAI 2022, eqs. 2-4).
 ///
 /// Per image and channel, F = FFT2(x) = A e^{iP}. A client keeps a running amplitude R [C, H, W];

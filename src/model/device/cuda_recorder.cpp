@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CUDA graphs by libtorch's at::cuda::CUDAGraph. A graph replays kernels with the addresses they
 // were recorded with, so the batch goes into tensors of its own and the scalar comes out of one.
 // Recording does not do the work: every call does it exactly once, by warming up, or by a replay.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The recorder of CUDA graphs, in builds with HARMOFL_WITH_CUDA.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// With how many bits a network computes, `device.precision`.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Work that is the same for batch after batch, and that a GPU may record once and replay.
 #pragma once
 

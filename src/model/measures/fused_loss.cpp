@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pixels are worked on in blocks that fit the first cache, class after class, so that the inner
 // loops run over pixels whatever the memory format. With z the logits, p = softmax(z), N pixels, K
 // classes, and per class a = sum p y, b = sum p + sum y over the whole batch:

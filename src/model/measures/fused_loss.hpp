@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The losses of losses.hpp for logits in host memory: value and gradient in one pass each, without
 /// a tensor in between but the probabilities.
 #pragma once

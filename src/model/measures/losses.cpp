@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "model/measures/losses.hpp"
 
 #include "model/measures/fused_loss.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Losses (method.md, section 4).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "model/measures/metrics.hpp"
 
 #include "kernels/loss/class_counts.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Metrics (method.md, section 4): sums that add up over batches, the mean taken last.
 #pragma once
 

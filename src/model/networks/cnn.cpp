@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "model/networks/cnn.hpp"
 
 #include "harmofl/base/text.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The small network of tests and scaling studies (method.md, section 4).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// DenseNet (Huang et al., "Densely connected convolutional networks", CVPR 2017; method.md,
 /// section 4).
 #pragma once

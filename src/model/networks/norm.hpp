@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The normalisation layer of every network, in the three kinds of `model.norm`.
 #pragma once
 

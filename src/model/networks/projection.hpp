@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The projection head of contrastive methods (method.md, section 6: MOON).
 #pragma once
 

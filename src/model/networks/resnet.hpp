@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// ResNet-18 (He et al., "Deep residual learning for image recognition", CVPR 2016), with group
 /// norm by default: the yardstick of federated classification (Hsieh et al., ICML 2020).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// The U-Net of the paper's segmentation tasks (method.md, section 4).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// What a pickle is made of: its opcodes, and the values that they make.
 #pragma once
 

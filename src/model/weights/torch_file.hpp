@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Files of PyTorch's torch.save: a zip archive with a pickle and the bytes of every storage.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Private to src/model: the pickle inside a file of torch.save.
 ///
 /// Python's pickle is a program that builds objects and may call anything. This reads the part of

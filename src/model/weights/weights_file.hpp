@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// A model's weights in files that other programs read and write; the extension says the format.
 /// Unlike a checkpoint they have no checksums that are verified: a changed number is not noticed.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What travels and what stays: layouts, messages, layers of a client's own.
 #include "fl/aggregate/exchange.hpp"
 

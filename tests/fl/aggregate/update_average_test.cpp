@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The average of the updates that count, against the same average in float64.
 #include "fl/aggregate/update_average.hpp"
 

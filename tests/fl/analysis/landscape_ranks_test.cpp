@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/analysis/landscape.hpp"
 #include "fl/small_federation.hpp"
 #include "support/world.hpp"

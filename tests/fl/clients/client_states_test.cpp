@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What clients keep, in memory and beyond.
 #include "fl/clients/client_states.hpp"
 

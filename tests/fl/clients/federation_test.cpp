@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The clients of a run, read from a folder of shards.
 #include "fl/clients/federation.hpp"
 

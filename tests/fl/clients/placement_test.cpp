@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which rank trains whom.
 #include "fl/clients/placement.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who is invited to a round.
 #include "fl/fleet/cohort.hpp"
 

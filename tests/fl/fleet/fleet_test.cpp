@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The devices of a run, from a table and from distributions.
 #include "fl/fleet/fleet.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What becomes of everyone in a round, and how long it takes, by hand-computed times.
 #include "fl/fleet/round_plan.hpp"
 

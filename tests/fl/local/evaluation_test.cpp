@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fl/local/evaluation.hpp"
 
 #include "fl/small_federation.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The local work of one client, against the same steps written out.
 #include "fl/local/local_trainer.hpp"
 

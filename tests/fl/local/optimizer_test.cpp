@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Optimisers against their formulas, written out in float64.
 #include "fl/local/optimizer.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The passes over flat buffers against libtorch's operations, on lengths that are and are not whole
 // vectors and pieces.
 #include "fl/flat_module.hpp"

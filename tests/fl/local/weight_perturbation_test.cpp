@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Client weight perturbation on f(w) = w' A w / 2, whose gradient is A w (method.md, section 3).
 #include "fl/local/weight_perturbation.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Methods that must come out alike, by their definitions.
 #include "fl/small_federation.hpp"
 #include "model/tensors.hpp"

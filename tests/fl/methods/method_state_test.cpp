@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What methods keep with clients and server survives rounds, checkpoints and a move to another
 // rank.
 #include "fl/shared_folder.hpp"

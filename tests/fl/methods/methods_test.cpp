@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Methods without a golden trace, on a federation of quadratics f_i(w) = sum_j a_ij (w_j - b_ij)^2
 // / 2, against the papers' formulas written out in float64 with plain numbers.
 #include "fl/flat_module.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a line of rounds.jsonl says.
 #include "fl/record/round_record.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fast convolution against libtorch's in float64.
 #include "kernels/conv/conv3x3.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Amplitude normalisation by this project's kernels against libtorch's operations, of batches in
 // both memory formats.
 #include "kernels/image/plane_means.hpp"

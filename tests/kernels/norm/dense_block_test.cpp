@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The dense block with one normalised buffer against concatenations in float64.
 #include "kernels/norm/dense_block.hpp"
 

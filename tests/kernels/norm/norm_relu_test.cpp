@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fused batch norm, ReLU and max-pool against libtorch's separate ones in float64.
 #include "kernels/norm/norm_relu.hpp"
 
