@@ -11,24 +11,12 @@ import functools
 import pathlib
 import re
 import shutil
-import sys
 import unittest
 
+import recomputation
 import support
+from recomputation import needs_pytorch, recompute
 
-try:
-    import h5py  # noqa: F401
-    import torch
-except (ImportError, OSError) as error:
-    torch, reason = None, f"no PyTorch (tools/install-deps.sh --pytorch installs it): {error}"
-else:
-    reason = ""
-    torch.set_num_threads(1)
-    import traces
-
-needs_pytorch = unittest.skipIf(torch is None, reason)
-
-TOOL = support.SOURCE / "tools" / "recompute_rounds.py"
 ROUNDS = ("--run.rounds", 2, "--run.save_initial", "true", "--data.shuffle", "false",
           "--data.augment", "false", "--train.optimizer", "sgd", "--train.lr", 0.05)
 
@@ -59,15 +47,10 @@ METHODS = {
 }
 
 
-def recompute(*arguments):
-    return support.run((sys.executable, TOOL, *arguments))
-
-
 def train(task, output, arguments):
     """Trains two rounds on two ranks; `arguments` are keys with their values."""
-    words = [word for key, value in arguments.items() for word in (f"--{key}", value)]
-    result = support.train(support.federation(task), output, *support.TINY, *ROUNDS, *words,
-                           ranks=2)
+    result = support.train(support.federation(task), output, *support.TINY, *ROUNDS,
+                           *recomputation.words_of(arguments), ranks=2)
     assert result.code == 0, result
     return output
 
@@ -82,9 +65,9 @@ class Recompute(support.ProgramTest):
             arguments = {"algorithm.name": name, **common, **seed, **method}
             folders.append(train(task, self.folder / name, arguments))
         result = recompute("--tolerance", 1e-3, *folders)
-        reports = re.findall(r"^(.*?)^(agrees|differs)$", result.stdout, re.MULTILINE | re.DOTALL)
+        reports = recomputation.reports(result)
         self.assertEqual(len(reports), len(METHODS), result)
-        for name, (text, verdict) in zip(METHODS, reports):
+        for name, (text, _, verdict) in zip(METHODS, reports):
             with self.subTest(name):
                 self.assertIn(name, text.splitlines()[0])
                 self.assertEqual(verdict, "agrees", text)
@@ -136,9 +119,16 @@ class RecomputeNotices(support.ProgramTest):
         self.assertEqual(result.stdout.splitlines()[-1], "agrees")  # the other run
         self.succeeds(recompute(self.run_folder, "--initial", fedprox() / "initial.h5"))
 
-    def test_an_order_of_the_images_that_it_cannot_know(self):
-        self.edit_configuration("shuffle = false", "shuffle = true")
-        self.fails(recompute(self.run_folder), 2, "config.ini", "data.shuffle")
+    def test_a_round_that_lost_an_update(self):
+        path = self.run_folder / "rounds.jsonl"
+        path.write_text(path.read_text().replace('"counted":3', '"counted":2', 1))
+        result = recompute(self.run_folder)
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("counted of round 0 in rounds.jsonl", result.stdout)
+
+    def test_augmentation_that_was_not_done(self):
+        self.edit_configuration("augment = false", "augment = true")
+        self.fails(recompute(self.run_folder), 2, "config.ini", "data.augment")
 
 
 @needs_pytorch
@@ -146,6 +136,8 @@ class RecomputeTraces(unittest.TestCase):
     """That the recomputation is right itself: it reproduces rounds that others computed."""
 
     def test_rounds_of_the_traces(self):
+        import traces  # needs PyTorch
+
         folder = traces.folder()
         initial, batches = traces.read_common(folder / "fed_common.h5")
         seen = 0

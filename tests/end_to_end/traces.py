@@ -34,6 +34,7 @@ CASES = {
     "harmofl_full_sgd": {"amplitude_band": "full"},
 }
 BATCHES = 3  # of a client
+BATCH_SIZE = 4
 
 # Attributes of a trace and the settings that they are.
 ATTRIBUTES = {
@@ -94,8 +95,15 @@ def settings_of(attributes, more):
         values.update(amplitude_band="dc", amplitude_update="every-pass",
                       amplitude_record="spectrum")
     optimizer = inputs.text_of(attributes["optimizer"])
-    return Settings(**{"run_rounds": 3, "train_loss": "cross-entropy-dice",
-                       "train_optimizer": optimizer, "algorithm_name": method, **values, **more})
+    return Settings(**{"run_rounds": 3, "data_batch_size": BATCH_SIZE,
+                       "train_loss": "cross-entropy-dice", "train_optimizer": optimizer,
+                       "algorithm_name": method, **values, **more})
+
+
+def site_of(client, batches):
+    """A client whose images, in stored order, make the batches."""
+    images, labels = (torch.cat(parts) for parts in zip(*batches))
+    return inputs.Site(f"client{client}", images, labels, len(images), client)
 
 
 class Trace:
@@ -108,7 +116,7 @@ class Trace:
             used, weights = file.attrs["batches_used"], file.attrs["weights"]
             self.rounds = [self.read_round(file[f"expect/round{index + 1}"])
                            for index in range(self.settings.run_rounds)]
-        sites = [inputs.Site(f"client{client}", 4 * int(count), own[:int(count)])
+        sites = [site_of(client, own[:int(count)])
                  for client, (own, count) in enumerate(zip(batches, used))]
         model = networks.make_model(self.settings, channels=3, classes=2)
         compared.load(model, initial)
@@ -133,7 +141,7 @@ class Trace:
             if amplitude:
                 buffers.append(compared.buffer_error(self.simulation.extra_buffers(), amplitude))
             for client, own in zip(self.simulation.clients, of_clients):
-                state = self.simulation.local_state(client)
+                state = client.local
                 assert state.keys() == own.keys(), (state.keys(), own.keys())
                 buffers.append(compared.buffer_error(state, own))
             yield update, max(buffers)

@@ -74,6 +74,11 @@ class Amplitude:
         v = self.settings.amplitude_momentum
         self.running = mean if self.running is None else (1 - v) * self.running + v * mean
 
+    def begin_client(self):
+        """Before a client's local work: what was not averaged is forgotten."""
+        if not self.frozen:
+            self.running = None
+
     def freeze(self, running):
         self.running = running
         self.frozen = True

@@ -3,28 +3,38 @@
 
 import math
 
+import torch
+
 from .networks import is_counter
 from .tensors import buffer_error, unflatten, update_error, vector_error
 
 
 class Report:
-    """Prints a line for each thing compared and keeps whether all agree."""
+    """Prints a line for each thing compared and keeps whether all agree, and the worst error."""
 
-    def __init__(self, tolerance):
+    def __init__(self, tolerance, quiet=False):
         self.tolerance = tolerance
+        self.quiet = quiet
         self.agrees = True
+        self.worst = 0.0
 
     def line(self, title, errors):
         """The worst of some errors; one that is not finite is the worst."""
         worst = math.nan if any(map(math.isnan, errors)) else max(errors)
         good = worst <= self.tolerance
         self.agrees &= good
+        self.worst = worst if math.isnan(worst) else max(self.worst, worst)
         verdict = "ok" if good else f"above {self.tolerance:g}"
-        print(f"{title:<38} {worst:.3e}  {verdict}")
+        self.say(f"{title:<38} {worst:.3e}  {verdict}")
 
     def difference(self, title, text):
         self.agrees = False
-        print(f"{title:<38} {text}")
+        self.worst = math.inf
+        self.say(f"{title:<38} {text}")
+
+    def say(self, text):
+        if not self.quiet:
+            print(text)
 
 
 class Comparison:
@@ -84,24 +94,25 @@ class Comparison:
     def same_shape(got, expected, name):
         return name in got and got[name].shape == expected[name].shape
 
-    def present(self, kind, expected_by_site):
-        """Whether each side has the kind at every site, or neither at any; says so if not."""
-        present = True
-        for site, expected in expected_by_site.items():
-            got = kind in self.checkpoint.clients.get(site, {})
+    def holders(self, kind, kept):
+        """The clients that keep the kind; says so of each that does or does not against what is
+        expected. `kept` gives a client's own tensors."""
+        found = []
+        for client in self.simulation.clients:
+            name = client.site.name
+            got, expected = kind in self.checkpoint.clients.get(name, {}), kind in kept(client)
             if got != expected:
                 text = "is not expected" if got else "is missing in the checkpoint"
-                self.report.difference(f"{kind} of {site}", text)
-                present = False
-            present &= expected
-        return present
+                self.report.difference(f"{kind} of {name}", text)
+            elif got:
+                found.append(client)
+        return found
 
     def client_vectors(self, kind):
-        clients = self.simulation.clients
-        if not self.present(kind, {c.site.name: kind in c.vectors for c in clients}):
-            return
+        clients = self.holders(kind, lambda client: client.vectors)
         pairs = [(self.checkpoint.clients[c.site.name][kind], c.vectors[kind]) for c in clients]
-        self.vectors(f"{kind} of the clients", pairs)
+        if pairs:
+            self.vectors(f"{kind} of the clients", pairs)
 
     def vectors(self, title, pairs):
         if any(got.shape != expected.shape for got, expected in pairs):
@@ -112,11 +123,8 @@ class Comparison:
     def client_models(self, kind):
         """Flat models: all parameters, then those buffers of the network that /model holds. The
         running amplitude belongs to the layer in front of it."""
-        clients = self.simulation.clients
-        if not self.present(kind, {c.site.name: kind in c.models for c in clients}):
-            return
         pairs = []
-        for client in clients:
+        for client in self.holders(kind, lambda client: client.models):
             own = client.models[kind]
             expected = {name: own[name] for name in self.checkpoint.order if name in own}
             vector = self.checkpoint.clients[client.site.name][kind]
@@ -132,7 +140,7 @@ class Comparison:
         for client in self.simulation.clients:
             tensors = self.checkpoint.clients.get(client.site.name, {})
             got = {k[6:]: tensor for k, tensor in tensors.items() if k.startswith("local.")}
-            expected = self.simulation.local_state(client)
+            expected = client.local
             for name in sorted(got.keys() - expected.keys()):
                 self.report.difference(f"local.{name} of {client.site.name}", "is not expected")
             pairs.append((got, expected))
@@ -149,8 +157,56 @@ class Comparison:
                 self.vectors(f"{name} of the server", [(self.checkpoint.server[name], own[name])])
 
 
-def compare(simulation, checkpoint, tolerance):
+class AsCheckpoint:
+    """What a checkpoint would hold of a simulation; `order` is that of a checkpoint of the run."""
+
+    def __init__(self, simulation, order):
+        self.order = order
+        self.model = simulation.global_state()
+        self.server = simulation.method.server
+        self.clients = {client.site.name: self.tensors(client) for client in simulation.clients}
+
+    def tensors(self, client):
+        models = {
+            kind: torch.cat([own[name].reshape(-1) for name in self.order if name in own])
+            for kind, own in client.models.items()
+        }
+        local = {f"local.{name}": tensor for name, tensor in client.local.items()}
+        return {**client.vectors, **models, **local}
+
+
+def movement(simulation, others, order):
+    """The largest error of what the others have come to, as if they were checkpoints."""
+    report = Report(math.inf, quiet=True)
+    for other in others:
+        Comparison(simulation, AsCheckpoint(other, order), report).run()
+    return report.worst
+
+
+def compare_rounds(plans, lines, report):
+    """What rounds.jsonl says of who took part, and how long the devices would have taken."""
+    if len(lines) != len(plans):
+        report.difference("rounds.jsonl", f"has {len(lines)} rounds, not {len(plans)}")
+        return
+    errors = [0.0]
+    for number, (plan, line) in enumerate(zip(plans, lines)):
+        lost = {}
+        for reason in plan.lost.values():
+            lost[reason] = lost.get(reason, 0) + 1
+        trained = len(plan.trained()) + lost.get("not_finite", 0)
+        expected = {"clients": trained, "counted": len(plan.counted), "lost": lost}
+        for name, value in expected.items():
+            if line[name] != value:
+                text = f"{line[name]}, not {value}"
+                report.difference(f"{name} of round {number} in rounds.jsonl", text)
+        seconds = line["simulated_seconds"]
+        errors.append(abs(seconds - plan.seconds) / max(plan.seconds, 1e-300))
+    report.line("rounds.jsonl: simulated seconds", errors)
+
+
+def compare(simulation, checkpoint, rounds, tolerance):
     """Prints all comparisons; returns whether each is within the tolerance."""
     report = Report(tolerance)
     Comparison(simulation, checkpoint, report).run()
+    compare_rounds(simulation.rounds, rounds, report)
     return report.agrees

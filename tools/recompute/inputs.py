@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a recomputation reads besides the configuration: shards and checkpoints."""
 
+import csv
 import dataclasses
+import json
 import pathlib
 
 import h5py
@@ -13,11 +15,14 @@ from .settings import InputError
 
 @dataclasses.dataclass
 class Site:
-    """Training data of one client, in batches as they come in every epoch."""
+    """Training images and labels of one client, as the network sees them, in the order of the
+    shards. It trains on `samples` of them in an epoch; `client` is its number."""
 
     name: str
+    images: torch.Tensor
+    labels: torch.Tensor
     samples: int
-    batches: list
+    client: int
 
 
 @dataclasses.dataclass
@@ -34,47 +39,72 @@ def text_of(value):
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def training_count(path):
-    with h5py.File(path) as file:
-        return file["train/images"].shape[0]
+class Shard:
+    """The training images of a shard."""
+
+    def __init__(self, path):
+        with h5py.File(path) as file:
+            group = file["train"]
+            labels = group["masks"] if "masks" in group else group["labels"]
+            images = torch.from_numpy(group["images"][()].astype(numpy.float32))
+            self.images = images / torch.tensor(file.attrs["intensity_scale"], dtype=torch.float32)
+            self.labels = torch.from_numpy(labels[()].astype(numpy.int64))
+            self.site = text_of(file.attrs["site"])
+            self.classes = len(file.attrs["class_names"])
+            self.rows = {text_of(name): row for row, name in enumerate(group["ids"][()])}
 
 
-def read_site(path, count, batch_size):
-    """The first `count` training samples of a shard, in batches; the last may be smaller."""
-    with h5py.File(path) as file:
-        group = file["train"]
-        labels = group["masks"] if "masks" in group else group["labels"]
-        images = torch.from_numpy(group["images"][:count].astype(numpy.float32))
-        images = images / torch.tensor(file.attrs["intensity_scale"], dtype=torch.float32)
-        labels = torch.from_numpy(labels[:count].astype(numpy.int64))
-        name = text_of(file.attrs["site"])
-    batches = list(zip(images.split(batch_size), labels.split(batch_size)))
-    return Site(name, count, batches)
-
-
-def read_federation(settings):
-    """One site for each *.h5 of data.shards, by sorted file names."""
+def read_federation(settings, partition):
+    """The clients of a run: a site for each *.h5 of data.shards, by sorted file names, or what the
+    table `partition` of the run folder says."""
     paths = sorted(pathlib.Path(settings.data_shards).glob("*.h5"), key=lambda path: path.name)
     if not paths:
         raise InputError(f"{settings.data_shards}: no *.h5 there")
     try:
-        return read_sites(settings, paths)
+        shards = [Shard(path) for path in paths]
+        sites = by_site(shards) if settings.data_partition == "site" else dealt(shards, partition)
     except (OSError, KeyError) as error:
         raise InputError(f"{settings.data_shards}: {error}") from None
-
-
-def read_sites(settings, paths):
-    """The shards; each client has as many samples as the smallest where data.truncate is true."""
-    counts = [training_count(path) for path in paths]
     if settings.data_truncate:
-        counts = [min(counts)] * len(counts)
-    sites = [
-        read_site(path, count, settings.data_batch_size) for path, count in zip(paths, counts)
-    ]
-    with h5py.File(paths[0]) as file:
-        channels = file["train/images"].shape[1]
-        classes = len(file.attrs["class_names"])
-    return Federation(sites, channels, classes)
+        smallest = min(site.samples for site in sites)
+        for site in sites:
+            site.samples = smallest
+    return Federation(sites, shards[0].images.shape[1], shards[0].classes)
+
+
+def by_site(shards):
+    return [Site(shard.site, shard.images, shard.labels, len(shard.images), client)
+            for client, shard in enumerate(shards)]
+
+
+def dealt(shards, partition):
+    """Clients in the order in which partition.csv names them first; the images of each in the order
+    of the shards. Clients without training images are none."""
+    numbers = {shard.site: number for number, shard in enumerate(shards)}
+    held = {}
+    with open(partition, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            samples = held.setdefault(row["client"], [])
+            if row["split"] == "train":
+                number = numbers[row["site"]]
+                samples.append((number, shards[number].rows[row["id"]]))
+    check_dealt(partition, held, shards)
+    sites = []
+    for name, samples in held.items():
+        if not samples:
+            continue
+        images = torch.stack([shards[shard].images[row] for shard, row in sorted(samples)])
+        labels = torch.stack([shards[shard].labels[row] for shard, row in sorted(samples)])
+        sites.append(Site(name, images, labels, len(samples), len(sites)))
+    return sites
+
+
+def check_dealt(partition, held, shards):
+    """Every training image belongs to exactly one client."""
+    dealt_out = sorted(sample for samples in held.values() for sample in samples)
+    everything = [(i, row) for i, shard in enumerate(shards) for row in range(len(shard.images))]
+    if dealt_out != everything:
+        raise InputError(f"{partition}: does not deal every training image to one client")
 
 
 def aggregation_weights(settings, sites):
@@ -83,6 +113,14 @@ def aggregation_weights(settings, sites):
         return [1 / len(sites)] * len(sites)
     total = sum(site.samples for site in sites)
     return [site.samples / total for site in sites]
+
+
+def read_rounds(path):
+    """The lines of rounds.jsonl."""
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def tensor_of(dataset):

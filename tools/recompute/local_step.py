@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from .amplitude import Amplitude
+from .batches import batches
 from .settings import InputError
 from .tensors import total_norm
 
@@ -98,18 +99,27 @@ def local_step(settings, model, optimizer, inputs, labels, extra_terms):
 class Client:
     """A site with its model, its optimiser, and what a method keeps there.
 
-    `vectors` are flat over the parameters; `models` hold whole models, tensors by name.
+    `share` is its weight among all clients, `weight` among those that count in the round. `vectors`
+    are flat over the parameters; `models` hold whole models, and `local` what stays at the site of
+    the network, tensors by name.
     """
 
-    def __init__(self, site, weight, settings, model):
+    def __init__(self, site, share, settings, model):
         self.site = site
-        self.weight = weight
+        self.share = share
+        self.weight = share
         self.settings = settings
         self.model = copy.deepcopy(model)
         self.amplitude = Amplitude(settings)
+        self.steps = 0
+        self.forget()
+
+    def forget(self):
+        """Drops all that was kept from earlier rounds."""
         self.vectors = {}
         self.models = {}
-        self.steps = 0
+        self.local = {}
+        self.personal = None
         self.reset_optimizer()
 
     def reset_optimizer(self):
@@ -123,19 +133,18 @@ class Client:
             return first, first
         return first, self.amplitude(images)
 
-    def train(self, method):
+    def train(self, method, round_index):
         """The local work of one round."""
         self.steps = 0
-        for _ in range(self.settings.train_local_epochs):
-            for images, labels in self.site.batches:
-                inputs = self.inputs(images)
-                local_step(
-                    self.settings,
-                    self.model,
-                    self.optimizer,
-                    inputs,
-                    labels,
-                    lambda *arguments: method.extra_terms(self, *arguments),
-                )
-                method.after_step(self, inputs, labels)
-                self.steps += 1
+        for epoch in range(self.settings.train_local_epochs):
+            for images, labels in batches(self.site, self.settings, round_index, epoch):
+                self.step(method, images, labels)
+
+    def step(self, method, images, labels):
+        def extra_terms(*arguments):
+            return method.extra_terms(self, *arguments)
+
+        inputs = self.inputs(images)
+        local_step(self.settings, self.model, self.optimizer, inputs, labels, extra_terms)
+        method.after_step(self, inputs, labels)
+        self.steps += 1

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from .local_step import local_step, make_optimizer
 from .networks import norm_names
-from .server_methods import FedAdagrad, FedAdam, FedAvg, FedAvgM, FedNova, FedYogi
+from .server_methods import FedAdagrad, FedAdam, FedAvg, FedAvgM, FedNova, FedYogi, participation
 from .settings import InputError
 from .tensors import flat_parameters, load, snapshot
 
@@ -74,31 +74,30 @@ class Scaffold(FedAvg):
     def __init__(self, settings, model, order):
         super().__init__(settings, model, order)
         self.server["scaffold.c"] = torch.zeros_like(self.start)
-        self.change = torch.zeros_like(self.start)
+        self.sent = self.start.numel()
+        self.changes = {}
 
-    def prepare(self, client):
-        client.vectors["scaffold.c"] = torch.zeros_like(self.start)
-
-    def begin_round(self, state, start):
-        super().begin_round(state, start)
-        self.change = torch.zeros_like(start)
+    def own(self, client):
+        """c_i, at first 0"""
+        return client.vectors.get("scaffold.c", torch.zeros_like(self.start))
 
     def extra_terms(self, client, model, images, features):
         # <c - c_i, y>, whose gradient is - c_i + c
-        correction = self.server["scaffold.c"] - client.vectors["scaffold.c"]
+        correction = self.server["scaffold.c"] - self.own(client)
         return torch.dot(correction, flat_parameters(model, self.order))
 
     def end_client(self, client):
         # c_i' = c_i - c + (w_t - y) / (tau eta)
-        old = client.vectors["scaffold.c"]
+        old = self.own(client)
         rate = client.steps * self.settings.train_lr
         new = old - self.server["scaffold.c"] - self.local_update(client) / rate
         client.vectors["scaffold.c"] = new
-        self.change += client.weight * (new - old)
+        self.changes[client.site.name] = new - old
 
     def server_step(self, clients):
-        # c += sum p_i (c_i' - c_i)
-        self.server["scaffold.c"] = self.server["scaffold.c"] + self.change
+        # c += |S|/K sum_S p_i (c_i' - c_i)
+        change = sum(client.weight * self.changes[client.site.name] for client in clients)
+        self.server["scaffold.c"] = self.server["scaffold.c"] + participation(clients) * change
         return self.average(clients)
 
 
@@ -109,35 +108,38 @@ class FedDyn(FedAvg):
         super().__init__(settings, model, order)
         self.server["feddyn.h"] = torch.zeros_like(self.start)
 
-    def prepare(self, client):
-        client.vectors["feddyn.h"] = torch.zeros_like(self.start)
+    def own(self, client):
+        """h_i, at first 0"""
+        return client.vectors.get("feddyn.h", torch.zeros_like(self.start))
 
     def extra_terms(self, client, model, images, features):
         # - <h_i, w> + a/2 ||w - w_t||^2
         w = flat_parameters(model, self.order)
         distance = (w - self.start).square().sum()
-        linear = torch.dot(client.vectors["feddyn.h"], w)
+        linear = torch.dot(self.own(client), w)
         return self.settings.algorithm_a / 2 * distance - linear
 
     def end_client(self, client):
         # h_i -= a (w_i - w_t)
         change = self.settings.algorithm_a * self.local_update(client)
-        client.vectors["feddyn.h"] = client.vectors["feddyn.h"] - change
+        client.vectors["feddyn.h"] = self.own(client) - change
 
     def server_step(self, clients):
-        # h -= a sum p_i (w_i - w_t); w = sum p_i w_i - h / a
+        # h -= a |S|/K sum_S p_i (w_i - w_t); w = sum_S p_i w_i - h / a
         a = self.settings.algorithm_a
-        h = self.server["feddyn.h"] - a * self.mean_update(clients)
-        self.server["feddyn.h"] = h
-        return self.average(clients) - h / a
+        change = a * participation(clients) * self.mean_update(clients)
+        self.server["feddyn.h"] = self.server["feddyn.h"] - change
+        return self.average(clients) - self.server["feddyn.h"] / a
 
 
 class Ditto(FedAvg):
     needs = ("lambda",)
 
-    def prepare(self, client):
-        client.personal = copy.deepcopy(client.model)
-        client.personal_optimizer = make_optimizer(self.settings, client.personal)
+    def begin_client(self, client):
+        # v_i is the global model of the client's first round
+        if client.personal is None:
+            client.personal = copy.deepcopy(client.model)
+            client.personal_optimizer = make_optimizer(self.settings, client.personal)
 
     def pull(self, model, images, features):
         # lambda/2 ||v - w_t||^2

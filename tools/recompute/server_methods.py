@@ -2,7 +2,8 @@
 """FedAvg, and the methods that differ from it by the server's step alone.
 
 Symbols here and in methods.py, all of one round: w_t global parameters at its start, w_i those of
-client i after its local work, p_i its weight, D_i = w_i - w_t, tau_i its steps.
+client i after its local work, p_i its weight, D_i = w_i - w_t, tau_i its steps, S the clients that
+count, of K.
 """
 
 import torch
@@ -10,10 +11,16 @@ import torch
 from .tensors import flat_parameters
 
 
+def participation(clients):
+    """|S|/K; with unequal weights, what S has of the weights of all."""
+    return sum(client.share for client in clients)
+
+
 class FedAvg:
     """Also HarmoFL and FedSAM: they differ by what precedes the average."""
 
     needs = ()  # keys of [algorithm] that have to be numbers
+    sent = 0  # numbers that a client sends beside its model; SCAFFOLD: as many as parameters
 
     def __init__(self, settings, model, order):
         self.settings = settings
@@ -24,9 +31,6 @@ class FedAvg:
     def local_names(self, model):
         """Tensors that stay at the sites."""
         return set()
-
-    def prepare(self, client):
-        """Before the first round."""
 
     def begin_round(self, state, start):
         """`state` is the global model, `start` is w_t."""
@@ -79,6 +83,8 @@ class FedAvgM(FedAvg):
 
 
 class FedNova(FedAvg):
+    sent = 1
+
     def begin_client(self, client):
         client.reset_optimizer()
 

@@ -13,6 +13,7 @@ class InputError(Exception):
 class Settings:
     """What of a configuration matters here; the names are section_key."""
 
+    run_seed: int = 0
     run_rounds: int = 1
     run_evaluate_every: int = 1
     data_shards: str = ""
@@ -21,6 +22,19 @@ class Settings:
     data_truncate: bool = False
     data_augment: bool = False
     data_shuffle: bool = False
+    data_partition: str = "site"
+    cohort_size: int = 0
+    cohort_sampling: str = "uniform"
+    cohort_over_sampling: float = 1.0
+    fleet_table: str = ""
+    fleet_speed: str = ""
+    fleet_bandwidth: str = ""
+    fleet_latency: str = ""
+    fleet_availability: str = ""
+    fleet_sample_time: float = 0.0
+    fleet_deadline: float = 0.0
+    fleet_drop_before: float = 0.0
+    fleet_drop_after: float = 0.0
     model_name: str = "unet"
     model_width: int = 32
     model_norm: str = "batch-stateless"
@@ -32,6 +46,7 @@ class Settings:
     train_momentum: float = 0.9
     train_weight_decay: float = 0.0001
     train_local_epochs: int = 1
+    train_nonfinite: str = "stop"
     train_loss: str = "cross-entropy"
     algorithm_name: str = "fedavg"
     algorithm_mu: float = None
@@ -76,8 +91,10 @@ def read_settings(path):
         except (KeyError, ValueError):
             raise InputError(f"{path}: {section}.{key} = {text} is not a value") from None
     settings = Settings(**values)
-    if settings.data_shuffle or settings.data_augment:
-        raise InputError(f"{path}: data.shuffle and data.augment have to be false")
+    if settings.data_augment and not settings.data_shuffle:
+        raise InputError(f"{path}: data.augment = true does nothing without data.shuffle = true")
+    if settings.cohort_sampling not in ("uniform", "weighted", "fixed"):
+        raise InputError(f"{path}: cohort.sampling = {settings.cohort_sampling} is unknown here")
     if settings.model_buffers not in ("average", "local", "recompute"):
         raise InputError(f"{path}: model.buffers = {settings.model_buffers} is unknown here")
     return settings
