@@ -75,9 +75,11 @@ class RecomputedTest(support.ProgramTest):
                 output = self.folder / f"{name}-{seed}-on-{ranks}"
                 folders[name] = self.train(shards, output, {"run.seed": seed, **arguments}, ranks)
         alone = [self.folder / f"{name}-{seed}-on-1" for name in cases]
-        first = reports(recompute("--tolerance", TOLERANCE, "--noise", NOISE, *alone))
-        second = reports(recompute("--tolerance", TOLERANCE, *folders.values()))
-        self.assertEqual((len(first), len(second)), (len(cases), len(cases)))
+        on_one = recompute("--tolerance", TOLERANCE, "--noise", NOISE, *alone)
+        on_two = recompute("--tolerance", TOLERANCE, *folders.values())
+        first, second = reports(on_one), reports(on_two)
+        errors = on_one.stderr + on_two.stderr
+        self.assertEqual((len(first), len(second)), (len(cases), len(cases)), errors)
         compared = {}
         for name, (text, sensitivity, verdict), other in zip(cases, first, second):
             if sensitivity >= TOLERANCE:

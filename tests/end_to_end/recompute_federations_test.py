@@ -81,7 +81,7 @@ class RecomputeEpochs(recomputation.RecomputedTest):
 
     def test_masks_turn_with_their_images(self):
         self.assert_agree(shards("segmentation"), {
-            "masks": case("fedavg", train_local__epochs=2, run_rounds=2),
+            "masks": case("fedavg", train_local__epochs=2, run_rounds=2, model_width=2),
         })
 
 

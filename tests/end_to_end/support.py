@@ -73,6 +73,7 @@ def run(command, *, when=None, then=None, env=None, timeout=150, preexec=None):
         process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                                    stdout=out, stderr=subprocess.PIPE, text=True, errors="replace",
                                    env={**os.environ, **(env or {})}, preexec_fn=preexec)
+        started = time.monotonic()
         overdue = threading.Timer(timeout, end, [process])
         overdue.start()
         lines, seen = [], {}
@@ -83,8 +84,8 @@ def run(command, *, when=None, then=None, env=None, timeout=150, preexec=None):
                 if then:
                     then(process)
         code = process.wait()
-        late = not overdue.is_alive()
         overdue.cancel()
+        late = time.monotonic() - started > timeout  # the timer may still wait for the program
         process.stderr.close()
         out.seek(0)
         result = Result(code, out.read(), "".join(lines), time.monotonic(), seen)
