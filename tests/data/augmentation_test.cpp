@@ -75,20 +75,18 @@ TEST(Augment, draws_all_eight_symmetries_and_nothing_else) {
   for (const auto& [name, times] : seen) EXPECT_NEAR(times, count / 8.0, 35.0) << name;
 }
 
-// The draws of tools/recompute/batches.py, which follows the description of method.md, section 5, with
-// its own generator. Any mix of the flips would leave all eight symmetries alike.
+// The draws of tools/recompute/batches.py, which follows the description of method.md, section 5,
+// with its own generator. Any mix of the flips would leave all eight symmetries alike.
 TEST(Augment, draws_what_the_second_implementation_draws) {
   const auto drawn = [](RngStream rng, std::int64_t width) {
     std::vector<std::int64_t> numbers;
     for (int i = 0; i < 24; ++i) numbers.push_back(draw_symmetry(2, width, rng).number());
     return numbers;
   };
-  EXPECT_EQ(drawn(stream(0), 2),
-            (std::vector<std::int64_t>{6, 7, 3, 0, 1, 0, 4, 3, 6, 3, 2, 3,
-                                       3, 6, 3, 5, 6, 1, 1, 5, 7, 7, 3, 3}));
-  EXPECT_EQ(drawn(stream(1), 3),
-            (std::vector<std::int64_t>{6, 2, 0, 6, 4, 2, 0, 6, 6, 0, 0, 2,
-                                       2, 0, 6, 0, 0, 2, 0, 2, 2, 6, 0, 2}));
+  EXPECT_EQ(drawn(stream(0), 2), (std::vector<std::int64_t>{6, 7, 3, 0, 1, 0, 4, 3, 6, 3, 2, 3,
+                                                            3, 6, 3, 5, 6, 1, 1, 5, 7, 7, 3, 3}));
+  EXPECT_EQ(drawn(stream(1), 3), (std::vector<std::int64_t>{6, 2, 0, 6, 4, 2, 0, 6, 6, 0, 0, 2,
+                                                            2, 0, 6, 0, 0, 2, 0, 2, 2, 6, 0, 2}));
 }
 
 TEST(Augment, keeps_the_shape_of_images_that_are_not_square) {
