@@ -16,4 +16,7 @@ void keep_freed_memory();
 /// Most memory that this process held in RAM so far, in bytes.
 std::int64_t peak_memory_bytes();
 
+/// RAM of the machine, in bytes; the largest number when the system does not say.
+std::int64_t machine_memory_bytes();
+
 }  // namespace harmofl

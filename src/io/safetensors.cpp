@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/safetensors.hpp"
 
+#include "base/memory.hpp"
 #include "harmofl/base/error.hpp"
 #include "io/atomic_file.hpp"
 #include "io/tensor_elements.hpp"
@@ -28,6 +29,8 @@ constexpr const char* metadata_key = "__metadata__";
 constexpr std::uint64_t length_bytes = 8;
 constexpr std::uint64_t max_header_bytes = 100'000'000;  // the reference implementation's limit
 constexpr std::size_t header_alignment = 8;
+constexpr int deepest = 3;  ///< The numbers of a shape, in a tensor, in the header.
+constexpr std::uint64_t part_bytes = std::uint64_t{1} << 20;  ///< Of data, read at once.
 
 constexpr std::pair<const char*, ElementType> known_types[] = {
     {"F64", ElementType::float64},   {"F32", ElementType::float32}, {"F16", ElementType::float16},
@@ -58,29 +61,46 @@ std::string shown(const json& value) {
   return text.size() <= most ? text : text.substr(0, most) + "...";
 }
 
-std::string read_file(const std::filesystem::path& path) {
-  const std::string file = path.string();
-  std::error_code error;
-  check(std::filesystem::exists(path, error), file, "there is no such file");
-  check(std::filesystem::is_regular_file(path, error), file, "this is not a regular file");
-  std::string content(std::filesystem::file_size(path, error), '\0');
-  std::ifstream stream(path, std::ios::binary);
-  stream.read(content.data(), static_cast<std::streamsize>(content.size()));
-  check(stream.good() && !error, file, "cannot be read");
-  return content;
-}
+/// A file that is read part by part.
+class Source {
+ public:
+  explicit Source(const std::filesystem::path& path) : name_(path.string()) {
+    std::error_code error;
+    check(std::filesystem::exists(path, error), name_, "there is no such file");
+    check(std::filesystem::is_regular_file(path, error), name_, "this is not a regular file");
+    size_ = std::filesystem::file_size(path, error);
+    stream_.open(path, std::ios::binary);
+    check(stream_.good() && !error, name_, "cannot be read");
+  }
 
-/// The JSON text at the start of `content`.
-std::string_view header_text(std::string_view content, const std::string& file) {
-  check(content.size() >= length_bytes, file, "expected at least ", length_bytes,
-        " bytes, which give the length of the header, found ", content.size());
+  const std::string& name() const { return name_; }
+  std::uint64_t size() const { return size_; }
+
+  /// The next bytes; there must be as many.
+  void read(char* bytes, std::uint64_t count) {
+    stream_.read(bytes, static_cast<std::streamsize>(count));
+    check(stream_.good(), name_, "cannot be read");
+  }
+
+ private:
+  std::string name_;
+  std::uint64_t size_ = 0;
+  std::ifstream stream_;
+};
+
+/// The JSON text at the start of the file.
+std::string read_header(Source& source) {
+  const std::string& file = source.name();
+  check(source.size() >= length_bytes, file, "expected at least ", length_bytes,
+        " bytes, which give the length of the header, found ", source.size());
   std::uint64_t length = 0;
-  std::memcpy(&length, content.data(), length_bytes);
+  source.read(reinterpret_cast<char*>(&length), length_bytes);
   check(length <= max_header_bytes, file, "the header's length is ", length,
         " bytes; expected at most ", max_header_bytes);
-  check(length <= content.size() - length_bytes, file, "the header's length is ", length,
-        " bytes, but the file has only ", content.size() - length_bytes, " after the length");
-  const std::string_view text = content.substr(length_bytes, length);
+  check(length <= source.size() - length_bytes, file, "the header's length is ", length,
+        " bytes, but the file has only ", source.size() - length_bytes, " after the length");
+  std::string text(length, '\0');
+  source.read(text.data(), length);
   check(text.starts_with('{'), file, "expected a header that begins with '{'",
         text.empty() ? ", found an empty one" : "");
   return text;
@@ -89,7 +109,8 @@ std::string_view header_text(std::string_view content, const std::string& file) 
 /// Parses the header; JSON itself lets a key stand twice in an object, the format does not.
 json parse_header(std::string_view text, const std::string& file) {
   std::vector<std::set<std::string>> keys;  // of the objects that are open
-  const auto refuse_duplicates = [&](int, json::parse_event_t event, json& value) {
+  const auto refuse = [&](int depth, json::parse_event_t event, json& value) {
+    check(depth <= deepest, file, "the header nests values deeper than the format does");
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
     if (event == json::parse_event_t::key) {
@@ -99,7 +120,7 @@ json parse_header(std::string_view text, const std::string& file) {
     return true;
   };
   try {
-    return json::parse(text, refuse_duplicates);
+    return json::parse(text, refuse);
   } catch (const json::exception& error) {
     check(false, file, "the header is not JSON (", error.what(), ")");
   }
@@ -200,11 +221,28 @@ std::vector<Entry> read_entries(const json& header, std::uint64_t data_bytes,
   return entries;
 }
 
-NamedTensor read_tensor(const Entry& entry, std::string_view data) {
+/// Throws UserError unless this machine could hold the tensors.
+void check_memory(const std::vector<Entry>& entries, const std::string& file) {
+  std::uint64_t values = 0;
+  for (const Entry& entry : entries) values += static_cast<std::uint64_t>(entry.count);
+  const auto memory = static_cast<std::uint64_t>(machine_memory_bytes());
+  HARMOFL_VALIDATE(values <= memory / sizeof(float), file, ": the tensors take ", values,
+                   " float32 values, this machine has ", memory,
+                   " bytes of memory. Check the file, or use a larger machine.");
+}
+
+/// Reads the tensor whose data come next.
+NamedTensor read_tensor(const Entry& entry, Source& source) {
   NamedTensor tensor{entry.name, "", entry.shape, {}};
   tensor.values.resize(static_cast<std::size_t>(entry.count));
-  const std::string_view stored = data.substr(entry.begin, entry.end - entry.begin);
-  convert_to_float32(entry.type, std::as_bytes(std::span(stored)), tensor.values);
+  const std::uint64_t size = size_bytes(entry.type);
+  std::vector<char> part(std::min(part_bytes, entry.end - entry.begin));
+  for (std::uint64_t done = 0; done < tensor.values.size(); done += part.size() / size) {
+    const std::uint64_t count = std::min(part.size() / size, tensor.values.size() - done);
+    source.read(part.data(), count * size);
+    convert_to_float32(entry.type, std::as_bytes(std::span(part).first(count * size)),
+                       std::span(tensor.values).subspan(done, count));
+  }
   return tensor;
 }
 
@@ -233,14 +271,14 @@ std::string header_bytes(const nlohmann::ordered_json& header, const std::string
 }  // namespace
 
 std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path) {
-  const std::string file = path.string();
-  const std::string content = read_file(path);
-  const std::string_view text = header_text(content, file);
-  const std::string_view data = std::string_view(content).substr(length_bytes + text.size());
+  Source source(path);
+  const std::string text = read_header(source);
+  const std::uint64_t data_bytes = source.size() - length_bytes - text.size();
+  const std::vector<Entry> entries =
+      read_entries(parse_header(text, source.name()), data_bytes, source.name());
+  check_memory(entries, source.name());
   std::vector<NamedTensor> tensors;
-  for (const Entry& entry : read_entries(parse_header(text, file), data.size(), file)) {
-    tensors.push_back(read_tensor(entry, data));
-  }
+  for (const Entry& entry : entries) tensors.push_back(read_tensor(entry, source));
   return tensors;
 }
 

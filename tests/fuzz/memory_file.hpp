@@ -2,6 +2,8 @@
 /// A file in memory for readers that want a path.
 #pragma once
 
+#include "harmofl/base/text.hpp"
+
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -24,7 +26,7 @@ class MemoryFile {
     check(ftruncate(descriptor_, 0) == 0);
     check(pwrite(descriptor_, content.data(), content.size(), 0) ==
           static_cast<ssize_t>(content.size()));
-    return "/proc/self/fd/" + std::to_string(descriptor_);
+    return concat("/proc/self/fd/", descriptor_);
   }
 
  private:

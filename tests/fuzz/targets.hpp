@@ -8,6 +8,7 @@
 #include <string_view>
 
 #define HARMOFL_FUZZ_TARGETS(X) \
+  X(checkpoint)                 \
   X(csv)                        \
   X(fleet)                      \
   X(ini)                        \
@@ -15,7 +16,9 @@
   X(partition)                  \
   X(pickle)                     \
   X(png)                        \
-  X(safetensors)
+  X(safetensors)                \
+  X(shard)                      \
+  X(torch)
 
 namespace harmofl::fuzz {
 

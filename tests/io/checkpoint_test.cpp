@@ -8,6 +8,7 @@
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
+#include <hdf5.h>
 
 #include <cstring>
 #include <fstream>
@@ -136,6 +137,21 @@ TEST(Checkpoint, of_before_there_were_seals_is_verified_by_its_tensors) {
   write_old("0");
   EXPECT_THAT(user_error_of([&] { CheckpointReader::verify(folder / "c.h5"); }),
               HasSubstr("/model/weight"));
+}
+
+TEST(Checkpoint, refuses_groups_that_lie_in_one_another) {
+  const TempFolder folder;
+  const std::filesystem::path path = folder / "c.h5";
+  CheckpointWriter writer(path, {1, "fedavg", "", "{}"});
+  writer.write("model", {{"w", "parameter", {1}, {2.0f}}});
+  writer.commit();
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);  // cuts the seal off
+  for (const char* name : {"/model/a", "/model/b"}) {
+    ASSERT_GE(H5Lcreate_hard(file, "/model", file, name, H5P_DEFAULT, H5P_DEFAULT), 0);
+  }
+  H5Fclose(file);
+  EXPECT_THAT(user_error_of([&] { CheckpointReader::verify(path); }),
+              AllOf(HasSubstr("c.h5: /model"), HasSubstr("without end")));
 }
 
 TEST(Checkpoint, refuses_a_truncated_file) {

@@ -334,4 +334,40 @@ TEST(Safetensors, keeps_the_old_file_on_a_full_disk) {
   EXPECT_EQ(read_safetensors(folder / "m.safetensors").size(), 4u);
 }
 
+TEST(Safetensors, refuses_a_header_that_nests_without_end) {
+  const std::string depth(1'000'000, '[');
+  EXPECT_THAT(error_of(R"({"a":{"dtype":)" + depth, 0), HasSubstr("nests values deeper"));
+  EXPECT_THAT(error_of(R"({"a":{"dtype":)" + depth + std::string(depth.size(), ']') + "}}", 0),
+              HasSubstr("nests values deeper"));
+}
+
+TEST(Safetensors, reads_no_data_of_a_file_that_is_refused) {
+  const TempFolder folder;
+  const auto error = [&](const std::string& header, std::uint64_t data_bytes) {
+    const std::filesystem::path path = folder / "sparse.safetensors";
+    std::ofstream(path, std::ios::binary) << with_length(header, "");
+    std::filesystem::resize_file(path, 8 + header.size() + data_bytes);  // takes no disk
+    return user_error_of([&] { read_safetensors(path); });
+  };
+  constexpr std::uint64_t data_bytes = std::uint64_t{1} << 42;
+  EXPECT_THAT(error(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", data_bytes),
+              HasSubstr("the tensors end at byte 4 of the data"));
+  EXPECT_THAT(error(R"({"a":{"dtype":"F32","shape":[1099511627776],)"
+                    R"("data_offsets":[0,4398046511104]}})",
+                    data_bytes),
+              AllOf(HasSubstr("this machine has"), HasSubstr("larger machine")));
+}
+
+TEST(Safetensors, reads_tensors_that_are_larger_than_what_is_read_at_once) {
+  std::vector<std::int16_t> stored(700'001);  // more than 1 MiB, no multiple of it
+  for (std::size_t i = 0; i < stored.size(); ++i) stored[i] = static_cast<std::int16_t>(i % 30011);
+  const auto found = read(with_length(R"({"a":{"dtype":"I16","shape":[700001],)"
+                                      R"("data_offsets":[0,1400002]}})",
+                                      bytes_of(stored)));
+  ASSERT_EQ(found.at(0).values.size(), stored.size());
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    ASSERT_EQ(found[0].values[i], static_cast<float>(stored[i])) << i;
+  }
+}
+
 }  // namespace

@@ -207,6 +207,54 @@ TEST_F(ShardDamage, shapes_that_claim_more_than_is_stored) {
   EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("more than is stored")));
 }
 
+TEST_F(ShardDamage, long_texts_that_are_not_stored) {
+  make();
+  change(
+      [&](hid_t file) {  // 1000 texts of 64 MiB, one of which is there: 64 KiB of zeros, deflated
+        H5Ldelete(file, "/train/ids", H5P_DEFAULT);
+        const hid_t type = H5Tcopy(H5T_C_S1);
+        const std::size_t length = std::size_t{64} << 20;
+        H5Tset_size(type, length);
+        const hsize_t count = 1000, one = 1, first = 0;
+        const hid_t space = H5Screate_simple(1, &count, nullptr);
+        const hid_t memory = H5Screate_simple(1, &one, nullptr);
+        const hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+        H5Pset_chunk(plist, 1, &one);
+        H5Pset_deflate(plist, 9);
+        const hid_t ids =
+            H5Dcreate2(file, "/train/ids", type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+        H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, nullptr, &one, nullptr);
+        const std::vector<char> text(length, '\0');
+        ASSERT_GE(H5Dwrite(ids, type, memory, space, H5P_DEFAULT, text.data()), 0);
+      });
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/ids"), HasSubstr("more than is stored")));
+}
+
+TEST_F(ShardDamage, images_without_data_of_a_size_that_no_number_holds) {
+  make();
+  replace("/train/images", H5T_NATIVE_UINT8,
+          {0, hsize_t{1} << 40, hsize_t{1} << 40, hsize_t{1} << 40});
+  EXPECT_THAT(error(), HasSubstr("too large for HDF5"));
+}
+
+TEST_F(ShardDamage, rows_that_are_not_stored) {
+  make();
+  change([&](hid_t file) {  // room for 100 images not compressed, one of which is there
+    H5Ldelete(file, "/train/images", H5P_DEFAULT);
+    const std::vector<hsize_t> shape{100, 3, 4, 5}, one{1, 3, 4, 5}, first{0, 0, 0, 0};
+    const hid_t space = H5Screate_simple(4, shape.data(), nullptr);
+    const hid_t memory = H5Screate_simple(4, one.data(), nullptr);
+    const hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(plist, 4, one.data());
+    const hid_t images =
+        H5Dcreate2(file, "/train/images", H5T_NATIVE_UINT8, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, first.data(), nullptr, one.data(), nullptr);
+    const std::vector<unsigned char> image(60, 1);
+    ASSERT_GE(H5Dwrite(images, H5T_NATIVE_UINT8, memory, space, H5P_DEFAULT, image.data()), 0);
+  });
+  EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("more than is stored")));
+}
+
 TEST_F(ShardDamage, flipped_bytes_in_a_chunk) {
   make();
   flip_second_image();

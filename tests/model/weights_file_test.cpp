@@ -4,6 +4,7 @@
 #include "harmofl/base/error.hpp"
 #include "io/checkpoint/checkpoint.hpp"
 #include "io/samples.hpp"
+#include "support/memory.hpp"
 #include "support/temp_folder.hpp"
 
 #include <caffe2/serialize/inline_container.h>
@@ -300,6 +301,54 @@ TEST(TorchFile, refuses_damaged_pickles) {
     SCOPED_TRACE(broken);
     EXPECT_THAT(error_of(pickle(broken)), HasSubstr("x.pt"));
   }
+}
+
+TEST(TorchFile, takes_no_more_memory_for_names_that_are_used_again) {
+  // 90 KB of a name, and as many calls of it as 90 KB hold: each result once had a copy of it.
+  std::string object = global(std::string(90'000, 'x'), "y") + "q\2]";
+  for (int i = 0; i < 18'000; ++i) object += "h\2)Ra";
+  std::string error;
+  const std::int64_t growth = test::memory_growth([&] { error = error_of(pickle(object)); });
+  EXPECT_THAT(error, HasSubstr("found a list"));
+  EXPECT_LT(growth, 64 * test::mebibyte);
+}
+
+TEST(TorchFile, refuses_many_tensors_on_one_storage) {
+  constexpr std::int32_t count = 1 << 20;
+  std::string entries = "}(";
+  for (int i = 0; i < 2'000; ++i) {
+    entries += text(concat("w", i)) +
+               (i == 0 ? tensor("FloatStorage", count, 0, {count}, {1}) + "q" + std::string(1, '\1')
+                       : "h" + std::string(1, '\1'));
+  }
+  std::string error;
+  const std::int64_t growth = test::memory_growth(
+      [&] { error = error_of(pickle(entries + "u"), std::string(count * sizeof(float), '\0')); });
+  EXPECT_THAT(error, AllOf(HasSubstr("storage '0'"), HasSubstr("'w16'"), HasSubstr(".clone()")));
+  EXPECT_LT(growth, 64 * test::mebibyte);
+}
+
+TEST(TorchFile, reads_tensors_that_share_a_storage) {
+  const std::string shared = tensor("FloatStorage", 2, 0, {2}, {1}) + "q" + std::string(1, '\1');
+  const auto found = read_torch(
+      pickle("}(" + text("a") + shared + text("b") + "h" + std::string(1, '\1') + "u"), floats(2));
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].values, found[1].values);
+}
+
+TEST(TorchFile, refuses_compressed_records) {
+  const TempFolder folder;
+  {
+    caffe2::serialize::PyTorchStreamWriter writer((folder / "x.pt").string());
+    const std::string zeros(std::size_t{64} << 20, '\0');
+    writer.writeRecord("data.pkl", zeros.data(), zeros.size(), /*compress=*/true);
+    writer.writeEndOfFile();
+  }
+  std::string error;
+  const std::int64_t growth =
+      test::memory_growth([&] { error = user_error_of([&] { read_weights(folder / "x.pt"); }); });
+  EXPECT_THAT(error, AllOf(HasSubstr("x.pt"), HasSubstr("compressed"), HasSubstr("torch.save")));
+  EXPECT_LT(growth, 16 * test::mebibyte);
 }
 
 TEST(TorchFile, refuses_archives_of_another_kind) {

@@ -2,6 +2,7 @@
 #include "prepare/image.hpp"
 
 #include "prepare/png_files.hpp"
+#include "support/memory.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -12,6 +13,8 @@ namespace {
 
 using namespace harmofl::prepare;
 using harmofl::test::error_of;
+using harmofl::test::mebibyte;
+using harmofl::test::memory_growth;
 using harmofl::test::TempFolder;
 using harmofl::test::write_png;
 using testing::AllOf;
@@ -45,6 +48,22 @@ TEST(ReadPng, names_files_that_cannot_be_read) {
   EXPECT_THAT(error_of([&] { read_png(folder / "cut.png", false); }), HasSubstr("cut.png: cannot"));
   EXPECT_THAT(error_of([&] { read_png(folder / "absent.png", false); }),
               HasSubstr("absent.png: cannot be opened"));
+}
+
+TEST(ReadPng, asks_for_no_memory_that_a_file_cannot_fill) {
+  const TempFolder folder;
+  write_png(folder / "tiny.png", 8, 8, 3, std::vector<std::uint8_t>(192, 9));
+  std::fstream file(folder / "tiny.png", std::ios::in | std::ios::out | std::ios::binary);
+  const unsigned char size[] = {0x00, 0x00, 0x80, 0x00, 0x00, 0x00, 0x80, 0x00};  // 32768 x 32768
+  const unsigned char checksum[] = {0x4B, 0x1E, 0x34, 0x28};  // of the chunk with it
+  file.seekp(16).write(reinterpret_cast<const char*>(size), sizeof(size));
+  file.seekp(29).write(reinterpret_cast<const char*>(checksum), sizeof(checksum));
+  file.close();
+  std::string error;
+  const std::int64_t growth =
+      memory_growth([&] { error = error_of([&] { read_png(folder / "tiny.png", false); }); });
+  EXPECT_THAT(error, AllOf(HasSubstr("tiny.png"), HasSubstr("32768x32768"), HasSubstr("intact")));
+  EXPECT_LT(growth, 64 * mebibyte);
 }
 
 TEST(ReadMask, takes_two_values_only) {

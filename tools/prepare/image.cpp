@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prepare/image.hpp"
 
+#include "base/memory.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <png.h>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr png_uint_32 max_pixels_a_side = 32768;
 constexpr std::size_t rgba = 4;
+constexpr std::uintmax_t best_compression = 1032;  ///< Deflate shrinks at most 1032 to 1.
 
 /// All state of one read, so that no local object lives across libpng's longjmp.
 struct Reading {
@@ -30,6 +32,7 @@ struct Reading {
   std::string error;
   bool grey = false;  ///< The file stores no colours.
   Size size;
+  std::size_t stored_row_bytes = 0;  ///< As the file holds them, before compression.
   std::vector<std::uint8_t> pixels;  ///< [H, W, RGBA]
   std::vector<png_bytep> rows;
 };
@@ -54,23 +57,40 @@ void request_rgba(Reading& reading) {
   png_read_update_info(reading.png, reading.info);
 }
 
-/// Returns false with `reading.error` set when libpng gives up.
-bool decode(Reading& reading, std::FILE* file) {
+/// Both return false with `reading.error` set when libpng gives up. Nothing that libpng's longjmp
+/// would leave behind may live in them.
+bool decode_header(Reading& reading, std::FILE* file) {
   if (setjmp(png_jmpbuf(reading.png)) != 0) return false;
   png_init_io(reading.png, file);
   png_set_user_limits(reading.png, max_pixels_a_side, max_pixels_a_side);
   png_read_info(reading.png, reading.info);
-  request_rgba(reading);
   reading.size = {png_get_image_height(reading.png, reading.info),
                   png_get_image_width(reading.png, reading.info)};
-  const auto height = static_cast<std::size_t>(reading.size.height);
-  const std::size_t stride = static_cast<std::size_t>(reading.size.width) * rgba;
-  reading.pixels.resize(height * stride);
-  reading.rows.resize(height);
-  for (std::size_t y = 0; y < height; ++y) reading.rows[y] = reading.pixels.data() + y * stride;
+  reading.stored_row_bytes = png_get_rowbytes(reading.png, reading.info);
+  request_rgba(reading);
+  return true;
+}
+
+bool decode_pixels(Reading& reading) {
+  if (setjmp(png_jmpbuf(reading.png)) != 0) return false;
   png_read_image(reading.png, reading.rows.data());
   png_read_end(reading.png, nullptr);
   return true;
+}
+
+/// Throws UserError when the file cannot hold as many pixels as it claims, or the memory cannot.
+void check_claim(const Reading& reading, const std::filesystem::path& path) {
+  const auto height = static_cast<std::uintmax_t>(reading.size.height);
+  const std::uintmax_t stored = height * reading.stored_row_bytes;
+  const std::uintmax_t bytes = std::filesystem::file_size(path);
+  HARMOFL_VALIDATE(stored / best_compression <= bytes, path.string(), ": claims ",
+                   to_string(reading.size), " pixels, more than its ", bytes,
+                   " bytes can hold. Replace the file by an intact one.");
+  const std::uintmax_t needed = height * static_cast<std::uintmax_t>(reading.size.width) * rgba;
+  const auto memory = static_cast<std::uintmax_t>(machine_memory_bytes());
+  HARMOFL_VALIDATE(needed <= memory, path.string(), ": its ", to_string(reading.size),
+                   " pixels take ", needed, " bytes, this machine has ", memory,
+                   ". Cut the image into smaller ones.");
 }
 
 void load(const std::filesystem::path& path, Reading& reading) {
@@ -81,9 +101,18 @@ void load(const std::filesystem::path& path, Reading& reading) {
       png_create_read_struct(PNG_LIBPNG_VER_STRING, &reading, on_png_error, on_png_warning);
   reading.info = reading.png != nullptr ? png_create_info_struct(reading.png) : nullptr;
   if (reading.info == nullptr) throw std::bad_alloc();
-  HARMOFL_VALIDATE(decode(reading, file.get()), path.string(),
-                   ": cannot be read as PNG: ", reading.error,
-                   ". Replace the file by an intact one.");
+  const auto check = [&](bool decoded) {
+    HARMOFL_VALIDATE(decoded, path.string(), ": cannot be read as PNG: ", reading.error,
+                     ". Replace the file by an intact one.");
+  };
+  check(decode_header(reading, file.get()));
+  check_claim(reading, path);
+  const auto height = static_cast<std::size_t>(reading.size.height);
+  const std::size_t stride = static_cast<std::size_t>(reading.size.width) * rgba;
+  reading.pixels.resize(height * stride);
+  reading.rows.resize(height);
+  for (std::size_t y = 0; y < height; ++y) reading.rows[y] = reading.pixels.data() + y * stride;
+  check(decode_pixels(reading));
 }
 
 /// ITU-R BT.601 luminance in whole numbers; equal channels give themselves.

@@ -67,14 +67,32 @@ std::vector<std::string> tensors_of(const hdf5::File& file, const std::string& g
   return names;
 }
 
-/// Reads what is in `group` and in the groups below it, one tensor at a time.
-void verify_group(const hdf5::File& file, const std::string& group) {
-  for (const std::string& name : tensors_of(file, group)) read_tensor(file, group, name);
-  for (const std::string& name : file.children("/" + group)) {
-    const std::string child = concat(group, "/", name);
-    if (file.is_group("/" + child)) verify_group(file, child);
+/// Reads all tensors of a file. Links may make a group its own child, which would never end: a
+/// group takes at least `least_group_bytes` of the file, so that more cannot be there.
+class Verification {
+ public:
+  explicit Verification(const hdf5::File& file)
+      : file_(file), groups_left_(std::filesystem::file_size(file.path()) / least_group_bytes) {}
+
+  /// Reads what is in `group` and in the groups below it, one tensor at a time.
+  void group(const std::string& group, int depth = 0) {
+    if (depth > deepest || groups_left_-- == 0) {
+      file_.fail("/" + group, "groups lie in one another without end");
+    }
+    for (const std::string& name : tensors_of(file_, group)) read_tensor(file_, group, name);
+    for (const std::string& name : file_.children("/" + group)) {
+      const std::string child = concat(group, "/", name);
+      if (file_.is_group("/" + child)) this->group(child, depth + 1);
+    }
   }
-}
+
+ private:
+  static constexpr int deepest = 32;
+  static constexpr std::uintmax_t least_group_bytes = 64;
+
+  const hdf5::File& file_;
+  std::uintmax_t groups_left_;
+};
 
 }  // namespace
 
@@ -111,7 +129,8 @@ void CheckpointReader::verify(const std::filesystem::path& path) {
   const CheckpointReader reader(path);
   if (seal == checkpoint_seal::State::right) return;
   const hdf5::File& file = reader.impl_->file;
-  for (const std::string& group : file.children("/")) verify_group(file, group);
+  Verification verification(file);
+  for (const std::string& group : file.children("/")) verification.group(group);
 }
 
 std::vector<std::string> CheckpointReader::groups(const std::string& group) const {

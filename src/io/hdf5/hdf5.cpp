@@ -67,6 +67,11 @@ std::string with_cause(const std::string& problem) {
   return cause.empty() ? problem : problem + " (" + cause + ")";
 }
 
+std::int64_t file_bytes(hid_t file) {
+  hsize_t bytes = 0;
+  return H5Fget_filesize(file, &bytes) < 0 ? 0 : static_cast<std::int64_t>(bytes);
+}
+
 Handle open_object(const File& file, hid_t id, const std::string& object) {
   if (!file.exists(object)) file.fail(object, "is missing");
   Handle opened(H5Oopen(id, object.c_str(), H5P_DEFAULT), H5Oclose);

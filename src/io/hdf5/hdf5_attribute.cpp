@@ -40,6 +40,14 @@ Handle open_attribute(const File& file, hid_t id, const std::string& object,
     file.fail(object, concat("attribute '", name, "': expected ", kind_text,
                              ", found a value of another type"));
   }
+  // Attributes are stored as they are.
+  const Handle space(H5Aget_space(opened), H5Sclose);
+  const hssize_t count = H5Sget_simple_extent_npoints(space);
+  const auto stored = static_cast<std::uint64_t>(file_bytes(id));
+  if (count < 0 || (count > 0 && H5Tget_size(type) > stored / static_cast<std::uint64_t>(count))) {
+    file.fail(object, concat("attribute '", name, "': claims ", count, " values of ",
+                             H5Tget_size(type), " bytes, more than the file has"));
+  }
   return opened;
 }
 

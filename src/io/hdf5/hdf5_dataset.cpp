@@ -9,23 +9,9 @@
 namespace harmofl::hdf5 {
 namespace {
 
-/// Deflate shrinks at most 1032 to 1, so a dataset of more than that per stored byte is a lie.
+/// Deflate shrinks at most 1032 to 1, so a dataset of more than that per stored byte is a lie;
+/// without deflate, one of more than is stored.
 constexpr std::int64_t best_compression = 1032;
-
-std::size_t element_bytes(Type type) {
-  switch (type) {
-    case Type::uint8:
-      return 1;
-    case Type::float32:
-      return 4;
-    case Type::int64:
-    case Type::float64:
-      return 8;
-    case Type::string:
-      return sizeof(char*);
-  }
-  return 0;
-}
 
 std::vector<hsize_t> dimensions(const std::vector<std::int64_t>& shape) {
   return {shape.begin(), shape.end()};
@@ -40,7 +26,7 @@ Handle make_space(const std::vector<std::int64_t>& shape) {
 std::int64_t product(const std::vector<std::int64_t>& shape) {
   std::int64_t count = 1;
   for (const std::int64_t size : shape) {
-    if (__builtin_mul_overflow(count, size, &count)) return -1;
+    if (size < 0 || __builtin_mul_overflow(count, size, &count)) return -1;
   }
   return count;
 }
@@ -81,7 +67,15 @@ bool stored_type(hid_t type, Type& found) {
   }
 }
 
-bool has_fletcher32(hid_t dataset) {
+/// What a dataset passes through on its way to the disk.
+struct Filters {
+  bool fletcher32 = false;
+  bool shrinks = false;
+  std::int64_t chunk = 1;  ///< Elements of a chunk, all of which HDF5 holds at once.
+};
+
+Filters filters_of(hid_t dataset, int rank) {
+  Filters found;
   const Handle properties(H5Dget_create_plist(dataset), H5Pclose);
   for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
     unsigned flags = 0;
@@ -89,9 +83,15 @@ bool has_fletcher32(hid_t dataset) {
     unsigned config = 0;
     const auto filter = H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &values,
                                        nullptr, 0, nullptr, &config);
-    if (filter == H5Z_FILTER_FLETCHER32) return true;
+    found.fletcher32 |= filter == H5Z_FILTER_FLETCHER32;
+    found.shrinks |= filter != H5Z_FILTER_FLETCHER32 && filter != H5Z_FILTER_SHUFFLE;
   }
-  return false;
+  if (H5Pget_layout(properties) == H5D_CHUNKED) {
+    std::vector<hsize_t> chunk(static_cast<std::size_t>(std::max(rank, 0)));
+    H5Pget_chunk(properties, rank, chunk.data());
+    found.chunk = product({chunk.begin(), chunk.end()});
+  }
+  return found;
 }
 
 Handle open_dataset(const File& file, hid_t id, const std::string& dataset) {
@@ -133,7 +133,7 @@ DatasetInfo describe(const File& file, hid_t opened, const std::string& dataset)
   std::vector<hsize_t> sizes(static_cast<std::size_t>(std::max(rank, 0)));
   H5Sget_simple_extent_dims(space, sizes.data(), nullptr);
   info.shape.assign(sizes.begin(), sizes.end());
-  info.fletcher32 = has_fletcher32(opened);
+  info.fletcher32 = filters_of(opened, rank).fletcher32;
   return info;
 }
 
@@ -194,13 +194,22 @@ hid_t native_type(Type type) {
 DatasetInfo File::dataset_info(const std::string& dataset) const {
   const Handle opened = open_dataset(*this, id_, dataset);
   const DatasetInfo info = describe(*this, opened, dataset);
-  hsize_t file_bytes = 0;
-  H5Fget_filesize(id_, &file_bytes);
-  const hsize_t stored_bytes = std::min(H5Dget_storage_size(opened), file_bytes);
-  const auto limit = static_cast<std::int64_t>(stored_bytes) * best_compression;
-  const auto size = static_cast<std::int64_t>(element_bytes(info.type));
-  if (info.count() < 0 || info.count() > limit / size) {
+  const Handle type(H5Dget_type(opened), H5Tclose);
+  const Filters filters = filters_of(opened, static_cast<int>(info.shape.size()));
+  const auto claimed = static_cast<std::int64_t>(H5Dget_storage_size(opened));
+  const std::int64_t stored = std::min(std::max<std::int64_t>(claimed, 0), file_bytes(id_));
+  const std::int64_t max_bytes = stored * (filters.shrinks ? best_compression : 1);
+  // What a text of any length takes in place is a reference to it.
+  const auto size = static_cast<std::int64_t>(H5Tget_size(type));
+  const auto fits = [&](std::int64_t elements) {
+    return elements >= 0 && (elements == 0 || size <= max_bytes / elements);
+  };
+  const std::int64_t count = info.count();
+  if (!fits(count)) {
     fail(dataset, "claims the shape " + to_string(info.shape) + ", more than is stored");
+  }
+  if (count > 0 && !fits(filters.chunk)) {
+    fail(dataset, concat("claims chunks of ", filters.chunk, " elements, more than is stored"));
   }
   return info;
 }
@@ -236,7 +245,8 @@ void File::read_rows(const std::string& dataset, Type type, void* data,
   if (rows.empty() || info.count() == 0) return;
   std::vector<std::int64_t> block = info.shape;
   block[0] = 1;
-  const std::size_t row_bytes = static_cast<std::size_t>(product(block)) * element_bytes(type);
+  const std::size_t row_bytes =
+      static_cast<std::size_t>(product(block)) * H5Tget_size(native_type(type));
   // A read a run of neighbours: HDF5 takes far longer to unite many runs into one selection.
   for (std::size_t first = 0, next = 0; first < rows.size(); first = next) {
     for (next = first + 1; next < rows.size() && rows[next] == rows[next - 1] + 1;) ++next;

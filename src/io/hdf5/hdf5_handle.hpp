@@ -54,6 +54,9 @@ Handle string_type();
 bool decode_strings(hid_t type, hid_t space, std::vector<std::string>& values,
                     const std::function<herr_t(hid_t, void*)>& read);
 
+/// Size of the file, in bytes; 0 when HDF5 does not say.
+std::int64_t file_bytes(hid_t file);
+
 /// Opens a dataset or group. Throws UserError when there is none of that name.
 Handle open_object(const File& file, hid_t id, const std::string& object);
 

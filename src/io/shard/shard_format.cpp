@@ -12,6 +12,8 @@ namespace harmofl::shard_format {
 namespace {
 
 constexpr std::size_t max_classes = 256;  // masks are uint8
+/// Of an image: HDF5 stores a chunk's size in 32 bits.
+constexpr std::int64_t max_values = 0xFFFFFFFF / sizeof(float);
 
 void check_finite(const std::filesystem::path& file, const ShardInfo& info, Split split,
                   const SplitData& data) {
@@ -91,6 +93,12 @@ void check_info(const std::filesystem::path& file, const ShardInfo& info) {
   HARMOFL_VALIDATE(info.channels > 0 && info.height > 0 && info.width > 0, name,
                    ": images: expected a shape [N, C, H, W] with C, H and W above 0, found ",
                    hdf5::to_string({info.channels, info.height, info.width}), ". ", remedy);
+  // One at a time: the product of three large numbers may be anything.
+  const bool fits = info.channels <= max_values && info.height <= max_values / info.channels &&
+                    info.width <= max_values / info.channels / info.height;
+  HARMOFL_VALIDATE(fits, name, ": an image of ",
+                   hdf5::to_string({info.channels, info.height, info.width}),
+                   " values is too large for HDF5; cut images into patches. ", remedy);
 }
 
 void check_targets(const std::filesystem::path& file, const ShardInfo& info, Split split,

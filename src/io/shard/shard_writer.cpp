@@ -12,9 +12,6 @@
 namespace harmofl {
 namespace {
 
-/// HDF5 stores a chunk's size in 32 bits.
-constexpr std::int64_t max_chunk_bytes = 0xFFFFFFFF;
-
 void check_sizes(const std::filesystem::path& file, const ShardInfo& info, Split split,
                  const SplitData& data) {
   const auto expect = [&](const std::string& name, std::size_t expected, std::size_t found) {
@@ -65,8 +62,6 @@ ShardWriter::ShardWriter(std::filesystem::path path, ShardInfo info, int deflate
   shard_format::check_info(path, info);
   HARMOFL_VALIDATE(deflate >= 0 && deflate <= 9, path.string(), ": deflate ", deflate,
                    " is not a compression level. Take 0 (none) to 9.");
-  HARMOFL_VALIDATE(info.values_per_image() * 4 <= max_chunk_bytes, path.string(), ": an image of ",
-                   info.values_per_image(), " values is too large for HDF5. Cut it into patches.");
   impl_ = std::make_unique<Impl>(path, std::move(info), deflate);
   write_info(impl_->file, impl_->info);
 }

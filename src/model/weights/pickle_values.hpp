@@ -50,14 +50,19 @@ enum class Op : unsigned char {
   LONG1 = 0x8a,
 };
 
-/// Values lie in one list and refer to one another by place: cycles and depth cost nothing.
+/// Values lie in one list and refer to one another by place: cycles and depth cost nothing, and
+/// what is used again and again is not copied.
 using Index = std::size_t;
 
 struct Opaque {
-  std::string what;  ///< Name of the kind for messages, "a float".
+  const char* what;  ///< For messages: "a float".
 };
 struct Global {
   std::string name;  ///< "module.name".
+};
+/// What a call of a Global gives that is not known here.
+struct Made {
+  Index by;
 };
 struct Sequence {  ///< A tuple or a list.
   std::vector<Index> items;
@@ -66,23 +71,24 @@ struct Dict {
   std::vector<std::pair<Index, Index>> items;
 };
 struct Storage {
-  std::string type;  ///< "torch.FloatStorage".
-  std::string key;
+  Index type;  ///< The Global "torch.FloatStorage".
+  Index key;   ///< A text.
   std::int64_t count;
 };
 struct Tensor {
-  Storage storage;
+  Index storage;
   std::int64_t offset;
-  std::vector<std::int64_t> shape, strides;
+  Index shape, strides;  ///< Sequences.
 };
 using Value =
-    std::variant<Opaque, std::int64_t, std::string, Global, Sequence, Dict, Storage, Tensor>;
+    std::variant<Opaque, std::int64_t, std::string, Global, Made, Sequence, Dict, Storage, Tensor>;
 
 /// What a value is, for messages.
 inline std::string describe(const Value& value) {
   if (const auto* opaque = std::get_if<Opaque>(&value)) return opaque->what;
   if (const auto* number = std::get_if<std::int64_t>(&value)) return concat("the number ", *number);
   if (const auto* global = std::get_if<Global>(&value)) return global->name;
+  if (std::holds_alternative<Made>(value)) return "an object that is not known";
   if (std::holds_alternative<std::string>(value)) return "a text";
   if (std::holds_alternative<Sequence>(value)) return "a list";
   if (std::holds_alternative<Dict>(value)) return "a dict";

@@ -17,9 +17,10 @@ namespace {
 
 constexpr const char* remedy =
     "In Python, write the model with torch.save(model.state_dict(), path).";
-/// A tensor takes about 200 bytes; every byte of a damaged pickle may become a value.
-constexpr std::size_t max_bytes = std::size_t{16} << 20;
-/// The same value may be used again and again; what is copied then must be small.
+/// A tensor takes about 25 values and 200 bytes.
+constexpr std::size_t max_values = std::size_t{2} << 20;
+constexpr std::size_t max_tensors = 100'000;
+/// The tensors of a dict may all have the same sizes and storage, which each gets a copy of.
 constexpr std::size_t max_axes = 64;
 constexpr std::size_t max_key_bytes = 255;
 
@@ -49,7 +50,7 @@ class Machine {
   }
 
   /// The object that the pickle describes.
-  const Value& run() {
+  Index run() {
     check(read_op() == Op::PROTO && read<std::uint8_t>() == 2,
           "expected a pickle of protocol 2, which torch.save writes");
     for (Op op = read_op(); op != Op::STOP; op = read_op()) {
@@ -58,10 +59,17 @@ class Machine {
       check(known, "the pickle's opcode ", static_cast<int>(op),
             " does not belong to a state_dict");
     }
-    return values_[pop()];
+    return pop();
   }
 
   const Value& at(Index index) const { return values_[index]; }
+
+  /// What a value is, for messages.
+  std::string described(Index index) const {
+    const auto* made = std::get_if<Made>(&values_[index]);
+    if (made == nullptr) return describe(values_[index]);
+    return concat("an object made by ", describe(values_[made->by]));
+  }
 
   /// Throws the UserError "file: problem. Remedy." unless `good`.
   template <class... Parts>
@@ -101,6 +109,7 @@ class Machine {
 
   // The stack. What lies below the last mark cannot be reached.
   void push(Value value) {
+    check(values_.size() < max_values, "the pickle makes more than ", max_values, " values");
     values_.push_back(std::move(value));
     stack_.push_back(values_.size() - 1);
   }
@@ -232,22 +241,20 @@ class Machine {
       case Op::NEWOBJ:
       case Op::REDUCE: {
         const std::vector<Index> call = pop(2);
-        return reduce(values_[call[0]], call[1]), true;
+        return reduce(call[0], call[1]), true;
       }
       case Op::BUILD:  // sets attributes, like the _metadata of a state_dict: no tensor of it
         return static_cast<void>(pop()), static_cast<void>(top()), true;
-      case Op::BINPERSID: {
-        const Value id = values_[pop()];
-        return push(storage(id)), true;
-      }
+      case Op::BINPERSID:
+        return push(storage(pop())), true;
       default:
         return false;
     }
   }
 
   /// What calling `function` with the tuple at `arguments` would give.
-  void reduce(const Value& function, Index arguments) {
-    const auto* global = std::get_if<Global>(&function);
+  void reduce(Index function, Index arguments) {
+    const auto* global = std::get_if<Global>(&values_[function]);
     const auto* tuple = std::get_if<Sequence>(&values_[arguments]);
     check(global != nullptr && tuple != nullptr, "the pickle calls what is not a function");
     const std::vector<Index>& items = tuple->items;
@@ -261,13 +268,13 @@ class Machine {
     } else if (name == "torch._utils._rebuild_tensor_v2" && items.size() >= 4) {
       push(tensor(items));
     } else {
-      push(Opaque{concat("an object made by ", name)});
+      push(Made{function});
     }
   }
 
   /// ("storage", type, key, device, number of elements); the device does not matter.
-  Value storage(const Value& id) const {
-    const auto* tuple = std::get_if<Sequence>(&id);
+  Value storage(Index id) const {
+    const auto* tuple = std::get_if<Sequence>(&values_[id]);
     const bool whole = tuple != nullptr && tuple->items.size() == 5;
     const auto* type = whole ? std::get_if<Global>(&values_[tuple->items[1]]) : nullptr;
     const auto* key = whole ? std::get_if<std::string>(&values_[tuple->items[2]]) : nullptr;
@@ -275,28 +282,15 @@ class Machine {
     check(type != nullptr && key != nullptr && count != nullptr && key->size() <= max_key_bytes &&
               type->name.size() <= max_key_bytes,
           "the pickle refers to a storage in an unknown way");
-    return Storage{type->name, *key, *count};
+    return Storage{tuple->items[1], tuple->items[2], *count};
   }
 
   /// (storage, offset, shape, strides, requires_grad, hooks).
   Value tensor(const std::vector<Index>& items) const {
-    const auto* from = std::get_if<Storage>(&values_[items[0]]);
     const auto* offset = std::get_if<std::int64_t>(&values_[items[1]]);
-    check(from != nullptr && offset != nullptr, "the pickle makes a tensor in an unknown way");
-    return Tensor{*from, *offset, numbers(values_[items[2]]), numbers(values_[items[3]])};
-  }
-  std::vector<std::int64_t> numbers(const Value& value) const {
-    const auto* tuple = std::get_if<Sequence>(&value);
-    check(tuple != nullptr, "expected the sizes of a tensor, found ", describe(value));
-    check(tuple->items.size() <= max_axes, "a tensor has ", tuple->items.size(),
-          " sizes; expected at most ", max_axes);
-    std::vector<std::int64_t> found;
-    for (const Index item : tuple->items) {
-      const auto* number = std::get_if<std::int64_t>(&values_[item]);
-      check(number != nullptr, "expected a size of a tensor, found ", describe(values_[item]));
-      found.push_back(*number);
-    }
-    return found;
+    check(std::holds_alternative<Storage>(values_[items[0]]) && offset != nullptr,
+          "the pickle makes a tensor in an unknown way");
+    return Tensor{items[0], *offset, items[2], items[3]};
   }
 
   std::string_view rest_;
@@ -307,32 +301,60 @@ class Machine {
   std::map<std::uint32_t, Index> memo_;
 };
 
-StoredTensor stored_tensor(const Machine& machine, const std::string& name, const Value& value) {
-  const auto* tensor = std::get_if<Tensor>(&value);
-  machine.check(tensor != nullptr, "'", name, "' is ", describe(value), ", and no dense tensor");
-  const auto type = element_type(tensor->storage.type);
-  machine.check(type.has_value(), "tensor '", name, "': elements of ", tensor->storage.type,
+/// The sizes of a tensor, or its strides.
+std::vector<std::int64_t> numbers(const Machine& machine, Index sizes) {
+  const auto* tuple = std::get_if<Sequence>(&machine.at(sizes));
+  machine.check(tuple != nullptr, "expected the sizes of a tensor, found ",
+                machine.described(sizes));
+  machine.check(tuple->items.size() <= max_axes, "a tensor has ", tuple->items.size(),
+                " sizes; expected at most ", max_axes);
+  std::vector<std::int64_t> found;
+  for (const Index item : tuple->items) {
+    const auto* number = std::get_if<std::int64_t>(&machine.at(item));
+    machine.check(number != nullptr, "expected a size of a tensor, found ",
+                  machine.described(item));
+    found.push_back(*number);
+  }
+  return found;
+}
+
+StoredTensor stored_tensor(const Machine& machine, const std::string& name, Index value) {
+  const auto* tensor = std::get_if<Tensor>(&machine.at(value));
+  machine.check(tensor != nullptr, "'", name, "' is ", machine.described(value),
+                ", and no dense tensor");
+  const auto& storage = std::get<Storage>(machine.at(tensor->storage));
+  const std::string& type_name = std::get<Global>(machine.at(storage.type)).name;
+  const auto type = element_type(type_name);
+  machine.check(type.has_value(), "tensor '", name, "': elements of ", type_name,
                 " cannot be read; convert it to float32 first");
-  machine.check(tensor->shape.size() == tensor->strides.size(), "tensor '", name, "' has ",
-                tensor->shape.size(), " sizes, but ", tensor->strides.size(), " strides");
-  return {name,           *type,         tensor->storage.key, tensor->storage.count,
-          tensor->offset, tensor->shape, tensor->strides};
+  StoredTensor stored{name,
+                      *type,
+                      std::get<std::string>(machine.at(storage.key)),
+                      storage.count,
+                      tensor->offset,
+                      numbers(machine, tensor->shape),
+                      numbers(machine, tensor->strides)};
+  machine.check(stored.shape.size() == stored.strides.size(), "tensor '", name, "' has ",
+                stored.shape.size(), " sizes, but ", stored.strides.size(), " strides");
+  return stored;
 }
 
 }  // namespace
 
 std::vector<StoredTensor> read_state_dict(std::string_view pickle, const std::string& file) {
   Machine machine(pickle, file);
-  const Value& object = machine.run();
-  const auto* dict = std::get_if<Dict>(&object);
-  machine.check(dict != nullptr, "expected a dict of tensors, found ", describe(object));
+  const Index object = machine.run();
+  const auto* dict = std::get_if<Dict>(&machine.at(object));
+  machine.check(dict != nullptr, "expected a dict of tensors, found ", machine.described(object));
+  machine.check(dict->items.size() <= max_tensors, "the dict has ", dict->items.size(),
+                " tensors; expected at most ", max_tensors);
   std::vector<StoredTensor> tensors;
   std::set<std::string> names;
   for (const auto& [key, value] : dict->items) {
     const auto* name = std::get_if<std::string>(&machine.at(key));
-    machine.check(name != nullptr, "expected names of tensors, found ", describe(machine.at(key)));
+    machine.check(name != nullptr, "expected names of tensors, found ", machine.described(key));
     machine.check(names.insert(*name).second, "it has '", *name, "' twice");
-    tensors.push_back(stored_tensor(machine, *name, machine.at(value)));
+    tensors.push_back(stored_tensor(machine, *name, value));
   }
   return tensors;
 }

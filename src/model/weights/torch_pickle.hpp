@@ -9,12 +9,16 @@
 
 #include "io/tensor_elements.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace harmofl::torch_pickle {
+
+/// Most bytes of a pickle: a tensor takes about 200.
+inline constexpr std::size_t max_bytes = std::size_t{16} << 20;
 
 /// A dense tensor: a view of a storage, all in numbers of elements. Nothing is checked against the
 /// storage's bytes yet.

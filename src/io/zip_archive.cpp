@@ -1,0 +1,173 @@
+#include "io/zip_archive.hpp"
+
+#include "harmofl/base/text.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+
+namespace harmofl {
+namespace {
+
+constexpr std::uint32_t end_mark = 0x06054b50, end64_mark = 0x06064b50,
+                        end64_place_mark = 0x07064b50, entry_mark = 0x02014b50,
+                        local_mark = 0x04034b50;
+constexpr std::uint64_t end_bytes = 22, end64_bytes = 56, end64_place_bytes = 20, entry_bytes = 46,
+                        local_bytes = 30;
+constexpr std::uint64_t max_comment_bytes = 0xFFFF;
+constexpr std::uint32_t in_extra = 0xFFFFFFFF;  ///< The field is in the zip64 part of the entry.
+constexpr std::uint16_t zip64_part = 1;
+constexpr std::uint16_t encrypted = 1;  ///< Of the flags.
+
+template <class... Parts>
+void check(bool good, const Parts&... problem) {
+  if (!good) throw ZipError(concat(problem...));
+}
+
+}  // namespace
+
+/// Takes little-endian fields off the front of some bytes.
+class ZipFields {
+ public:
+  explicit ZipFields(std::string_view bytes) : rest_(bytes) {}
+
+  template <class Number>
+  Number take() {
+    Number number;
+    std::memcpy(&number, text(sizeof(Number)).data(), sizeof(Number));
+    return number;
+  }
+  std::string_view text(std::size_t size) {
+    check(size <= rest_.size(), "its directory is damaged");
+    const std::string_view taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+  void skip(std::size_t size) { text(size); }
+  bool done() const { return rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+};
+
+namespace {
+
+/// The zip64 part of an entry's extra field, "" when there is none.
+std::string_view zip64_fields(std::string_view extra) {
+  ZipFields fields(extra);
+  while (!fields.done()) {
+    const auto kind = fields.take<std::uint16_t>();
+    const std::string_view part = fields.text(fields.take<std::uint16_t>());
+    if (kind == zip64_part) return part;
+  }
+  return {};
+}
+
+}  // namespace
+
+ZipArchive::ZipArchive(const std::filesystem::path& path) : file_(path, std::ios::binary) {
+  std::error_code error;
+  file_size_ = std::filesystem::file_size(path, error);
+  check(file_.good() && !error, "it cannot be read");
+  read_directory(find_directory());
+}
+
+std::vector<std::byte> ZipArchive::read(const std::string& name) {
+  const Entry entry = entries_.at(name);
+  const std::string header = bytes_at(entry.header, local_bytes);
+  ZipFields fields(header);
+  check(fields.take<std::uint32_t>() == local_mark, "its entry '", name, "' is damaged");
+  fields.skip(22);
+  const std::uint64_t names = fields.take<std::uint16_t>();
+  const std::uint64_t begin = entry.header + local_bytes + names + fields.take<std::uint16_t>();
+  check(begin <= file_size_ && entry.size <= file_size_ - begin, "its entry '", name,
+        "' reaches beyond the file");
+  std::vector<std::byte> content(entry.size);
+  file_.seekg(static_cast<std::streamoff>(begin));
+  file_.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(entry.size));
+  check(file_.good(), "its entry '", name, "' cannot be read");
+  return content;
+}
+
+std::string ZipArchive::bytes_at(std::uint64_t begin, std::uint64_t size) {
+  check(begin <= file_size_ && size <= file_size_ - begin, "it ends too early");
+  std::string bytes(size, '\0');
+  file_.seekg(static_cast<std::streamoff>(begin));
+  file_.read(bytes.data(), static_cast<std::streamsize>(size));
+  check(file_.good(), "it cannot be read");
+  return bytes;
+}
+
+/// The record at the end, which a comment may follow, and with zip64 the larger one before it.
+ZipArchive::Directory ZipArchive::find_directory() {
+  check(file_size_ >= end_bytes, "it is not a zip archive");
+  const std::uint64_t tail = std::min(file_size_, end_bytes + max_comment_bytes);
+  const std::string bytes = bytes_at(file_size_ - tail, tail);
+  std::uint64_t place = tail - end_bytes;
+  const auto is_end = [&] {
+    ZipFields fields(std::string_view(bytes).substr(place));
+    if (fields.take<std::uint32_t>() != end_mark) return false;
+    fields.skip(end_bytes - 6);
+    return fields.take<std::uint16_t>() == tail - place - end_bytes;
+  };
+  while (!is_end()) check(place-- > 0, "it is not a zip archive, or is cut off");
+
+  if (place >= end64_place_bytes) {
+    ZipFields fields(std::string_view(bytes).substr(place - end64_place_bytes));
+    if (fields.take<std::uint32_t>() == end64_place_mark) {
+      fields.skip(4);
+      const std::string record = bytes_at(fields.take<std::uint64_t>(), end64_bytes);
+      ZipFields end64(record);
+      check(end64.take<std::uint32_t>() == end64_mark, "its directory is damaged");
+      end64.skip(28);
+      const auto entries = end64.take<std::uint64_t>();
+      const auto size = end64.take<std::uint64_t>();
+      return {end64.take<std::uint64_t>(), size, entries};
+    }
+  }
+  ZipFields fields(std::string_view(bytes).substr(place));
+  fields.skip(10);
+  const std::uint64_t entries = fields.take<std::uint16_t>();
+  const std::uint64_t size = fields.take<std::uint32_t>();
+  return {fields.take<std::uint32_t>(), size, entries};
+}
+
+void ZipArchive::read_directory(const Directory& directory) {
+  check(directory.entries <= directory.size / entry_bytes, "its directory claims ",
+        directory.entries, " entries in ", directory.size, " bytes");
+  const std::string bytes = bytes_at(directory.begin, directory.size);
+  ZipFields fields(bytes);
+  for (std::uint64_t i = 0; i < directory.entries; ++i) add_entry(fields);
+}
+
+void ZipArchive::add_entry(ZipFields& fields) {
+  check(fields.take<std::uint32_t>() == entry_mark, "its directory is damaged");
+  fields.skip(4);
+  const auto flags = fields.take<std::uint16_t>();
+  const auto method = fields.take<std::uint16_t>();
+  fields.skip(8);
+  std::uint64_t stored = fields.take<std::uint32_t>();
+  std::uint64_t size = fields.take<std::uint32_t>();
+  const auto name_size = fields.take<std::uint16_t>();
+  const auto extra_size = fields.take<std::uint16_t>();
+  const auto comment_size = fields.take<std::uint16_t>();
+  fields.skip(8);
+  std::uint64_t header = fields.take<std::uint32_t>();
+  const std::string name(fields.text(name_size));
+  ZipFields large(zip64_fields(fields.text(extra_size)));
+  fields.skip(comment_size);
+  for (std::uint64_t* field : {&size, &stored, &header}) {
+    if (*field == in_extra) *field = large.take<std::uint64_t>();
+  }
+  check(method == 0 && (flags & encrypted) == 0 && stored == size, "its entry '", name,
+        "' is compressed or encrypted");
+  check(size <= file_size_ && entries_size_ <= file_size_ - size,
+        "its entries claim more than the ", file_size_, " bytes of the file");
+  check(header <= file_size_, "its entry '", name, "' reaches beyond the file");
+  entries_size_ += size;
+  if (entries_.empty()) first_ = name;
+  check(entries_.emplace(name, Entry{header, size}).second, "it has the entry '", name, "' twice");
+}
+
+}  // namespace harmofl
