@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "io/zip_archive.hpp"
 
 #include "harmofl/base/text.hpp"
@@ -21,7 +22,7 @@ constexpr std::uint16_t zip64_part = 1;
 constexpr std::uint16_t encrypted = 1;  ///< Of the flags.
 
 template <class... Parts>
-void check(bool good, const Parts&... problem) {
+void check_zip(bool good, const Parts&... problem) {
   if (!good) throw ZipError(concat(problem...));
 }
 
@@ -39,7 +40,7 @@ class ZipFields {
     return number;
   }
   std::string_view text(std::size_t size) {
-    check(size <= rest_.size(), "its directory is damaged");
+    check_zip(size <= rest_.size(), "its directory is damaged");
     const std::string_view taken = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return taken;
@@ -69,7 +70,7 @@ std::string_view zip64_fields(std::string_view extra) {
 ZipArchive::ZipArchive(const std::filesystem::path& path) : file_(path, std::ios::binary) {
   std::error_code error;
   file_size_ = std::filesystem::file_size(path, error);
-  check(file_.good() && !error, "it cannot be read");
+  check_zip(file_.good() && !error, "it cannot be read");
   read_directory(find_directory());
 }
 
@@ -77,31 +78,31 @@ std::vector<std::byte> ZipArchive::read(const std::string& name) {
   const Entry entry = entries_.at(name);
   const std::string header = bytes_at(entry.header, local_bytes);
   ZipFields fields(header);
-  check(fields.take<std::uint32_t>() == local_mark, "its entry '", name, "' is damaged");
+  check_zip(fields.take<std::uint32_t>() == local_mark, "its entry '", name, "' is damaged");
   fields.skip(22);
   const std::uint64_t names = fields.take<std::uint16_t>();
   const std::uint64_t begin = entry.header + local_bytes + names + fields.take<std::uint16_t>();
-  check(begin <= file_size_ && entry.size <= file_size_ - begin, "its entry '", name,
-        "' reaches beyond the file");
+  check_zip(begin <= file_size_ && entry.size <= file_size_ - begin, "its entry '", name,
+            "' reaches beyond the file");
   std::vector<std::byte> content(entry.size);
   file_.seekg(static_cast<std::streamoff>(begin));
   file_.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(entry.size));
-  check(file_.good(), "its entry '", name, "' cannot be read");
+  check_zip(file_.good(), "its entry '", name, "' cannot be read");
   return content;
 }
 
 std::string ZipArchive::bytes_at(std::uint64_t begin, std::uint64_t size) {
-  check(begin <= file_size_ && size <= file_size_ - begin, "it ends too early");
+  check_zip(begin <= file_size_ && size <= file_size_ - begin, "it ends too early");
   std::string bytes(size, '\0');
   file_.seekg(static_cast<std::streamoff>(begin));
   file_.read(bytes.data(), static_cast<std::streamsize>(size));
-  check(file_.good(), "it cannot be read");
+  check_zip(file_.good(), "it cannot be read");
   return bytes;
 }
 
 /// The record at the end, which a comment may follow, and with zip64 the larger one before it.
 ZipArchive::Directory ZipArchive::find_directory() {
-  check(file_size_ >= end_bytes, "it is not a zip archive");
+  check_zip(file_size_ >= end_bytes, "it is not a zip archive");
   const std::uint64_t tail = std::min(file_size_, end_bytes + max_comment_bytes);
   const std::string bytes = bytes_at(file_size_ - tail, tail);
   std::uint64_t place = tail - end_bytes;
@@ -111,7 +112,7 @@ ZipArchive::Directory ZipArchive::find_directory() {
     fields.skip(end_bytes - 6);
     return fields.take<std::uint16_t>() == tail - place - end_bytes;
   };
-  while (!is_end()) check(place-- > 0, "it is not a zip archive, or is cut off");
+  while (!is_end()) check_zip(place-- > 0, "it is not a zip archive, or is cut off");
 
   if (place >= end64_place_bytes) {
     ZipFields fields(std::string_view(bytes).substr(place - end64_place_bytes));
@@ -119,7 +120,7 @@ ZipArchive::Directory ZipArchive::find_directory() {
       fields.skip(4);
       const std::string record = bytes_at(fields.take<std::uint64_t>(), end64_bytes);
       ZipFields end64(record);
-      check(end64.take<std::uint32_t>() == end64_mark, "its directory is damaged");
+      check_zip(end64.take<std::uint32_t>() == end64_mark, "its directory is damaged");
       end64.skip(28);
       const auto entries = end64.take<std::uint64_t>();
       const auto size = end64.take<std::uint64_t>();
@@ -134,15 +135,15 @@ ZipArchive::Directory ZipArchive::find_directory() {
 }
 
 void ZipArchive::read_directory(const Directory& directory) {
-  check(directory.entries <= directory.size / entry_bytes, "its directory claims ",
-        directory.entries, " entries in ", directory.size, " bytes");
+  check_zip(directory.entries <= directory.size / entry_bytes, "its directory claims ",
+            directory.entries, " entries in ", directory.size, " bytes");
   const std::string bytes = bytes_at(directory.begin, directory.size);
   ZipFields fields(bytes);
   for (std::uint64_t i = 0; i < directory.entries; ++i) add_entry(fields);
 }
 
 void ZipArchive::add_entry(ZipFields& fields) {
-  check(fields.take<std::uint32_t>() == entry_mark, "its directory is damaged");
+  check_zip(fields.take<std::uint32_t>() == entry_mark, "its directory is damaged");
   fields.skip(4);
   const auto flags = fields.take<std::uint16_t>();
   const auto method = fields.take<std::uint16_t>();
@@ -160,14 +161,15 @@ void ZipArchive::add_entry(ZipFields& fields) {
   for (std::uint64_t* field : {&size, &stored, &header}) {
     if (*field == in_extra) *field = large.take<std::uint64_t>();
   }
-  check(method == 0 && (flags & encrypted) == 0 && stored == size, "its entry '", name,
-        "' is compressed or encrypted");
-  check(size <= file_size_ && entries_size_ <= file_size_ - size,
-        "its entries claim more than the ", file_size_, " bytes of the file");
-  check(header <= file_size_, "its entry '", name, "' reaches beyond the file");
+  check_zip(method == 0 && (flags & encrypted) == 0 && stored == size, "its entry '", name,
+            "' is compressed or encrypted");
+  check_zip(size <= file_size_ && entries_size_ <= file_size_ - size,
+            "its entries claim more than the ", file_size_, " bytes of the file");
+  check_zip(header <= file_size_, "its entry '", name, "' reaches beyond the file");
   entries_size_ += size;
   if (entries_.empty()) first_ = name;
-  check(entries_.emplace(name, Entry{header, size}).second, "it has the entry '", name, "' twice");
+  check_zip(entries_.emplace(name, Entry{header, size}).second, "it has the entry '", name,
+            "' twice");
 }
 
 }  // namespace harmofl

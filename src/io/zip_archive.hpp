@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Zip archives of stored (not compressed) entries, zip64 included: the container of torch.save.
 ///
 /// Format: PKWARE's APPNOTE.TXT, 4.3. Nothing that the archive claims is believed: every entry must

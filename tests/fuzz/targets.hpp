@@ -8,7 +8,6 @@
 #include <string_view>
 
 #define HARMOFL_FUZZ_TARGETS(X) \
-  X(checkpoint)                 \
   X(csv)                        \
   X(fleet)                      \
   X(ini)                        \
@@ -17,7 +16,6 @@
   X(pickle)                     \
   X(png)                        \
   X(safetensors)                \
-  X(shard)                      \
   X(torch)
 
 namespace harmofl::fuzz {

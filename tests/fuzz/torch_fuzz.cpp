@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fuzz/memory_file.hpp"
 #include "fuzz/targets.hpp"
 #include "io/tensor_elements.hpp"

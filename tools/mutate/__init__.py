@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plants faults in the sources and sees which test notices each.
 
     text      what of a source is code

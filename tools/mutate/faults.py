@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a fault can be planted: another operator, another constant, a condition turned round, a
 statement left out."""
 

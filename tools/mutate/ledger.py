@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was found so far: a line of JSON for each fault, the last one about a fault counts."""
 
 import json

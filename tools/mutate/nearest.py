@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tests, those that are nearest to a file first."""
 
 import dataclasses

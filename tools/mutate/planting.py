@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sources that hold many faults at once: $HARMOFL_PLANTED says which one is switched on. So all are
 compiled together, once, and a fault costs no more than its tests."""
 

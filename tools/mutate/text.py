@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of a C++ source is code: comments, strings and preprocessor lines become blanks, so that
 every character stays at its place."""
 

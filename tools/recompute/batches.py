@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The batches of a client's local epochs: which images, in which order, and how turned."""
 
 import torch

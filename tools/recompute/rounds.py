@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who takes part in a round and what becomes of everyone, by docs/guides/heterogeneity.md."""
 
 import csv

@@ -24,7 +24,7 @@ using torch_pickle::StoredTensor;
 
 constexpr const char* remedy =
     "Fetch the file again, or write it anew with torch.save(model.state_dict(), path).";
-constexpr const char* pickle_record = "data.pkl";
+
 constexpr std::uint64_t max_order_bytes = 16;
 /// How often all elements of a file may be used; layers that share their weights are written once.
 constexpr std::uint64_t max_uses = 16;
@@ -164,13 +164,13 @@ NamedTensor read_tensor(const StoredTensor& stored, Archive& archive) {
 std::vector<NamedTensor> read_archive(const std::filesystem::path& path) {
   const std::string file = path.string();
   Archive archive(path);
-  check(archive.has(pickle_record), file, "this zip archive was not made by torch.save");
+  check(archive.has(torch_pickle::record), file, "this zip archive was not made by torch.save");
   if (archive.has("byteorder")) {
     const std::string order = archive.text("byteorder", max_order_bytes);
     check(order == "little", file, "expected little-endian data, found '", order, "'");
   }
-  const auto stored =
-      torch_pickle::read_state_dict(archive.text(pickle_record, torch_pickle::max_bytes), file);
+  const auto stored = torch_pickle::read_state_dict(
+      archive.text(torch_pickle::record, torch_pickle::max_bytes), file);
   check_tensors(stored, archive, file);
   std::vector<NamedTensor> tensors;
   for (const StoredTensor& tensor : stored) tensors.push_back(read_tensor(tensor, archive));

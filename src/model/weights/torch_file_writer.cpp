@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "harmofl/base/error.hpp"
 #include "io/atomic_file.hpp"
 #include "io/tensor_elements.hpp"
 #include "model/weights/torch_file.hpp"
+#include "model/weights/torch_pickle.hpp"
 
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/pickler.h>
@@ -13,8 +15,6 @@
 
 namespace harmofl {
 namespace {
-
-constexpr const char* pickle_record = "data.pkl";
 
 torch::Tensor tensor_of(const NamedTensor& tensor, const std::string& file) {
   HARMOFL_EXPECT(element_count(tensor.shape) == static_cast<std::int64_t>(tensor.values.size()));
@@ -57,7 +57,7 @@ void write_torch_file(const std::filesystem::path& path, const std::vector<Named
     bytes.append(static_cast<const char*>(data), size);
     return size;
   });
-  writer.writeRecord(pickle_record, pickle.data(), pickle.size());
+  writer.writeRecord(torch_pickle::record, pickle.data(), pickle.size());
   writer.writeRecord("byteorder", "little", 6);
   for (std::size_t i = 0; i < storages.size(); ++i) {
     writer.writeRecord(concat("data/", i), storages[i].data_ptr(), storages[i].nbytes());

@@ -17,6 +17,8 @@
 
 namespace harmofl::torch_pickle {
 
+/// Name of the pickle in the archive.
+inline constexpr const char* record = "data.pkl";
 /// Most bytes of a pickle: a tensor takes about 200.
 inline constexpr std::size_t max_bytes = std::size_t{16} << 20;
 
