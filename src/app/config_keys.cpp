@@ -126,7 +126,9 @@ std::vector<Key> all_keys() {
       {"model.weights", "", "file",
        "start from these weights: .safetensors, .pt or a checkpoint, .h5"},
       {"model.memory_format", "auto", "",
-       "contiguous | channels-last; auto: channels-last on the CPU with batch norms"},
+       "contiguous | channels-last; auto: channels-last with own kernels and batch norms"},
+      {"model.kernels", "auto", "",
+       "own | libtorch (for the network, the amplitude layer and the loss); auto: own on the CPU"},
 
       {"train.optimizer", "adam", "", "sgd | adam"},
       {"train.lr", "0.001", "", "learning rate"},

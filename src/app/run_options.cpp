@@ -61,8 +61,15 @@ void resolve_network(Config& config, const AlgorithmEntry& method, bool masks) {
   const NetworkDefaults network = find_network_defaults(config.text("model.name"));
   replace_auto(config, "model.width", concat(network.width));
   replace_auto(config, "model.norm", by_method(method, "model.norm", network.norm));
-  // The kernels for the CPU want channels last; group norms and GPUs have no such kernels.
-  const bool fast = config.text("model.norm") != "group" && config.text("device.type") == "cpu";
+  const bool cpu = config.text("device.type") == "cpu";
+  replace_auto(config, "model.kernels", cpu ? "own" : "libtorch");
+  if (!cpu && config.text("model.kernels") == "own") {
+    throw UsageError(
+        "model.kernels = own are the CPU's, but device.type = cuda. Set model.kernels = libtorch, "
+        "or leave it out.");
+  }
+  // Own kernels want channels last, but there are none for group norms.
+  const bool fast = config.text("model.norm") != "group" && config.text("model.kernels") == "own";
   replace_auto(config, "model.memory_format", fast ? "channels-last" : "contiguous");
 }
 
@@ -204,6 +211,10 @@ ModelOptions model_options(const Config& config) {
       config.choice<bool>("model.projection", {{"none", false}, {"mlp", true}});
   model.channels_last =
       config.choice<bool>("model.memory_format", {{"contiguous", false}, {"channels-last", true}});
+  // A configuration without the key is of a run that had no choice: on the CPU its own.
+  model.kernels = config.choice<Kernels>(
+      "model.kernels",
+      {{"own", Kernels::own}, {"libtorch", Kernels::libtorch}, {"auto", Kernels::own}});
   parse_band(config.text("amplitude.band"), model.amplitude);
   model.amplitude.momentum = config.number("amplitude.momentum");
   model.amplitude.update_every_pass =

@@ -22,9 +22,10 @@ namespace {
 /// Keys that may change when a run is continued.
 bool may_change(const std::string& key) {
   static const std::vector<std::string> prefixes{
-      "run.rounds",       "run.resume",     "run.output",  "run.save_every", "run.save_minutes",
-      "run.keep",         "run.scratch",    "data.shards", "comm.timeout",   "comm.transport",
-      "run.state_memory", "comm.placement", "device.type", "device.threads", "device.graphs"};
+      "run.rounds",       "run.resume",     "run.output",       "run.save_every",
+      "run.save_minutes", "run.keep",       "run.scratch",      "data.shards",
+      "comm.timeout",     "comm.transport", "run.state_memory", "comm.placement",
+      "device.type",      "device.threads", "device.graphs",    "model.kernels"};
   return std::ranges::any_of(prefixes, [&](const auto& prefix) { return key.starts_with(prefix); });
 }
 

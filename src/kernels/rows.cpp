@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/rows.hpp"
 
+#include "kernels/choice.hpp"
+
 #include <ATen/core/LegacyTypeDispatch.h>
 
 namespace harmofl {
@@ -21,8 +23,8 @@ std::optional<std::int64_t> row_stride(const torch::Tensor& images) {
 
 bool fits_row_kernels(const torch::Tensor& images) {
   const auto type = images.scalar_type();
-  return images.is_cpu() && (type == torch::kFloat32 || type == torch::kBFloat16) &&
-         row_stride(images).has_value();
+  return kernels_in_use() == Kernels::own && images.is_cpu() &&
+         (type == torch::kFloat32 || type == torch::kBFloat16) && row_stride(images).has_value();
 }
 
 torch::Tensor as_matrix(const torch::Tensor& images) {

@@ -33,7 +33,7 @@ Rows<T> rows_of(const torch::Tensor& images) {
 }
 
 /// Whether the kernels for rows take `images`: on the CPU, float32 or bfloat16, with a
-/// `row_stride`.
+/// `row_stride`, and where own kernels are in use (choice.hpp).
 bool fits_row_kernels(const torch::Tensor& images);
 
 /// Images with a `row_stride` as a matrix [pixels, channels] that shares their memory.

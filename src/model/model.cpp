@@ -36,8 +36,9 @@ Model::Model(std::shared_ptr<Network> network, const ModelOptions& options,
              const ProblemShape& shape, torch::Device device)
     : device_(device),
       channels_last_(options.channels_last),
+      kernels_(options.kernels),
       precision_(options.precision),
-      amplitude_(options.amplitude, shape.channels, shape.height, shape.width),
+      amplitude_(options.amplitude, shape.channels, shape.height, shape.width, options.kernels),
       network_(std::move(network)) {
   apply_precision(precision_, device);
   if (const auto* head = network_->named_children().find(projection_name)) {
@@ -58,7 +59,8 @@ void Model::set_training(bool training) { network_->train(training); }
 torch::Tensor Model::forward(const torch::Tensor& images, torch::Tensor* features) {
   torch::Tensor logits;
   {
-    const PrecisionScope scope(precision_, device_);
+    const PrecisionScope precision_scope(precision_, device_);
+    const KernelScope kernel_scope(kernels_);
     logits = network_->forward(
         channels_last_ ? images.contiguous(torch::MemoryFormat::ChannelsLast) : images, features);
     if (features != nullptr && projection_) *features = projection_->forward(*features);

@@ -4,6 +4,7 @@
 
 #include "harmofl/model/network_options.hpp"
 #include "harmofl/model/parameter_vector.hpp"
+#include "kernels/choice.hpp"
 #include "model/amplitude/amplitude_normalization.hpp"
 #include "model/device/precision.hpp"
 
@@ -25,6 +26,9 @@ struct ModelOptions {
   /// Keeps images as [B, H, W, C] in memory, which is what the kernels for the CPU work on
   /// (docs/adr/0015-kernels-of-our-own.md); with group norms libtorch is half as fast then.
   bool channels_last = false;
+  /// Whose operations the amplitude layer, the network and the loss are, on the CPU. GPUs have
+  /// libtorch's alone, whatever this says.
+  Kernels kernels = Kernels::own;
   /// Of forward and backward passes, in training and evaluation.
   Precision precision = Precision::fp32;
 };
@@ -63,6 +67,8 @@ class Model {
   ParameterVector& state() { return *state_; }
   const ParameterVector& state() const { return *state_; }
   torch::Device device() const { return device_; }
+  /// Whose operations compute it, and are to compute the loss of its logits.
+  Kernels kernels() const { return kernels_; }
   /// How `forward` wants its images to lie in memory; it brings others into that form.
   torch::MemoryFormat memory_format() const {
     return channels_last_ ? torch::MemoryFormat::ChannelsLast : torch::MemoryFormat::Contiguous;
@@ -86,6 +92,7 @@ class Model {
  private:
   torch::Device device_;
   bool channels_last_;
+  Kernels kernels_;
   Precision precision_;
   AmplitudeNormalization amplitude_;
   std::shared_ptr<Network> network_;

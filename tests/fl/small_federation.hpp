@@ -60,14 +60,14 @@ struct SmallFederation {
 };
 
 /// Sites of unequal sizes: 12, 6, 4, 4, ... training samples of 32 x 32 pixels.
-inline SmallFederation unequal_sites(std::int64_t sites) {
+inline SmallFederation unequal_sites(std::int64_t sites, std::uint64_t seed = 3) {
   const SyntheticOptions options{.sites = sites,
                                  .train = 12,
                                  .val = 3,
                                  .test = 2,
                                  .height = 32,
                                  .width = 32,
-                                 .seed = 3,
+                                 .seed = seed,
                                  .unequal = true};
   SmallFederation small;
   for (std::int64_t site = 0; site < sites; ++site) {

@@ -31,9 +31,10 @@ AmplitudeOptions amplitude_options(double fraction, double momentum) {
 }
 
 std::unique_ptr<Model> make_unet(const Trace& trace, std::int64_t height, std::int64_t width,
-                                 bool channels_last) {
+                                 Computation by) {
   ModelOptions options;
-  options.channels_last = channels_last;
+  options.channels_last = by.channels_last;
+  options.kernels = by.kernels;
   options.network = {"unet", trace.integer("init_features"), NormKind::batch_stateless};
   options.amplitude = amplitude_options(trace.number("amp_L"), trace.number("amp_v"));
   auto model = std::make_unique<Model>(
@@ -43,14 +44,15 @@ std::unique_ptr<Model> make_unet(const Trace& trace, std::int64_t height, std::i
 }
 
 /// The network of a trace of densenet: that of the attributes where they are given, else the whole.
-std::unique_ptr<Model> make_densenet(const Trace& trace, std::int64_t side, bool channels_last) {
+std::unique_ptr<Model> make_densenet(const Trace& trace, std::int64_t side, Computation by) {
   DenseNetOptions densenet;
   densenet.growth = trace.integer("growth_rate");
   densenet.blocks = trace.integers("block_config");
   densenet.first_channels = trace.integer("num_init_features");
   densenet.bottleneck = trace.integer("bn_size");
   ModelOptions options;
-  options.channels_last = channels_last;
+  options.channels_last = by.channels_last;
+  options.kernels = by.kernels;
   options.amplitude = amplitude_options(trace.number("amp_L"), trace.number("amp_v"));
   const ProblemShape shape{Task::classification, 2, 3, side, side};
   return std::make_unique<Model>(std::make_shared<DenseNet>(densenet, shape), options, shape,
@@ -95,7 +97,7 @@ torch::Tensor value_of(const ParameterVector& w, const std::string& parameter) {
 torch::Tensor backward(Model& model, LossKind kind, const torch::Tensor& images,
                        const torch::Tensor& targets) {
   model.state().gradients().zero_();
-  const torch::Tensor value = loss(kind, model.forward(images), targets);
+  const torch::Tensor value = loss(kind, model.forward(images), targets, model.kernels());
   value.backward();
   return value.detach();
 }
@@ -166,11 +168,11 @@ void check_steps(Trace& trace, ParameterVector& w,
 
 }  // namespace
 
-void check_metrics(Trace& trace) {
+void check_metrics(Trace& trace, Computation by) {
   for (const std::string& group : trace.children("input")) {
     const torch::Tensor logits = trace.tensor("input/" + group + "/logits").requires_grad_();
     const torch::Tensor targets = trace.targets("input/" + group + "/labels");
-    const torch::Tensor joint = loss(LossKind::cross_entropy_dice, logits, targets);
+    const torch::Tensor joint = loss(LossKind::cross_entropy_dice, logits, targets, by.kernels);
     joint.backward();
     trace.check(group + "/cross_entropy", cross_entropy(logits, targets).item<double>());
     trace.check(group + "/dice_loss", dice_loss(logits, targets).item<double>());
@@ -180,7 +182,7 @@ void check_metrics(Trace& trace) {
   }
 }
 
-void check_amplitude(Trace& trace) {
+void check_amplitude(Trace& trace, Computation by) {
   const std::vector<std::string> combos = trace.texts("combos");
   const std::vector<double> fractions = trace.numbers("L");
   const std::vector<double> momenta = trace.numbers("v");
@@ -190,7 +192,7 @@ void check_amplitude(Trace& trace) {
       const std::string group = combos[c] + "/" + shape + "/";
       const auto first = trace.images("input/" + shape + "/x0");
       AmplitudeNormalization layer(amplitude_options(fractions[c], momenta[c]), first.size(1),
-                                   first.size(2), first.size(3));
+                                   first.size(2), first.size(3), by.kernels);
       for (std::int64_t t = 0; trace.has(concat("expect/", group, "y", t)); ++t) {
         if (t == frozen_from) layer.freeze();
         const torch::Tensor y = layer.observe(trace.images(concat("input/", shape, "/x", t)));
@@ -201,14 +203,13 @@ void check_amplitude(Trace& trace) {
   }
 }
 
-void check_unet(Trace& trace, bool channels_last) {
-  const auto model =
-      make_unet(trace, trace.integer("height"), trace.integer("width"), channels_last);
+void check_unet(Trace& trace, Computation by) {
+  const auto model = make_unet(trace, trace.integer("height"), trace.integer("width"), by);
   check_network(trace, *model, LossKind::cross_entropy_dice);
 }
 
-void check_densenet(Trace& trace, bool channels_last) {
-  const auto model = make_densenet(trace, trace.images("input/x0").size(2), channels_last);
+void check_densenet(Trace& trace, Computation by) {
+  const auto model = make_densenet(trace, trace.images("input/x0").size(2), by);
   if (trace.has("state")) {
     model->state().import_tensors(trace.state("state"), trace.name());
   } else {
@@ -218,7 +219,7 @@ void check_densenet(Trace& trace, bool channels_last) {
   check_network(trace, *model, LossKind::cross_entropy);
 }
 
-void check_perturbed_step(Trace& trace, bool channels_last) {
+void check_perturbed_step(Trace& trace, Computation by) {
   if (trace.text("model").starts_with("linear")) {
     torch::nn::Module module;
     auto fc = module.register_module("fc", torch::nn::Linear(5, 3));
@@ -234,8 +235,8 @@ void check_perturbed_step(Trace& trace, bool channels_last) {
   }
   const torch::Tensor first = trace.images("input/x0");
   const bool densenet = trace.text("model") == "densenet";
-  const auto model = densenet ? make_densenet(trace, first.size(2), channels_last)
-                              : make_unet(trace, first.size(2), first.size(3), channels_last);
+  const auto model = densenet ? make_densenet(trace, first.size(2), by)
+                              : make_unet(trace, first.size(2), first.size(3), by);
   if (densenet) model->state().import_tensors(trace.state("state"), trace.name());
   const LossKind loss = densenet ? LossKind::cross_entropy : LossKind::cross_entropy_dice;
   model->set_training(true);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One test a file of the folder of traces and memory format of the images: channels-last goes
-// through the kernels of src/kernels, contiguous through libtorch.
+// One test a file of the folder of traces and way of computing: by libtorch's operations on
+// contiguous images, as the traces were made, and by the kernels of src/kernels for what some steps
+// or less compute. Whole runs by own kernels are judged by tests/fl/kernel_divergence_test.cpp.
 #include "golden/trace.hpp"
 #include "support/world.hpp"
 
@@ -8,7 +9,7 @@
 
 #include <algorithm>
 #include <iostream>
-#include <tuple>
+#include <string>
 
 namespace harmofl::test {
 namespace {
@@ -23,37 +24,51 @@ std::vector<std::filesystem::path> trace_files() {
   return files;
 }
 
-class Golden : public testing::TestWithParam<std::tuple<std::filesystem::path, bool>> {};
+struct Case {
+  std::filesystem::path path;
+  std::string by;
+  Computation computation;
+
+  std::string name() const { return path.stem().string() + "_" + by; }
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const auto& path : trace_files()) {
+    all.push_back({path, "libtorch", {Kernels::libtorch, false}});
+    const bool whole_run = path.stem().string().starts_with("fed_");
+    if (!whole_run) all.push_back({path, "own", {Kernels::own, true}});
+  }
+  return all;
+}
+
+class Golden : public testing::TestWithParam<Case> {};
 
 TEST_P(Golden, agrees_with_the_independent_implementation) {
-  const auto& [path, channels_last] = GetParam();
-  Trace trace(path);
+  const Computation by = GetParam().computation;
+  Trace trace(GetParam().path);
   const std::string kind = trace.text("case");
   if (kind == "metrics") {
-    check_metrics(trace);
+    check_metrics(trace, by);
   } else if (kind == "ampnorm") {
-    check_amplitude(trace);
+    check_amplitude(trace, by);
   } else if (kind == "unet") {
-    check_unet(trace, channels_last);
+    check_unet(trace, by);
   } else if (kind == "densenet") {
-    check_densenet(trace, channels_last);
+    check_densenet(trace, by);
   } else if (kind == "wpoptim") {
-    check_perturbed_step(trace, channels_last);
+    check_perturbed_step(trace, by);
   } else {
     ASSERT_EQ(kind, "fed") << trace.name() << ": traces of an unknown kind";
-    check_federated(trace, channels_last);
+    check_federated(trace, by);
   }
-  if (world().is_root()) std::cout << "[ golden   ] " << trace.report() << std::endl;
+  if (world().is_root()) {
+    std::cout << "[ golden   ] by " << GetParam().by << ", " << trace.report() << std::endl;
+  }
 }
 
-std::string test_name(const testing::TestParamInfo<Golden::ParamType>& info) {
-  const auto& [path, channels_last] = info.param;
-  return path.stem().string() + (channels_last ? "_channels_last" : "");
-}
-
-INSTANTIATE_TEST_SUITE_P(Traces, Golden,
-                         testing::Combine(testing::ValuesIn(trace_files()), testing::Bool()),
-                         test_name);
+INSTANTIATE_TEST_SUITE_P(Traces, Golden, testing::ValuesIn(cases()),
+                         [](const auto& instance) { return instance.param.name(); });
 
 }  // namespace
 }  // namespace harmofl::test

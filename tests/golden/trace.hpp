@@ -10,6 +10,7 @@
 #include "data/batches/batches.hpp"
 #include "io/checkpoint/checkpoint.hpp"
 #include "io/hdf5/hdf5.hpp"
+#include "kernels/choice.hpp"
 
 #include <torch/types.h>
 
@@ -72,14 +73,20 @@ class Trace {
   std::string worst_name_;
 };
 
+/// How the program computes what is held against a trace.
+struct Computation {
+  Kernels kernels;
+  bool channels_last;
+};
+
 /// Tests of single parts: metrics, amplitude normalisation, networks, the perturbed step.
-void check_metrics(Trace& trace);
-void check_amplitude(Trace& trace);
-void check_unet(Trace& trace, bool channels_last);
-void check_densenet(Trace& trace, bool channels_last);
-void check_perturbed_step(Trace& trace, bool channels_last);
+void check_metrics(Trace& trace, Computation by);
+void check_amplitude(Trace& trace, Computation by);
+void check_unet(Trace& trace, Computation by);
+void check_densenet(Trace& trace, Computation by);
+void check_perturbed_step(Trace& trace, Computation by);
 
 /// Whole federated runs, on all ranks of the test.
-void check_federated(Trace& trace, bool channels_last);
+void check_federated(Trace& trace, Computation by);
 
 }  // namespace harmofl::test

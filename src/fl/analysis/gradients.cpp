@@ -40,7 +40,7 @@ torch::Tensor split_gradient(Model& model, const Samples& samples, LossKind kind
   while (const auto batch = batches.next()) {
     gradients.zero_();
     const torch::Tensor logits = model.forward(model.amplitude().normalize(batch->images));
-    loss(kind, logits, batch->targets).backward();
+    loss(kind, logits, batch->targets, model.kernels()).backward();
     // g += (n_b / n) g_b
     sum.add_(gradients,
              static_cast<double>(batch->images.size(0)) / static_cast<double>(samples.count()));

@@ -24,7 +24,8 @@ MetricValues evaluate(Model& model, const Samples& samples, Task task, std::int6
                       &buffers);
   while (const auto batch = batches.next()) {
     const torch::Tensor logits = model.forward(model.amplitude().normalize(batch->images));
-    sums.add(logits, batch->targets, loss(kind, logits, batch->targets).item<double>());
+    const torch::Tensor value = loss(kind, logits, batch->targets, model.kernels());
+    sums.add(logits, batch->targets, value.item<double>());
   }
   return sums.values();
 }

@@ -159,7 +159,7 @@ torch::Tensor LocalTrainer::gradient(const torch::Tensor& images, const torch::T
   const bool with_features = algorithm_.wants_features();
   torch::Tensor features;
   const torch::Tensor logits = model_.forward(images, with_features ? &features : nullptr);
-  torch::Tensor value = loss(options_.loss, logits, targets);
+  torch::Tensor value = loss(options_.loss, logits, targets, model_.kernels());
   if (with_features) {
     work.features_at = [&](const torch::Tensor& state) {
       return model_.features_at(state, images);

@@ -18,7 +18,7 @@ namespace harmofl {
 /// a batch.
 torch::Tensor conv3x3(const torch::Tensor& images, const torch::Tensor& weight);
 
-/// Whether `conv3x3` has a fast path for such tensors on this processor.
+/// Whether `conv3x3` has a fast path for such tensors on this processor, and takes it (choice.hpp).
 bool has_fast_conv3x3(const torch::Tensor& images, const torch::Tensor& weight);
 
 /// The parts, for functions that have a backward pass of their own. Same shapes; `images` and

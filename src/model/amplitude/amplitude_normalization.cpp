@@ -74,10 +74,12 @@ std::string band_text(const AmplitudeOptions& options) {
 }
 
 AmplitudeNormalization::AmplitudeNormalization(AmplitudeOptions options, std::int64_t channels,
-                                               std::int64_t height, std::int64_t width)
+                                               std::int64_t height, std::int64_t width,
+                                               Kernels kernels)
     : options_(options),
       height_(height),
       width_(width),
+      kernels_(kernels),
       running_(torch::zeros({channels, height, width})) {
   HARMOFL_VALIDATE(options.momentum >= 0.0 && options.momentum <= 1.0,
                    "amplitude.momentum = ", options.momentum, " must lie between 0 and 1.");
@@ -123,7 +125,8 @@ void AmplitudeNormalization::freeze() {
 
 // libtorch's operations take everything.
 bool AmplitudeNormalization::for_kernels(const torch::Tensor& images) const {
-  return images.is_cpu() && images.scalar_type() == torch::kFloat32 && images.dim() == 4;
+  return kernels_ == Kernels::own && images.is_cpu() && images.scalar_type() == torch::kFloat32 &&
+         images.dim() == 4;
 }
 
 torch::Tensor AmplitudeNormalization::observe_means(const torch::Tensor& images) {

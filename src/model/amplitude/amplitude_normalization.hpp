@@ -6,6 +6,8 @@
 /// R e^{iP} = F R / A needs neither angle nor exponential; where A = 0, P is 0 and R e^{iP} = R.
 #pragma once
 
+#include "kernels/choice.hpp"
+
 #include <torch/types.h>
 
 #include <cstdint>
@@ -40,7 +42,7 @@ std::string band_text(const AmplitudeOptions& options);
 class AmplitudeNormalization {
  public:
   AmplitudeNormalization(AmplitudeOptions options, std::int64_t channels, std::int64_t height,
-                         std::int64_t width);
+                         std::int64_t width, Kernels kernels = Kernels::own);
 
   bool active() const { return options_.band != Band::off; }
   const AmplitudeOptions& options() const { return options_; }
@@ -96,6 +98,7 @@ class AmplitudeNormalization {
 
   AmplitudeOptions options_;
   std::int64_t height_, width_;
+  Kernels kernels_;
   std::vector<Block> blocks_;
   torch::Tensor running_;
   torch::Tensor dc_mean_;                    ///< R_00 / (H W), float64 [C, 1, 1].

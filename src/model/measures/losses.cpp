@@ -3,8 +3,6 @@
 
 #include "model/measures/fused_loss.hpp"
 
-#include <ATen/core/grad_mode.h>
-
 namespace harmofl {
 
 torch::Tensor cross_entropy(const torch::Tensor& logits, const torch::Tensor& targets) {
@@ -20,13 +18,9 @@ torch::Tensor dice_loss(const torch::Tensor& logits, const torch::Tensor& target
   return 1.0 - ((2.0 * both + dice_smooth) / (sizes + dice_smooth)).mean();
 }
 
-// The gradient for masks stays that of libtorch's operations: other last bits of it turn
-// activations near zero over within a few rounds, which the golden traces do notice, and all it
-// costs is a few thousandths of a U-Net's step.
-torch::Tensor loss(LossKind kind, const torch::Tensor& logits, const torch::Tensor& targets) {
-  const bool for_masks =
-      logits.dim() == 4 && torch::GradMode::is_enabled() && logits.requires_grad();
-  if (!for_masks && can_fuse_loss(logits, targets)) {
+torch::Tensor loss(LossKind kind, const torch::Tensor& logits, const torch::Tensor& targets,
+                   Kernels kernels) {
+  if (kernels == Kernels::own && can_fuse_loss(logits, targets)) {
     return fused_loss(logits, targets, kind == LossKind::cross_entropy_dice);
   }
   const torch::Tensor ce = cross_entropy(logits, targets);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "harmofl/io/shard.hpp"
+#include "kernels/choice.hpp"
 
 #include <torch/types.h>
 
@@ -25,8 +26,9 @@ torch::Tensor cross_entropy(const torch::Tensor& logits, const torch::Tensor& ta
 /// the whole batch, s = dice_smooth. Logits [B, classes, H, W], int64 targets [B, H, W].
 torch::Tensor dice_loss(const torch::Tensor& logits, const torch::Tensor& targets);
 
-/// The loss `kind`, a scalar: of the functions above or, for labels and where no gradient is
-/// wanted, in host memory, of fused_loss.hpp.
-torch::Tensor loss(LossKind kind, const torch::Tensor& logits, const torch::Tensor& targets);
+/// The loss `kind`, a scalar: by the functions above or, with own kernels in host memory, by that
+/// of fused_loss.hpp.
+torch::Tensor loss(LossKind kind, const torch::Tensor& logits, const torch::Tensor& targets,
+                   Kernels kernels = Kernels::own);
 
 }  // namespace harmofl

@@ -41,7 +41,7 @@ TEST(SplitGradient, is_what_autograd_gives) {
   const torch::Tensor found = gradient_of(model, 12, Statistics::batch);
   model.state().gradients().zero_();
   const torch::Tensor logits = model.forward(samples.images.to(torch::kFloat32).div(255.0));
-  cross_entropy(logits, samples.targets.to(torch::kInt64)).backward();
+  loss(LossKind::cross_entropy, logits, samples.targets.to(torch::kInt64)).backward();
   EXPECT_TRUE(same_bits(found, model.state().gradients()));
 }
 

@@ -371,7 +371,7 @@ TEST(MethodOptions, of_another_method_are_refused) {
 
 TEST(MethodCautions, name_what_lies_outside_the_theory) {
   const auto cautions = [](const std::string& name, const MethodContext& context) {
-    return make_algorithm(name, {})->cautions(setting);
+    return make_algorithm(name, {})->cautions(context);
   };
   const OptimizerOptions adam{OptimizerKind::adam, 1e-3, 0.9, 0.0};
   const OptimizerOptions plain{OptimizerKind::sgd, 1e-1, 0.0, 0.0};
