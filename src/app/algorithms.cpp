@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "app/command_line.hpp"
 #include "app/commands.hpp"
 #include "harmofl/fl/algorithm.hpp"
 
@@ -22,7 +23,7 @@ std::string describe(const AlgorithmEntry& entry) {
 }  // namespace
 
 ExitCode list_algorithms(const Arguments& arguments, const Communicator& comm) {
-  if (!arguments.empty() && arguments.front() != "--help") {
+  if (!arguments.empty() && !asks_for_help(arguments.front())) {
     throw UsageError(
         concat("harmofl algorithms: '", arguments.front(), "' is unknown. It takes no arguments."))
         .mark_on_every_rank();

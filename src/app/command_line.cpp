@@ -7,6 +7,8 @@ namespace harmofl {
 
 namespace po = boost::program_options;
 
+bool asks_for_help(const std::string& argument) { return argument == "--help" || argument == "-h"; }
+
 po::variables_map parse_command(const std::string& command,
                                 const std::vector<std::string>& arguments,
                                 const po::options_description& options,
@@ -15,7 +17,8 @@ po::variables_map parse_command(const std::string& command,
   for (const auto& option : options.options()) known.push_back(option->long_name());
   po::positional_options_description places;
   if (!positional.empty()) places.add(positional.c_str(), 1);
-  return with_usage_errors("harmofl " + command, known, "harmofl " + command + " --help", [&] {
+  const auto suggest = [&](const std::string& name) { return suggestion(name, known); };
+  return with_usage_errors("harmofl " + command, suggest, "harmofl " + command + " --help", [&] {
     po::variables_map map;
     po::store(
         po::command_line_parser(arguments)

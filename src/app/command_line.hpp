@@ -2,8 +2,8 @@
 /// What the parsers of all subcommands share.
 #pragma once
 
-#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/number_text.hpp"
 
 #include <boost/program_options.hpp>
 
@@ -14,22 +14,25 @@
 namespace harmofl {
 
 /// Runs `parser`, which uses Boost.ProgramOptions; its errors become UsageErrors that name
-/// `origin`, the nearest of the `known` names and where to look (`help`).
-template <class Parser>
-auto with_usage_errors(const std::string& origin, const std::vector<std::string>& known,
-                       const std::string& help, const Parser& parser) {
+/// `origin`, what `suggest` makes of an unknown name, and where to look (`help`).
+template <class Suggest, class Parser>
+auto with_usage_errors(const std::string& origin, const Suggest& suggest, const std::string& help,
+                       const Parser& parser) {
   namespace po = boost::program_options;
   try {
     return parser();
   } catch (const po::unknown_option& error) {
     std::string name = error.get_option_name();
     name.erase(0, name.find_first_not_of('-'));
-    throw UsageError(concat(origin, ": '", name, "' is unknown.", suggestion(name, known), " See `",
-                            help, "`."));
+    throw UsageError(
+        concat(origin, ": '", name, "' is unknown.", suggest(name), " See `", help, "`."));
   } catch (const po::error& error) {
     throw UsageError(concat(origin, ": ", error.what(), ". See `", help, "`."));
   }
 }
+
+/// Whether `argument` asks for the help: --help or -h.
+bool asks_for_help(const std::string& argument);
 
 /// Parses the arguments of subcommand `command`: long options only, spelled out, all of them in
 /// `options`. A positional argument goes to option `positional` if that is not empty.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/commands.hpp"
 
+#include "app/command_line.hpp"
 #include "base/version.hpp"
 
 #include <algorithm>
@@ -46,7 +47,7 @@ const std::vector<Command>& commands() {
 
 ExitCode run_command(const Arguments& arguments, const Communicator& comm) {
   const std::string name = arguments.empty() ? "--help" : arguments.front();
-  if (name == "--help" || name == "-h" || name == "help") {
+  if (asks_for_help(name) || name == "help") {
     print(help(), comm);
     return arguments.empty() ? ExitCode::usage : ExitCode::done;
   }

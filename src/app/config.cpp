@@ -2,6 +2,7 @@
 #include "app/config.hpp"
 
 #include "app/command_line.hpp"
+#include "app/keys.hpp"
 
 #include <fstream>
 #include <sstream>
@@ -18,22 +19,25 @@ po::options_description key_options() {
     if (key.default_text == "true" || key.default_text == "false") value->implicit_value("true");
     options.add_options()(key.name.c_str(), value);
   }
+  for (const FormerKey& key : former_keys()) {
+    options.add_options()(key.name.c_str(), po::value<std::string>());
+  }
   return options;
-}
-
-std::vector<std::string> key_names() {
-  std::vector<std::string> names;
-  for (const Key& key : config_keys()) names.push_back(key.name);
-  return names;
 }
 
 constexpr const char* help_command = "harmofl train --help";
 
-void take(std::map<std::string, std::string>& values, const po::parsed_options& options) {
+void take(std::map<std::string, std::string>& values, const po::parsed_options& options,
+          const std::string& origin) {
   po::variables_map map;
   po::store(options, map);
   for (const Key& key : config_keys()) {
     if (map.contains(key.name)) values[key.name] = map[key.name].as<std::string>();
+  }
+  for (const FormerKey& key : former_keys()) {
+    if (!map.contains(key.name) || map[key.name].as<std::string>() == "auto") continue;
+    throw UsageError(concat(origin, ": the key ", key.name, " is now ", key.successor, ". Set ",
+                            key.successor, " = ", map[key.name].as<std::string>(), " instead."));
   }
 }
 
@@ -41,8 +45,8 @@ void take_ini(std::map<std::string, std::string>& values, const std::string& tex
               const std::string& origin) {
   std::istringstream stream(text);
   const po::options_description options = key_options();
-  with_usage_errors(origin, key_names(), help_command,
-                    [&] { take(values, po::parse_config_file(stream, options)); });
+  with_usage_errors(origin, suggested_keys, help_command,
+                    [&] { take(values, po::parse_config_file(stream, options), origin); });
 }
 
 std::string read_text(const std::string& path) {
@@ -52,9 +56,6 @@ std::string read_text(const std::string& path) {
   if (!file) throw UsageError(concat(path, ": cannot be read. Check the path given to --config."));
   return text.str();
 }
-
-std::string section_of(const std::string& name) { return name.substr(0, name.find('.')); }
-std::string key_of(const std::string& name) { return name.substr(name.find('.') + 1); }
 
 }  // namespace
 
@@ -67,7 +68,7 @@ Config Config::from_arguments(const std::vector<std::string>& arguments) {
   options.add_options()("config", po::value<std::string>())("dry-run", "")("resume", "");
   po::variables_map map;
   Config config;
-  with_usage_errors("command line", key_names(), help_command, [&] {
+  with_usage_errors("command line", suggested_keys, help_command, [&] {
     const po::parsed_options given =
         po::command_line_parser(arguments)
             .options(options)
@@ -79,7 +80,7 @@ Config Config::from_arguments(const std::vector<std::string>& arguments) {
       const std::string path = map["config"].as<std::string>();
       take_ini(config.values_, read_text(path), path);
     }
-    take(config.values_, given);
+    take(config.values_, given, "command line");
   });
   if (map.contains("resume")) config.values_["run.resume"] = "true";
   config.dry_run_ = map.contains("dry-run");
@@ -92,72 +93,17 @@ Config Config::from_ini(const std::string& text, const std::string& origin) {
   return config;
 }
 
-std::int64_t Config::integer(const std::string& key, std::int64_t least) const {
-  std::istringstream stream(text(key));
-  std::int64_t value = 0;
-  if (!(stream >> value) || !stream.eof() || value < least) {
-    throw UsageError(concat(key, " = ", text(key), " is no whole number of at least ", least, "."));
-  }
-  return value;
-}
-
-double Config::number(const std::string& key) const {
-  std::istringstream stream(text(key));
-  double value = 0.0;
-  if (!(stream >> value) || !stream.eof()) {
-    throw UsageError(concat(key, " = ", text(key), " is no number."));
-  }
-  return value;
-}
-
-bool Config::flag(const std::string& key) const {
-  return choice<bool>(key, {{"true", true}, {"false", false}});
-}
-
 std::string Config::ini() const {
   std::string text;
   std::string section;
   for (const Key& key : config_keys()) {
-    if (section_of(key.name) != section) {
-      section = section_of(key.name);
+    if (key.section() != section) {
+      section = key.section();
       text += concat(text.empty() ? "" : "\n", "[", section, "]\n");
     }
-    text += concat(key_of(key.name), " = ", values_.at(key.name), "\n");
+    text += concat(key.last_part(), " = ", values_.at(key.name), "\n");
   }
   return text;
-}
-
-std::vector<std::string> Config::differing(const Config& other) const {
-  std::vector<std::string> keys;
-  for (const Key& key : config_keys()) {
-    if (text(key.name) != other.text(key.name)) keys.push_back(key.name);
-  }
-  return keys;
-}
-
-void Config::refuse_choice(const std::string& key, const std::vector<std::string>& names) const {
-  throw UsageError(unknown(concat(key, " = ", text(key)), text(key), names));
-}
-
-std::string config_help() {
-  std::ostringstream out;
-  out << "usage: [mpirun -n RANKS] harmofl train --config FILE [--SECTION.KEY VALUE ...]\n\n"
-         "  --config FILE   INI file with any of the keys below\n"
-         "  --resume        same as --run.resume true\n"
-         "  --dry-run       show the plan and leave\n\n"
-         "Keys, [default] and unit:\n";
-  std::string section;
-  for (const Key& key : config_keys()) {
-    if (section_of(key.name) != section) {
-      section = section_of(key.name);
-      out << "\n";
-    }
-    std::string left = concat("  --", key.name, " [", key.default_text, "]");
-    if (!key.unit.empty()) left += " " + key.unit;
-    left.resize(std::max<std::size_t>(left.size() + 2, 46), ' ');
-    out << left << key.meaning << "\n";
-  }
-  return out.str();
 }
 
 }  // namespace harmofl

@@ -2,7 +2,6 @@
 #include "app/command_line.hpp"
 #include "app/commands.hpp"
 #include "app/load_model.hpp"
-#include "app/run_options.hpp"
 #include "fl/aggregate/exchange.hpp"
 #include "fl/local/evaluation.hpp"
 #include "io/atomic_file.hpp"
@@ -23,7 +22,7 @@ po::options_description evaluate_options() {
   po::options_description options(
       "usage: [mpirun -n RANKS] harmofl evaluate --checkpoint FILE --shards DIR [OPTIONS]\n"
       "Measures a model on every site; prints a table.\n\nOptions");
-  options.add_options()("help", "show this text")(
+  options.add_options()("help,h", "show this text")(
       "checkpoint", po::value<std::string>()->required(), "checkpoint.h5 or best.h5 of a run")(
       "shards", po::value<std::string>()->required(), "folder with one HDF5 shard a site")(
       "split", po::value<std::string>()->default_value("test"), "train | val | test")(
@@ -77,7 +76,8 @@ ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& com
     const Split split = parse_split((*given)["split"].as<std::string>());
     const CheckpointReader checkpoint(path);
     const LoadedModel loaded = load_model(path, federation.shape);
-    const auto algorithm = make_algorithm(loaded.algorithm, algorithm_values(loaded.config));
+    const SimulationOptions& options = loaded.run.simulation;
+    const auto algorithm = make_algorithm(loaded.algorithm, options.algorithm_values);
     const torch::Tensor global = loaded.model->state().state().clone();
     std::vector<double> costs;
     for (const Member& member : federation.members)
@@ -89,11 +89,11 @@ ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& com
       loaded.model->state().state().copy_(global);
       personalize(*loaded.model, load_personal(checkpoint, path, data.site, *algorithm),
                   *algorithm);
-      scores.push_back({id, split,
-                        evaluate(*loaded.model, data.split(split), federation.shape.task,
-                                 federation.shape.classes, loss_kind(loaded.config),
-                                 loaded.config.integer("data.batch_size", 1)),
-                        0.0});
+      scores.push_back(
+          {id, split,
+           evaluate(*loaded.model, data.split(split), federation.shape.task,
+                    federation.shape.classes, options.local.loss, options.local.batches.batch_size),
+           0.0});
     }
   });
   scores = gather_scores(scores, comm);

@@ -20,7 +20,7 @@ po::options_description export_options() {
       "Writes the model of a checkpoint for other programs: .safetensors, or .pt for "
       "torch.load.\n\n"
       "Options");
-  options.add_options()("help", "show this text")(
+  options.add_options()("help,h", "show this text")(
       "checkpoint", po::value<std::string>()->required(), "checkpoint.h5 or best.h5 of a run")(
       "output", po::value<std::string>()->required(), "FILE.safetensors, FILE.pt or FILE.pth")(
       "site", po::value<std::string>(), "with the layers of its own that this site has");

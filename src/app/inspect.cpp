@@ -99,8 +99,8 @@ ExitCode inspect(const Arguments& arguments, const Communicator& comm) {
   po::options_description options(
       "usage: harmofl inspect FILE\n"
       "Describes a shard or a checkpoint and verifies its checksums.\n\nOptions");
-  options.add_options()("help", "show this text")("file", po::value<std::string>()->required(),
-                                                  "shard or checkpoint");
+  options.add_options()("help,h", "show this text")("file", po::value<std::string>()->required(),
+                                                    "shard or checkpoint");
   std::optional<po::variables_map> given;
   comm.agree([&] { given = parse_command("inspect", arguments, options, "file"); });
   if (given->contains("help")) {

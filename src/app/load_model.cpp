@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/load_model.hpp"
 
-#include "app/run_options.hpp"
 #include "fl/aggregate/exchange.hpp"
 #include "harmofl/base/error.hpp"
 #include "io/checkpoint/checkpoint.hpp"
@@ -10,13 +9,25 @@
 
 namespace harmofl {
 
+namespace {
+
+RunOptions options_of(const Config& config, const std::string& path) {
+  try {
+    return resolved_options(config);
+  } catch (const UsageError& error) {
+    throw UserError(concat(path, ": its configuration cannot be used: ", error.what()));
+  }
+}
+
+}  // namespace
+
 LoadedModel load_model(const std::string& path, const ProblemShape& shape) {
   const CheckpointReader checkpoint(path);
   const CheckpointInfo& info = checkpoint.info();
-  LoadedModel loaded{Config::from_ini(info.config, path), info.algorithm, info.rounds_done,
-                     nullptr};
+  const Config config = Config::from_ini(info.config, path);
+  LoadedModel loaded{config, options_of(config, path), info.algorithm, info.rounds_done, nullptr};
   try {
-    ModelOptions options = model_options(loaded.config);
+    ModelOptions options = loaded.run.simulation.model;
     // Of a run on a GPU; here it is the CPU that computes, which has no TF32.
     if (options.precision == Precision::tf32) options.precision = Precision::fp32;
     loaded.model = std::make_unique<Model>(options, shape, 0, torch::kCPU);

@@ -2,7 +2,7 @@
 /// What the commands that measure a checkpoint share.
 #pragma once
 
-#include "app/config.hpp"
+#include "app/run_options.hpp"
 #include "harmofl/fl/algorithm.hpp"
 #include "harmofl/io/shard.hpp"
 #include "io/checkpoint/checkpoint.hpp"
@@ -17,6 +17,7 @@ namespace harmofl {
 /// A checkpoint's global model and where it came from.
 struct LoadedModel {
   Config config;          ///< Configuration of the run that made it.
+  RunOptions run;         ///< Options that this configuration sets.
   std::string algorithm;  ///< Name of the method.
   std::int64_t rounds_done = 0;
   std::unique_ptr<Model> model;  ///< On the CPU, its amplitude frozen.

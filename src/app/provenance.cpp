@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/provenance.hpp"
 
+#include "app/keys.hpp"
 #include "base/version.hpp"
 #include "io/hdf5/hdf5.hpp"
 
@@ -47,8 +48,7 @@ json scheduler() {
 json sections(const Config& config) {
   json all = json::object();
   for (const Key& key : config_keys()) {
-    const auto dot = key.name.find('.');
-    all[key.name.substr(0, dot)][key.name.substr(dot + 1)] = config.text(key.name);
+    all[key.section()][key.last_part()] = config.text(key.name);
   }
   return all;
 }

@@ -4,19 +4,22 @@
 
 #include "app/config.hpp"
 #include "fl/simulation.hpp"
+#include "harmofl/data/partition.hpp"
 #include "model/device/device.hpp"
 
 #include <filesystem>
+#include <string>
 
 namespace harmofl {
 
-/// Everything that `harmofl train` needs, validated.
+/// Everything that `harmofl train` needs. The table of keys says which key sets what.
 struct RunOptions {
   std::string name;
   std::filesystem::path output;
   std::filesystem::path shards;
   std::filesystem::path weights;  ///< To start from; empty: a drawn initial model.
   PartitionOptions partition;
+  bool measured_by_site = false;  ///< Models are measured on sites' images, not on clients'.
   bool resume = false;
   bool save_initial = false;
   DeviceType device = DeviceType::cpu;
@@ -24,27 +27,23 @@ struct RunOptions {
   SimulationOptions simulation;
 };
 
+/// What the keys of `config` say before it is resolved; what is `auto` still stays as it is.
+/// Throws UsageError naming key, value and remedy; UserError for a value that the method refuses.
+RunOptions preliminary_options(const Config& config);
+
 /// Replaces every "auto" of `config` that the method or the task decides by what it stands for,
 /// so that a stored configuration says what was run. Throws UsageError for contradictions.
 void resolve(Config& config, Task task);
 
-/// Options of a resolved configuration. Throws UsageError or UserError naming key and value.
+/// What the keys of a resolved configuration say, each for itself. Throws UsageError.
+RunOptions resolved_options(const Config& config);
+
+/// The same, checked for what the device or the method cannot do. Throws UsageError or UserError
+/// naming key and value.
 RunOptions run_options(const Config& config);
 
-/// How a configuration, resolved or not, deals images to clients.
-PartitionOptions partition_options(const Config& config);
-
-/// Whether models are measured on the images of sites, not on those of clients, by a resolved
-/// configuration.
-bool measured_by_site(const Config& config);
-
-/// The model part alone, for evaluating a checkpoint.
-ModelOptions model_options(const Config& config);
-
-/// Values of the method's own keys of a resolved configuration.
-AlgorithmValues algorithm_values(const Config& config);
-
-/// The loss of a resolved configuration.
-LossKind loss_kind(const Config& config);
+/// Refuses to go on with the run that `before` is of, under `now`, where a key differs that must
+/// not. Throws UserError naming `origin`, the key and both values.
+void check_same_run(const Config& now, const Config& before, const std::string& origin);
 
 }  // namespace harmofl

@@ -16,8 +16,8 @@ po::options_description synthesize_options() {
       "usage: harmofl synthesize --output DIR [OPTIONS]\n"
       "Makes sites that differ by gain, contrast, colour cast, blur and frequency transfer.\n"
       "The same options and seed make the same bytes.\n\nOptions");
-  options.add_options()("help", "show this text")("output", po::value<std::string>()->required(),
-                                                  "folder for the shards")(
+  options.add_options()("help,h", "show this text")("output", po::value<std::string>()->required(),
+                                                    "folder for the shards")(
       "task", text_option("segmentation"), "segmentation | classification")(
       "sites", text_option("4"), "number of sites")("train", text_option("48"),
                                                     "training images a site")(

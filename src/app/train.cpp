@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "app/command_line.hpp"
 #include "app/commands.hpp"
 #include "app/provenance.hpp"
 #include "app/run_options.hpp"
 #include "app/threads.hpp"
+#include "app/train_help.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "data/partition/partition_file.hpp"
@@ -19,27 +21,6 @@
 namespace harmofl {
 namespace {
 
-/// Keys that may change when a run is continued.
-bool may_change(const std::string& key) {
-  static const std::vector<std::string> prefixes{
-      "run.rounds",       "run.resume",     "run.output",       "run.save_every",
-      "run.save_minutes", "run.keep",       "run.scratch",      "data.shards",
-      "comm.timeout",     "comm.transport", "run.state_memory", "comm.placement",
-      "device.type",      "device.threads", "device.graphs",    "model.kernels"};
-  return std::ranges::any_of(prefixes, [&](const auto& prefix) { return key.starts_with(prefix); });
-}
-
-/// Refuses to continue a run as if it had been another.
-void check_same_run(const Config& config, const std::filesystem::path& checkpoint) {
-  const Config before =
-      Config::from_ini(CheckpointReader(checkpoint).info().config, checkpoint.string());
-  for (const std::string& key : config.differing(before)) {
-    HARMOFL_VALIDATE(may_change(key), checkpoint.string(), ": was made with ", key, " = ",
-                     before.text(key), ", but now it is ", config.text(key),
-                     ". Resume with the same configuration, or start a run in another folder.");
-  }
-}
-
 struct Prepared {
   Config config;
   RunOptions run;
@@ -54,14 +35,13 @@ Prepared prepare(const Arguments& arguments, const Communicator& comm) {
                      "folder of the shards: --data.shards DIR. `harmofl synthesize` and ",
                      "`harmofl-prepare` make them.");
   });
-  PartitionOptions partition;
-  comm.agree([&] { partition = partition_options(*config); });
-  Federation federation = open_federation(config->text("data.shards"), comm, partition);
   RunOptions run;
+  comm.agree([&] { run = preliminary_options(*config); });
+  Federation federation = open_federation(run.shards, comm, run.partition);
   comm.agree([&] {
     resolve(*config, federation.shape.task);
     run = run_options(*config);
-    federation.measured_by_site = measured_by_site(*config);
+    federation.measured_by_site = run.measured_by_site;
   });
   return {*config, run, std::move(federation)};
 }
@@ -106,8 +86,8 @@ void start(Simulation& simulation, const RunOptions& run, const Communicator& co
 }  // namespace
 
 ExitCode train(const Arguments& arguments, const Communicator& comm) {
-  if (std::ranges::find(arguments, "--help") != arguments.end()) {
-    print(config_help(), comm);
+  if (std::ranges::any_of(arguments, asks_for_help)) {
+    print(train_help(), comm);
     return ExitCode::done;
   }
   const auto [config, run, federation] = prepare(arguments, comm);
@@ -120,7 +100,9 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   comm.agree([&] {
     if (comm.is_root() && !config.dry_run()) folder.emplace(run.output, run.resume);
     if (folder) checkpoint = folder->newest_intact_checkpoint();
-    if (!checkpoint.empty()) check_same_run(config, checkpoint);
+    if (checkpoint.empty()) return;
+    const std::string before = CheckpointReader(checkpoint).info().config;
+    check_same_run(config, Config::from_ini(before, checkpoint), checkpoint);
   });
   comm.broadcast(checkpoint);
   ShardPool shards(federation.shard_paths());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harmofl/fl/algorithm.hpp"
 
-#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/number_text.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -54,21 +54,18 @@ AlgorithmOptions::AlgorithmOptions(const std::vector<AlgorithmKey>& keys,
                                    const AlgorithmValues& given) {
   std::vector<std::string> names;
   for (const AlgorithmKey& key : keys) {
-    values_[key.name] = key.default_text;
     names.push_back(key.name);
+    const auto own = given.find(key.name);
+    const std::string& text = own == given.end() ? key.default_text : own->second;
+    const std::optional<double> value = parse_number(text);
+    HARMOFL_VALIDATE(value && key.range.holds(*value), "algorithm.", key.name, " = ", text,
+                     " is not ", key.range.text(), ". Correct it; the default is ",
+                     key.default_text, ".");
+    values_[key.name] = *value;
   }
   for (const auto& [name, value] : given) {
     if (!values_.contains(name)) throw UsageError(unknown("algorithm." + name, name, names));
-    values_[name] = value;
   }
-}
-
-double AlgorithmOptions::number(const std::string& name, double least, double below) const {
-  const std::string& text = values_.at(name);
-  const std::optional<double> value = parse_number(text);
-  HARMOFL_VALIDATE(value && *value >= least && *value < below, "algorithm.", name, " = ", text,
-                   " must be a number from ", least, " to below ", below, ".");
-  return *value;
 }
 
 }  // namespace harmofl

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/number_text.hpp"
+#include "harmofl/base/number_text.hpp"
 
 #include "harmofl/base/text.hpp"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prepare/options.hpp"
 
-#include "base/number_text.hpp"
 #include "base/version.hpp"
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/number_text.hpp"
 #include "harmofl/base/text.hpp"
 
 #include <boost/program_options.hpp>
@@ -47,7 +47,7 @@ po::options_description known_options() {
       ("task", text()->value_name("TASK")->default_value("auto"),
        "auto, segmentation or classification")                   //
       ("overwrite", "replace shards that are there and differ")  //
-      ("help", "say this")                                       //
+      ("help,h", "say this")                                     //
       ("version", "say which version this is");
   return options;
 }

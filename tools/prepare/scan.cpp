@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prepare/scan.hpp"
 
-#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/number_text.hpp"
 #include "harmofl/base/text.hpp"
 #include "prepare/scan_layouts.hpp"
 

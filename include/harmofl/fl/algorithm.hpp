@@ -7,6 +7,7 @@
 /// to 1, and D_i = w_i - w_t.
 #pragma once
 
+#include "harmofl/base/number_text.hpp"
 #include "harmofl/fl/method_context.hpp"
 #include "harmofl/fl/named_state.hpp"
 #include "harmofl/model/parameter_vector.hpp"
@@ -122,11 +123,12 @@ std::unique_ptr<Algorithm> made(std::unique_ptr<Method> method) {
   return method;
 }
 
-/// A key `algorithm.<name>` of a method.
+/// A key `algorithm.<name>` of a method, a number.
 struct AlgorithmKey {
   std::string name;
   std::string default_text;
   std::string meaning;
+  NumberRange range = {};
 };
 
 /// Values of a method's keys, by name.
@@ -135,14 +137,25 @@ using AlgorithmValues = std::map<std::string, std::string>;
 /// Values for all keys of a method.
 class AlgorithmOptions {
  public:
-  /// `given` over the defaults of `keys`. Throws UsageError for a value of no key.
+  /// `given` over the defaults of `keys`. Throws UsageError for a value of no key, UserError for
+  /// one that is not a number in the key's range.
   AlgorithmOptions(const std::vector<AlgorithmKey>& keys, const AlgorithmValues& given);
 
-  /// The value of key `name`. Throws UserError unless it is a number in [least, below).
-  double number(const std::string& name, double least, double below) const;
+  /// The value of key `name`.
+  double number(const std::string& name) const { return values_.at(name); }
 
  private:
-  AlgorithmValues values_;
+  std::map<std::string, double> values_;
+};
+
+/// How a method is made, and what is known of it before.
+struct AlgorithmMaker {
+  std::unique_ptr<Algorithm> (*make)(const AlgorithmOptions&);
+  bool plain_gradient;  ///< As Algorithm::plain_gradient of what is made.
+
+  std::unique_ptr<Algorithm> operator()(const AlgorithmOptions& options) const {
+    return make(options);
+  }
 };
 
 /// What `algorithm.name` means.
@@ -152,7 +165,7 @@ struct AlgorithmEntry {
   std::vector<AlgorithmKey> keys;  ///< The method's own.
   /// What keys with default `auto` outside [algorithm] stand for, where it is not the usual.
   std::map<std::string, std::string> defaults;
-  std::unique_ptr<Algorithm> (*make)(const AlgorithmOptions&);
+  AlgorithmMaker make;
 };
 
 /// All methods, in the order of their names.
@@ -170,12 +183,12 @@ std::unique_ptr<Algorithm> make_algorithm(std::string_view name, const Algorithm
 
 /// `AlgorithmEntry::make` of a method that has no keys, and of one that has.
 template <class Method>
-std::unique_ptr<Algorithm> make_plain(const AlgorithmOptions&) {
-  return made(std::make_unique<Method>());
-}
+inline constexpr AlgorithmMaker make_plain{
+    [](const AlgorithmOptions&) { return made(std::make_unique<Method>()); },
+    has_plain_gradient<Method>};
 template <class Method>
-std::unique_ptr<Algorithm> make_with_options(const AlgorithmOptions& options) {
-  return made(std::make_unique<Method>(options));
-}
+inline constexpr AlgorithmMaker make_with_options{
+    [](const AlgorithmOptions& options) { return made(std::make_unique<Method>(options)); },
+    has_plain_gradient<Method>};
 
 }  // namespace harmofl

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/analyse/kinds.hpp"
+#include "app/command_line.hpp"
 #include "app/commands.hpp"
 
 namespace harmofl {
@@ -33,7 +34,7 @@ std::string help() {
 
 ExitCode analyse(const Arguments& arguments, const Communicator& comm) {
   const std::string name = arguments.empty() ? "--help" : arguments.front();
-  if (name == "--help") {
+  if (asks_for_help(name)) {
     print(help(), comm);
     return arguments.empty() ? ExitCode::usage : ExitCode::done;
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/analyse/analysis.hpp"
 
-#include "app/run_options.hpp"
 #include "base/log.hpp"
 #include "io/atomic_file.hpp"
 
@@ -62,12 +61,13 @@ nlohmann::ordered_json origin_of(const Analysis& analysis) {
 
 }  // namespace
 
-po::options_description analysis_options(const std::string& kind, const std::string& meaning) {
+po::options_description analysis_options(const std::string& kind, const std::string& meaning,
+                                         const std::string& checkpoint) {
   po::options_description options(concat("usage: [mpirun -n RANKS] harmofl analyse ", kind,
                                          " --checkpoint FILE --shards DIR [OPTIONS]\n", meaning,
                                          "\n\nOptions"));
-  options.add_options()("help", "show this text")(
-      "checkpoint", po::value<std::string>()->required(), "checkpoint.h5 or best.h5 of a run")(
+  options.add_options()("help,h", "show this text")(
+      "checkpoint", po::value<std::string>()->required(), checkpoint.c_str())(
       "shards", po::value<std::string>()->required(), "folder with one HDF5 shard a site")(
       "output", po::value<std::string>(), "folder for the results; default that of the checkpoint")(
       "split", text_option("train"), "train | val | test")(
@@ -98,8 +98,8 @@ std::unique_ptr<Analysis> open_analysis(const std::string& kind, const Arguments
   comm.agree([&] {
     check_samples(federation, common.split);
     LoadedModel loaded = load_model(common.checkpoint, federation.shape);
-    const LossKind loss = loss_kind(loaded.config);
-    const std::int64_t batch_size = loaded.config.integer("data.batch_size", 1);
+    const LossKind loss = loaded.run.simulation.local.loss;
+    const std::int64_t batch_size = loaded.run.simulation.local.batches.batch_size;
     analysis = std::make_unique<Analysis>(
         Analysis{common, federation, std::move(loaded), loss, batch_size});
     if (comm.is_root()) make_folder(common.output);

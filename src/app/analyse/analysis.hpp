@@ -21,9 +21,11 @@
 
 namespace harmofl {
 
-/// The options of every kind, under a usage text that says what `kind` does.
-boost::program_options::options_description analysis_options(const std::string& kind,
-                                                             const std::string& meaning);
+/// The options of every kind, under a usage text that says what `kind` does; `checkpoint` says
+/// which files of a run it takes.
+boost::program_options::options_description analysis_options(
+    const std::string& kind, const std::string& meaning,
+    const std::string& checkpoint = "checkpoint.h5 or best.h5 of a run");
 
 /// What the options of every kind say.
 struct AnalysisOptions {

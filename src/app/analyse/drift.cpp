@@ -88,7 +88,8 @@ ResultTable drift_table(const Federation& federation, const std::vector<RoundDri
 ExitCode analyse_drift(const Arguments& arguments, const Communicator& comm) {
   auto options = analysis_options(
       "drift",
-      "Trains further rounds in memory: each client's drift, and the angles between the updates.");
+      "Trains further rounds in memory: each client's drift, and the angles between the updates.",
+      "checkpoint.h5 of a run");
   options.add_options()("rounds", text_option("1"), "rounds to measure")(
       "fresh", "measure from the run's first round on, not from the checkpoint on");
   std::int64_t rounds = 1;
@@ -107,7 +108,7 @@ ExitCode analyse_drift(const Arguments& arguments, const Communicator& comm) {
       comm);
   if (!analysis) return ExitCode::done;
   const Federation federation =
-      open_federation(analysis->options.shards, comm, partition_options(analysis->loaded.config));
+      open_federation(analysis->options.shards, comm, analysis->loaded.run.partition);
   const std::vector<RoundDrift> measured = measure(*analysis, federation, rounds, fresh, comm);
   const ResultTable table = drift_table(federation, measured);
   report_results(*analysis, {{"parameters", analysis->model().parameter_count()}, {"fresh", fresh}},

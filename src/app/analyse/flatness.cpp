@@ -2,9 +2,9 @@
 // `harmofl analyse flatness`: the loss at growing distances from the weights w.
 #include "app/analyse/analysis.hpp"
 #include "app/analyse/kinds.hpp"
-#include "base/number_text.hpp"
 #include "fl/analysis/landscape.hpp"
 #include "fl/local/evaluation.hpp"
+#include "harmofl/base/number_text.hpp"
 #include "model/measures/metrics.hpp"
 
 #include <cmath>

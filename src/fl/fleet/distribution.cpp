@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/fleet/distribution.hpp"
 
-#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/number_text.hpp"
 #include "harmofl/base/text.hpp"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/fleet/fleet.hpp"
 
-#include "base/number_text.hpp"
 #include "fl/fleet/distribution.hpp"
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/number_text.hpp"
 #include "harmofl/base/rng.hpp"
 #include "harmofl/base/text.hpp"
 #include "io/csv.hpp"

@@ -18,9 +18,9 @@ std::optional<Batch> next_batch(BatchStream& batches, double& seconds) {
 
 }  // namespace
 
-void check_graphs(const LocalOptions& options, const Algorithm& algorithm) {
+void check_graphs(const LocalOptions& options, bool plain_gradient) {
   if (!options.graphs) return;
-  HARMOFL_VALIDATE(algorithm.plain_gradient(), "device.graphs = true records the gradient of the ",
+  HARMOFL_VALIDATE(plain_gradient, "device.graphs = true records the gradient of the ",
                    "loss alone, but this method adds to it in every step. Set --device.graphs ",
                    "false, or take a method that leaves the local objective as it is (fedavg, ",
                    "fedbn, fedsam, harmofl, ...).");
@@ -37,7 +37,7 @@ LocalTrainer::LocalTrainer(Model& model, Algorithm& algorithm, const LocalOption
                     : make_recorder(options.graphs, model.device(), options.batches.batch_size)) {
   options_.batches.format = model.memory_format();
   check(options.perturbation);
-  check_graphs(options, algorithm);
+  check_graphs(options, algorithm.plain_gradient());
   if (options.perturbation.alpha > 0.0) delta_ = torch::empty_like(model.state().gradients());
 }
 

@@ -32,8 +32,8 @@ struct LocalOptions {
 };
 
 /// Throws UserError, with the reason, where `options.graphs` asks to record a step that cannot be:
-/// one to which `algorithm` adds something.
-void check_graphs(const LocalOptions& options, const Algorithm& algorithm);
+/// one to which the method adds something (no Algorithm::plain_gradient).
+void check_graphs(const LocalOptions& options, bool plain_gradient);
 
 /// All that a client may know of a round.
 struct RoundContext {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/methods/adaptive_server.hpp"
 
-#include <limits>
-
 namespace harmofl {
 
 AdaptiveServer::AdaptiveServer(const AlgorithmOptions& options, std::string name)
     : name_(std::move(name)),
-      beta1_(options.number("beta1", 0.0, 1.0)),
-      eta_(options.number("server_lr", 0.0, std::numeric_limits<double>::infinity())),
-      tau_(options.number("tau", 1e-12, std::numeric_limits<double>::infinity())) {}
+      beta1_(options.number("beta1")),
+      eta_(options.number("server_lr")),
+      tau_(options.number("tau")) {}
 
 void AdaptiveServer::server_step(ServerRound& round) {
   const bool first = !round.server.has(name_ + ".v");
@@ -27,11 +25,12 @@ void AdaptiveServer::server_step(ServerRound& round) {
 
 std::vector<AlgorithmKey> AdaptiveServer::keys(bool with_beta2) {
   std::vector<AlgorithmKey> keys{
-      {"beta1", "0.9", "decay of the server's first moment"},
-      {"server_lr", "0.01", "step of the server"},
-      {"tau", "0.001", "added to the root of the server's second moment"},
+      {"beta1", "0.9", "decay of the server's first moment", from_to_below(0, 1)},
+      {"server_lr", "0.01", "step of the server", at_least(0)},
+      {"tau", "0.001", "added to the root of the server's second moment", at_least(1e-12)},
   };
-  if (with_beta2) keys.push_back({"beta2", "0.99", "decay of the server's second moment"});
+  if (with_beta2)
+    keys.push_back({"beta2", "0.99", "decay of the server's second moment", from_to_below(0, 1)});
   return keys;
 }
 

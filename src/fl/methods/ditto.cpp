@@ -7,8 +7,6 @@
 //   A client is evaluated with v_i. The base optimiser has moments of its own for v_i.
 #include "harmofl/fl/algorithm.hpp"
 
-#include <limits>
-
 namespace harmofl {
 namespace {
 
@@ -16,8 +14,7 @@ constexpr const char* personal = "ditto.personal";
 
 class Ditto final : public Algorithm {
  public:
-  explicit Ditto(const AlgorithmOptions& options)
-      : lambda_(options.number("lambda", 0.0, std::numeric_limits<double>::infinity())) {}
+  explicit Ditto(const AlgorithmOptions& options) : lambda_(options.number("lambda")) {}
 
   std::string personal_state() const override { return personal; }
 
@@ -53,7 +50,7 @@ class Ditto final : public Algorithm {
 AlgorithmEntry ditto() {
   return {"ditto",
           "Li et al., ICML 2021",
-          {{"lambda", "1", "pull of the personal model towards the global one"}},
+          {{"lambda", "1", "pull of the personal model towards the global one", at_least(0)}},
           {{"data.evaluate", "clients"}},
           make_with_options<Ditto>};
 }

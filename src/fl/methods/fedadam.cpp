@@ -10,7 +10,7 @@ namespace {
 class FedAdam final : public AdaptiveServer {
  public:
   explicit FedAdam(const AlgorithmOptions& options)
-      : AdaptiveServer(options, "fedadam"), beta2_(options.number("beta2", 0.0, 1.0)) {}
+      : AdaptiveServer(options, "fedadam"), beta2_(options.number("beta2")) {}
 
  protected:
   void move_second_moment(torch::Tensor& v, const torch::Tensor& delta_squared) const override {

@@ -6,16 +6,13 @@
 // Computed in float64 and rounded once, so that beta = 0, eta = 1 is FedAvg to the bit.
 #include "harmofl/fl/algorithm.hpp"
 
-#include <limits>
-
 namespace harmofl {
 namespace {
 
 class FedAvgM final : public Algorithm {
  public:
   explicit FedAvgM(const AlgorithmOptions& options)
-      : beta_(options.number("beta", 0.0, 1.0)),
-        eta_(options.number("server_lr", 0.0, std::numeric_limits<double>::infinity())) {}
+      : beta_(options.number("beta")), eta_(options.number("server_lr")) {}
 
   void server_step(ServerRound& round) override {
     const torch::Tensor w = round.w.to(torch::kFloat64);
@@ -36,7 +33,8 @@ class FedAvgM final : public Algorithm {
 AlgorithmEntry fedavgm() {
   return {"fedavgm",
           "Hsu, Qi, Brown, arXiv 1909.06335, 2019",
-          {{"beta", "0.9", "momentum of the server"}, {"server_lr", "1", "step of the server"}},
+          {{"beta", "0.9", "momentum of the server", from_to_below(0, 1)},
+           {"server_lr", "1", "step of the server", at_least(0)}},
           {},
           make_with_options<FedAvgM>};
 }

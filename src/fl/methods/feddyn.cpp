@@ -8,8 +8,6 @@
 // share that S has in the weights of all clients, so that |S|/K p_i is a client's weight among all.
 #include "harmofl/fl/algorithm.hpp"
 
-#include <limits>
-
 namespace harmofl {
 namespace {
 
@@ -17,8 +15,7 @@ constexpr const char* linear = "feddyn.h";
 
 class FedDyn final : public Algorithm {
  public:
-  explicit FedDyn(const AlgorithmOptions& options)
-      : a_(options.number("a", 1e-12, std::numeric_limits<double>::infinity())) {}
+  explicit FedDyn(const AlgorithmOptions& options) : a_(options.number("a")) {}
 
   std::vector<std::string> cautions(const MethodContext& context) const override {
     if (context.weights == Weighting::uniform) return {};
@@ -58,7 +55,7 @@ class FedDyn final : public Algorithm {
 AlgorithmEntry feddyn() {
   return {"feddyn",
           "Acar et al., ICLR 2021",
-          {{"a", "0.01", "weight of the dynamic regularisation"}},
+          {{"a", "0.01", "weight of the dynamic regularisation", at_least(1e-12)}},
           {},
           make_with_options<FedDyn>};
 }

@@ -4,15 +4,12 @@
 //   server:          w_{t+1} = sum p_i w_i
 #include "harmofl/fl/algorithm.hpp"
 
-#include <limits>
-
 namespace harmofl {
 namespace {
 
 class FedProx final : public Algorithm {
  public:
-  explicit FedProx(const AlgorithmOptions& options)
-      : mu_(options.number("mu", 0.0, std::numeric_limits<double>::infinity())) {}
+  explicit FedProx(const AlgorithmOptions& options) : mu_(options.number("mu")) {}
 
   void add_gradient(ClientWork& work) override {
     if (mu_ == 0.0) return;
@@ -29,7 +26,7 @@ class FedProx final : public Algorithm {
 AlgorithmEntry fedprox() {
   return {"fedprox",
           "Li et al., MLSys 2020",
-          {{"mu", "0.01", "weight of the proximal term"}},
+          {{"mu", "0.01", "weight of the proximal term", at_least(0)}},
           {},
           make_with_options<FedProx>};
 }

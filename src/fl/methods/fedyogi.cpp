@@ -10,7 +10,7 @@ namespace {
 class FedYogi final : public AdaptiveServer {
  public:
   explicit FedYogi(const AlgorithmOptions& options)
-      : AdaptiveServer(options, "fedyogi"), beta2_(options.number("beta2", 0.0, 1.0)) {}
+      : AdaptiveServer(options, "fedyogi"), beta2_(options.number("beta2")) {}
 
  protected:
   void move_second_moment(torch::Tensor& v, const torch::Tensor& delta_squared) const override {

@@ -6,8 +6,6 @@
 //   server: w_{t+1} = sum p_i w_i
 #include "harmofl/fl/algorithm.hpp"
 
-#include <limits>
-
 namespace harmofl {
 namespace {
 
@@ -16,9 +14,7 @@ constexpr const char* previous = "moon.previous";
 class Moon final : public Algorithm {
  public:
   explicit Moon(const AlgorithmOptions& options)
-      : mu_(options.number("mu", 0.0, std::numeric_limits<double>::infinity())),
-        temperature_(options.number("temperature", 1e-6, std::numeric_limits<double>::infinity())) {
-  }
+      : mu_(options.number("mu")), temperature_(options.number("temperature")) {}
 
   bool wants_features() const override { return mu_ > 0.0; }
 
@@ -46,8 +42,8 @@ class Moon final : public Algorithm {
 AlgorithmEntry moon() {
   return {"moon",
           "Li, He, Song, CVPR 2021",
-          {{"mu", "1", "weight of the contrastive loss"},
-           {"temperature", "0.5", "temperature of the contrastive loss"}},
+          {{"mu", "1", "weight of the contrastive loss", at_least(0)},
+           {"temperature", "0.5", "temperature of the contrastive loss", at_least(1e-6)}},
           {{"model.projection", "mlp"}},
           make_with_options<Moon>};
 }

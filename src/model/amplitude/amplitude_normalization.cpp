@@ -4,8 +4,8 @@
 // frequency alone, hence an image's mean, and is done without any transform.
 #include "model/amplitude/amplitude_normalization.hpp"
 
-#include "base/number_text.hpp"
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/number_text.hpp"
 
 #include <torch/fft.h>
 

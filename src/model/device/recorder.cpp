@@ -20,11 +20,16 @@ std::unique_ptr<Recorder> make_cuda_recorder(torch::Device /*gpu*/, std::int64_t
 }
 #endif
 
+void check_recorder(bool graphs, torch::Device device) {
+  HARMOFL_VALIDATE(!graphs || device.is_cuda(), "device.graphs = true, but the device is the CPU, ",
+                   "and only a GPU replays graphs. Set --device.graphs false, or --device.type ",
+                   "cuda.");
+}
+
 std::unique_ptr<Recorder> make_recorder(bool graphs, torch::Device device,
                                         std::int64_t batch_size) {
   if (!graphs) return std::make_unique<Immediate>();
-  HARMOFL_VALIDATE(device.is_cuda(), "device.graphs = true, but the device is the CPU, and only a ",
-                   "GPU replays graphs. Set --device.graphs false, or --device.type cuda.");
+  check_recorder(graphs, device);
   return make_cuda_recorder(device, batch_size);
 }
 

@@ -32,9 +32,12 @@ class Recorder {
   virtual torch::Tensor run(const StepBatch& batch, const Work& work) = 0;
 };
 
+/// Throws UserError for `graphs` on the CPU.
+void check_recorder(bool graphs, torch::Device device);
+
 /// Makes a recorder that does the work anew for every batch or, with `graphs`, one that records it
 /// into a CUDA graph: batches of `batch_size` images are replayed after a few that warm up,
-/// others are worked on as they are. Throws UserError for `graphs` on the CPU.
+/// others are worked on as they are. Throws as `check_recorder`.
 std::unique_ptr<Recorder> make_recorder(bool graphs, torch::Device device, std::int64_t batch_size);
 
 }  // namespace harmofl

@@ -39,30 +39,40 @@ constexpr Format formats[] = {
     {".h5", read_model_group, nullptr},
 };
 
-const Format& format_of(const std::filesystem::path& path) {
+/// The extensions of all formats, or of those that are written.
+std::vector<std::string> extensions(bool written) {
+  std::vector<std::string> known;
+  for (const Format& format : formats) {
+    if (!written || format.write != nullptr) known.emplace_back(format.extension);
+  }
+  return known;
+}
+
+const Format& format_of(const std::filesystem::path& path, bool written) {
   const std::string extension = path.extension().string();
   const auto found = std::ranges::find_if(
       formats, [&](const Format& format) { return extension == format.extension; });
   if (found != std::end(formats)) return *found;
-  std::vector<std::string> known;
-  for (const Format& format : formats) known.emplace_back(format.extension);
   throw UsageError(concat(path.string(), ": the extension '", extension,
-                          "' names no format of weights. Known: ", join(known), "."));
+                          "' names no format of weights that is ", written ? "written" : "read",
+                          ". Known: ", join(extensions(written)), "."));
 }
 
 }  // namespace
 
-Tensors read_weights(const std::filesystem::path& path) { return format_of(path).read(path); }
+Tensors read_weights(const std::filesystem::path& path) {
+  return format_of(path, false).read(path);
+}
 
 void check_weights_extension(const std::filesystem::path& path) {
-  HARMOFL_VALIDATE(
-      format_of(path).write != nullptr, path.string(),
-      ": checkpoints are written by `harmofl train` alone. Write .safetensors or .pt.");
+  HARMOFL_VALIDATE(format_of(path, true).write != nullptr, path.string(),
+                   ": checkpoints are written by `harmofl train` alone. Write ",
+                   join(extensions(true), " or "), ".");
 }
 
 void write_weights(const std::filesystem::path& path, const Tensors& tensors) {
   check_weights_extension(path);
-  format_of(path).write(path, tensors);
+  format_of(path, true).write(path, tensors);
 }
 
 }  // namespace harmofl

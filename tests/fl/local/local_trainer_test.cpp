@@ -155,7 +155,7 @@ std::string graph_refusal(const std::string& method) {
   LocalOptions options = plain_options();
   options.graphs = true;
   try {
-    check_graphs(options, *make_algorithm(method, {}));
+    check_graphs(options, find_algorithm(method).make.plain_gradient);
   } catch (const UserError& error) {
     return error.what();
   }
@@ -172,9 +172,9 @@ TEST(LocalTrainer, records_the_step_of_methods_that_leave_the_local_objective_as
 
 TEST(LocalTrainer, takes_a_method_that_no_maker_made_for_one_that_adds_to_the_objective) {
   LocalOptions options = plain_options();
-  EXPECT_NO_THROW(check_graphs(options, Algorithm()));
+  EXPECT_NO_THROW(check_graphs(options, Algorithm().plain_gradient()));
   options.graphs = true;
-  EXPECT_THROW(check_graphs(options, Algorithm()), UserError);
+  EXPECT_THROW(check_graphs(options, Algorithm().plain_gradient()), UserError);
 }
 
 /// A recorder that works on copies and spoils what it copied, as a replay would find it.
