@@ -84,14 +84,16 @@ std::string describe_checkpoint(const std::string& path) {
   const CheckpointReader reader(path);
   const CheckpointInfo& info = reader.info();
   std::string text = concat(path, ": checkpoint of ", info.algorithm, " after ", info.rounds_done,
-                            " rounds\n", describe_tensors(reader, "model"));
-  for (const std::string& site : reader.groups("clients")) {
-    text += describe_tensors(reader, "clients/" + site);
+                            " rounds\n", describe_tensors(reader, checkpoint_groups::model));
+  for (const std::string& site : reader.groups(checkpoint_groups::clients)) {
+    text += describe_tensors(reader, checkpoint_groups::of_client(site));
   }
   return text + "  every checksum verified\n\n" + info.config;
 }
 
-bool is_checkpoint(const std::string& path) { return hdf5::File::open(path).exists("/model"); }
+bool is_checkpoint(const std::string& path) {
+  return hdf5::File::open(path).exists(concat("/", checkpoint_groups::model));
+}
 
 }  // namespace
 

@@ -166,8 +166,7 @@ Keys model_keys(RunOptions& run) {
        one_of(model.channels_last, {{"contiguous", false}, {"channels-last", true}})},
       {"model.kernels", "auto", "",
        "whose operations the network, the amplitude layer and the loss are; auto: own on the CPU",
-       one_of(model.kernels, {{"own", Kernels::own}, {"libtorch", Kernels::libtorch}}),
-       may_change},
+       one_of(model.kernels, {{"own", Kernels::own}, {"libtorch", Kernels::libtorch}}), may_change},
   };
 }
 

@@ -9,9 +9,7 @@
 
 namespace harmofl {
 
-namespace {
-
-RunOptions options_of(const Config& config, const std::string& path) {
+RunOptions stored_options(const Config& config, const std::string& path) {
   try {
     return resolved_options(config);
   } catch (const UsageError& error) {
@@ -19,13 +17,12 @@ RunOptions options_of(const Config& config, const std::string& path) {
   }
 }
 
-}  // namespace
-
 LoadedModel load_model(const std::string& path, const ProblemShape& shape) {
   const CheckpointReader checkpoint(path);
   const CheckpointInfo& info = checkpoint.info();
   const Config config = Config::from_ini(info.config, path);
-  LoadedModel loaded{config, options_of(config, path), info.algorithm, info.rounds_done, nullptr};
+  LoadedModel loaded{config, stored_options(config, path), info.algorithm, info.rounds_done,
+                     nullptr};
   try {
     ModelOptions options = loaded.run.simulation.model;
     // Of a run on a GPU; here it is the CPU that computes, which has no TF32.
@@ -34,19 +31,20 @@ LoadedModel load_model(const std::string& path, const ProblemShape& shape) {
   } catch (const UserError& error) {
     throw UserError(concat(path, ": its model does not suit these shards: ", error.what()));
   }
-  loaded.model->state().import_tensors(checkpoint.read("model"), path);
+  loaded.model->state().import_tensors(checkpoint.read(checkpoint_groups::model), path);
   loaded.model->amplitude().freeze();
   return loaded;
 }
 
 NamedState load_personal(const CheckpointReader& checkpoint, const std::string& path,
                          const std::string& site, const Algorithm& algorithm) {
+  const auto wanted = [&](const std::string& name) { return is_personal(name, algorithm); };
   const auto personal_of = [&](const std::string& owner) {
     NamedState kept;
-    kept.import_tensors(checkpoint.read("clients/" + owner), torch::kCPU);
-    return kept.subset([&](const std::string& name) { return is_personal(name, algorithm); });
+    kept.import_tensors(checkpoint.read(checkpoint_groups::of_client(owner), wanted), torch::kCPU);
+    return kept;
   };
-  const std::vector<std::string> sites = checkpoint.groups("clients");
+  const std::vector<std::string> sites = checkpoint.groups(checkpoint_groups::clients);
   if (std::ranges::count(sites, site) > 0) return personal_of(site);
   HARMOFL_VALIDATE(sites.empty() || personal_of(sites.front()).empty(), path,
                    ": every site has a part of the model of its own, but there is none for ", site,

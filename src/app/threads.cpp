@@ -3,7 +3,6 @@
 
 #include "base/log.hpp"
 
-#include <nlohmann/json.hpp>
 #include <sched.h>
 #include <torch/utils.h>
 
@@ -112,11 +111,12 @@ ThreadWishes wishes_of(const RunOptions& run) {
 }
 
 std::vector<RankCores> gather_cores(const Communicator& comm) {
-  const nlohmann::json own = {comm.host(), sysconf(_SC_NPROCESSORS_ONLN), usable_cores()};
+  const auto hosts = comm.all_gather(comm.host());
+  const auto host_cores = comm.all_gather_value(static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+  const auto cores = comm.all_gather(usable_cores());
   std::vector<RankCores> ranks;
-  for (const std::string& text : comm.all_gather(own.dump())) {
-    const nlohmann::json place = nlohmann::json::parse(text);
-    ranks.push_back({place[0], place[1], place[2].get<std::vector<int>>(), 1});
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    ranks.push_back({hosts[i], host_cores[i], cores[i], 1});
   }
   return ranks;
 }
@@ -177,8 +177,8 @@ void choose_threads(const RunOptions& run, const Communicator& comm) {
   std::vector<RankCores> ranks = gather_cores(comm);
   const auto self = static_cast<std::size_t>(comm.rank().value());
   torch::set_num_threads(threads_for(wishes_of(run), ranks, self));
-  const auto threads = comm.all_gather(std::to_string(torch::get_num_threads()));
-  for (std::size_t i = 0; i < ranks.size(); ++i) ranks[i].threads = std::stoi(threads[i]);
+  const std::vector<int> threads = comm.all_gather_value(torch::get_num_threads());
+  for (std::size_t i = 0; i < ranks.size(); ++i) ranks[i].threads = threads[i];
   if (!comm.is_root() || openmp_binds()) return;
   if (const std::string text = oversubscription(ranks); !text.empty()) log::warn_once(text);
   if (const std::string text = pinning_advice(ranks); !text.empty()) log::info(text);

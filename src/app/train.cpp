@@ -58,15 +58,11 @@ void check_fleet(const std::filesystem::path& file, const Fleet& fleet) {
 
 /// Writes down which client holds which images and which device, where that was made for the run; a
 /// run that goes on must find what it wrote.
-void save_inputs(const RunFolder& folder, const RunOptions& run, const Federation& federation,
-                 const Fleet& fleet, bool goes_on) {
-  if (run.partition.kind != PartitionKind::site) {
-    std::vector<ShardIndex> shards;
-    for (const auto& path : federation.shard_paths()) shards.push_back(read_shard_index(path));
-    const Partition partition = make_partition(shards, run.partition);
-    const auto file = folder.path() / "partition.csv";
-    if (goes_on) check_partition_file(file, partition, shards);
-    folder.write("partition.csv", partition_text(partition, shards));
+void save_inputs(const RunFolder& folder, const Federation& federation, const Fleet& fleet,
+                 bool goes_on) {
+  if (!federation.partition_csv.empty()) {
+    if (goes_on) check_partition_file(folder.path() / "partition.csv", federation.partition_csv);
+    folder.write("partition.csv", federation.partition_csv);
   }
   if (fleet.options().active()) {
     if (goes_on) check_fleet(folder.path() / "fleet.csv", fleet);
@@ -124,7 +120,7 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
         run_record(run, config, federation, simulation.placement(), ranks, parameters);
     folder->write("config.ini", config.ini());
     folder->write("run.json", record.dump(2) + "\n");
-    save_inputs(*folder, run, federation, simulation.fleet(), !checkpoint.empty());
+    save_inputs(*folder, federation, simulation.fleet(), !checkpoint.empty());
     if (checkpoint.empty()) folder->drop_lines_from(0);
   });
   if (!checkpoint.empty()) {

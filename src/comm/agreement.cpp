@@ -30,12 +30,6 @@ std::optional<Failure> run_and_catch(const std::function<void()>& work) {
   }
 }
 
-/// "" for success; otherwise the exit code as one byte, then the text.
-std::string pack(const std::optional<Failure>& failure) {
-  if (!failure) return {};
-  return std::string(1, static_cast<char>(failure->code)) + failure->text;
-}
-
 template <class Kind>
 [[noreturn]] void throw_everywhere(Kind error) {
   error.mark_on_every_rank();
@@ -62,13 +56,15 @@ void Communicator::agree(const std::function<void()>& work) const {
   const std::optional<Failure> own = run_and_catch(work);
   if (!any(own.has_value())) return;
 
-  const std::vector<std::string> reports = all_gather(pack(own));
-  const auto lowest = std::find_if(reports.begin(), reports.end(),
-                                   [](const std::string& report) { return !report.empty(); });
-  const bool all_alike = std::count(reports.begin(), reports.end(), *lowest) == size();
-  const auto code = static_cast<ExitCode>(lowest->front());
-  const std::string text = lowest->substr(1);
-  throw_error(code, all_alike ? text : concat("rank ", lowest - reports.begin(), ": ", text));
+  const auto codes = all_gather_value(own ? own->code : ExitCode::done);
+  const auto texts = all_gather(own ? own->text : std::string());
+  const auto failed = [](ExitCode code) { return code != ExitCode::done; };
+  const auto lowest = static_cast<std::size_t>(std::ranges::find_if(codes, failed) - codes.begin());
+  const ExitCode code = codes[lowest];
+  const std::string& text = texts[lowest];
+  const bool all_alike =
+      std::ranges::count(codes, code) == size() && std::ranges::count(texts, text) == size();
+  throw_error(code, all_alike ? text : concat("rank ", lowest, ": ", text));
 }
 
 }  // namespace harmofl

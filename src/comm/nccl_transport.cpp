@@ -28,16 +28,13 @@ void check_nccl(ncclResult_t status, const char* what) {
 class NcclTransport final : public Transport {
  public:
   explicit NcclTransport(const Communicator& comm) {
-    std::string id_bytes;
+    ncclUniqueId id{};
     comm.agree([&] {
-      if (!comm.is_root()) return;
-      ncclUniqueId id;
-      check_nccl(ncclGetUniqueId(&id), "make a unique id");
-      id_bytes.assign(id.internal, sizeof(id.internal));
+      if (comm.is_root()) check_nccl(ncclGetUniqueId(&id), "make a unique id");
     });
-    comm.broadcast(id_bytes);
+    comm.broadcast_value(id);
     comm.agree([&] { make_stream(); });
-    connect(id_bytes, comm);
+    connect(id, comm);
   }
 
   ~NcclTransport() override { release(); }
@@ -60,9 +57,7 @@ class NcclTransport final : public Transport {
     check_cuda(cudaEventCreateWithFlags(&filled_, cudaEventDisableTiming), "make an event");
   }
 
-  void connect(const std::string& id_bytes, const Communicator& comm) {
-    ncclUniqueId id;
-    id_bytes.copy(id.internal, sizeof(id.internal));
+  void connect(const ncclUniqueId& id, const Communicator& comm) {
     const int rank = static_cast<int>(comm.rank().value());
     check_nccl(ncclCommInitRank(&nccl_, static_cast<int>(comm.size()), id, rank),
                "connect the ranks");

@@ -6,10 +6,29 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <string_view>
+#include <sys/mman.h>
 
 namespace harmofl {
+namespace {
+
+/// So many values that what follows them lies at a multiple of 64 bytes, as libtorch's own tensors.
+std::size_t aligned(std::size_t count) { return (count + 15) / 16 * 16; }
+
+/// Memory of pages of their own for so many values, which go back to the system with the last
+/// owner.
+std::shared_ptr<float> make_block(std::size_t count) {
+  const std::size_t bytes = std::max<std::size_t>(count, 1) * sizeof(float);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  return {static_cast<float*>(memory), [bytes](float* first) { munmap(first, bytes); }};
+}
+
+}  // namespace
 
 torch::Tensor& NamedState::tensor(const std::string& name, const torch::Tensor& like) {
   torch::Tensor& tensor = tensors_[name];
@@ -46,11 +65,19 @@ std::vector<NamedTensor> NamedState::export_tensors() const {
   return exported;
 }
 
+// One block for all of them, which is not of the heap: states live long, and between what training
+// frees at every step they would keep that from being used again as a whole.
 void NamedState::import_tensors(const std::vector<NamedTensor>& tensors, torch::Device device) {
   tensors_.clear();
+  std::size_t count = 0;
+  for (const NamedTensor& tensor : tensors) count += aligned(tensor.values.size());
+  const std::shared_ptr<float> block = make_block(count);
+  float* place = block.get();
   for (const NamedTensor& tensor : tensors) {
-    tensors_[tensor.name] =
-        torch::from_blob(const_cast<float*>(tensor.values.data()), tensor.shape).clone().to(device);
+    std::ranges::copy(tensor.values, place);
+    const torch::Tensor host = torch::from_blob(place, tensor.shape, [block](void*) {});
+    tensors_[tensor.name] = host.to(device);
+    place += aligned(tensor.values.size());
   }
 }
 

@@ -3,13 +3,10 @@
 
 #include "harmofl/base/error.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <memory>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -19,11 +16,6 @@ namespace {
 
 constexpr std::string_view infix =
     ".tmp.";  // between the file's name and the process that writes it
-/// Size from which on a file takes no room in the page cache: a checkpoint is not read by the run
-/// that writes it.
-constexpr std::size_t large_bytes = std::size_t{8} << 20;
-constexpr std::size_t piece_bytes = std::size_t{4} << 20;  // of a large file, at a time
-constexpr std::size_t block_bytes = 4096;                  // of disks; no less must be asked for
 
 constexpr const char* remedy = "Free space on the disk or choose a folder that you may write to.";
 
@@ -44,39 +36,8 @@ int sync(const std::filesystem::path& path, int flags) {
   return error;
 }
 
-bool set_direct(int descriptor, bool on) {
-  const int flags = fcntl(descriptor, F_GETFL);
-  return flags >= 0 && fcntl(descriptor, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
-}
-
-/// Writes the whole blocks of a large `text` past the page cache, as far as the file system does
-/// that, and takes them from `text`. Returns 0 or the error's number.
-int write_past_cache(int descriptor, std::string_view& text) {
-  const auto release = [](char* memory) { std::free(memory); };
-  const std::unique_ptr<char, decltype(release)> aligned(
-      static_cast<char*>(std::aligned_alloc(block_bytes, piece_bytes)), release);
-  if (!aligned || !set_direct(descriptor, true)) return 0;
-  int error = 0;
-  while (error == 0 && text.size() >= block_bytes) {
-    const std::size_t size = std::min(piece_bytes, text.size() / block_bytes * block_bytes);
-    std::memcpy(aligned.get(), text.data(), size);
-    const ssize_t written = write(descriptor, aligned.get(), size);
-    if (written < 0) {
-      if (errno != EINTR) error = errno;
-      continue;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-    if (static_cast<std::size_t>(written) < size) break;
-  }
-  if (!set_direct(descriptor, false)) return error == 0 ? errno : error;
-  return error == EINVAL ? 0 : error;
-}
-
 /// Writes all of `text`; returns 0 or the error's number.
 int write_all(int descriptor, std::string_view text) {
-  if (text.size() >= large_bytes) {
-    if (const int error = write_past_cache(descriptor, text)) return error;
-  }
   while (!text.empty()) {
     const ssize_t written = write(descriptor, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
@@ -84,6 +45,15 @@ int write_all(int descriptor, std::string_view text) {
     text.remove_prefix(static_cast<std::size_t>(written));
   }
   return 0;
+}
+
+/// Replaces the content of `path` in place by `text`. Returns 0 or the error's number.
+int overwrite(const std::filesystem::path& path, std::string_view text) {
+  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) return errno;
+  const int error = write_all(descriptor, text);
+  const bool closed = close(descriptor) == 0;  // some network file systems report a full disk here
+  return error == 0 && !closed ? errno : error;
 }
 
 }  // namespace
@@ -128,21 +98,9 @@ std::string target_of_temporary(const std::string& name) {
 
 int sync_file(const std::filesystem::path& path) { return sync(path, O_RDWR); }
 
-int overwrite_file(const std::filesystem::path& path,
-                   std::initializer_list<std::string_view> parts) {
-  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor < 0) return errno;
-  int error = 0;
-  for (const std::string_view part : parts) {
-    if (error == 0) error = write_all(descriptor, part);
-  }
-  const bool closed = close(descriptor) == 0;  // some network file systems report a full disk here
-  return error == 0 && !closed ? errno : error;
-}
-
 void write_text_file(const std::filesystem::path& target, std::string_view text) {
   AtomicFile file(target);
-  if (const int error = overwrite_file(file.temporary(), {text})) {
+  if (const int error = overwrite(file.temporary(), text)) {
     fail(target, "cannot be written", error);
   }
   file.commit();

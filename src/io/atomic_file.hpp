@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -43,11 +42,6 @@ std::string target_of_temporary(const std::string& name);
 
 /// Makes the content of `path` outlive a loss of power. Returns 0 or the error's number.
 int sync_file(const std::filesystem::path& path);
-
-/// Replaces the content of `path` in place by `parts`, one after the other, all or with an error.
-/// Returns 0 or the error's number.
-int overwrite_file(const std::filesystem::path& path,
-                   std::initializer_list<std::string_view> parts);
 
 /// Replaces the content of `target` with `text`, atomically.
 void write_text_file(const std::filesystem::path& target, std::string_view text);

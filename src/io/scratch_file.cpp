@@ -2,6 +2,7 @@
 #include "io/scratch_file.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "io/move_all.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -16,20 +17,6 @@ namespace {
   throw UserError(concat(folder.string(), ": the scratch file for clients' state cannot be ", doing,
                          " (", std::strerror(error), "). Set run.scratch to a folder with space, ",
                          "or raise run.state_memory."));
-}
-
-/// Moves all of `size` bytes by `step(done)`, which returns what read or write return. Returns 0 or
-/// the error's number.
-template <class Step>
-int move_all(std::int64_t size, const Step& step) {
-  for (std::int64_t done = 0; done < size;) {
-    const ssize_t moved = step(done);
-    if (moved < 0 && errno == EINTR) continue;
-    if (moved < 0) return errno;
-    if (moved == 0) return EIO;
-    done += moved;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -50,9 +37,9 @@ void ScratchFile::put(std::int64_t key, const std::string& bytes) {
   if (!records_.contains(key)) records_[key] = place_for(size);
   Record& record = records_[key];
   record.size = size;
-  const int error = move_all(size, [&](std::int64_t done) {
-    return pwrite(descriptor_, bytes.data() + done, static_cast<std::size_t>(size - done),
-                  record.offset + done);
+  const int error = move_all(bytes.size(), [&](std::size_t done) {
+    return pwrite(descriptor_, bytes.data() + done, bytes.size() - done,
+                  record.offset + static_cast<off_t>(done));
   });
   if (error != 0) fail(folder_, "written", error);
 }
@@ -60,9 +47,9 @@ void ScratchFile::put(std::int64_t key, const std::string& bytes) {
 std::string ScratchFile::get(std::int64_t key) const {
   const Record& record = records_.at(key);
   std::string bytes(static_cast<std::size_t>(record.size), '\0');
-  const int error = move_all(record.size, [&](std::int64_t done) {
-    return pread(descriptor_, bytes.data() + done, static_cast<std::size_t>(record.size - done),
-                 record.offset + done);
+  const int error = move_all(bytes.size(), [&](std::size_t done) {
+    return pread(descriptor_, bytes.data() + done, bytes.size() - done,
+                 record.offset + static_cast<off_t>(done));
   });
   if (error != 0) fail(folder_, "read", error);
   return bytes;

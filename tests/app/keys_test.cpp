@@ -172,6 +172,8 @@ const std::vector<Setting>& settings() {
       {"model.weights", "w.pt", [](R r) { return r.weights == "w.pt"; }},
       {"model.memory_format", "channels-last",
        [](R r) { return r.simulation.model.channels_last; }},
+      {"model.kernels", "libtorch",
+       [](R r) { return r.simulation.model.kernels == Kernels::libtorch; }},
       {"train.optimizer", "adam",
        [](R r) { return r.simulation.local.optimizer.kind == OptimizerKind::adam; }},
       {"train.lr", "0.375", [](R r) { return r.simulation.local.optimizer.lr == 0.375; }},
@@ -277,7 +279,7 @@ TEST(Keys, that_may_change_on_resume_are_those_of_the_guide) {
     if (key.is(may_change)) names.push_back(key.name);
   }
   EXPECT_THAT(quoted(guide.substr(begin, end - begin)), UnorderedElementsAreArray(names));
-  EXPECT_EQ(names.size(), 15U);
+  EXPECT_EQ(names.size(), 16U);
 }
 
 TEST(Keys, that_the_guides_name_are_those_of_the_table) {

@@ -70,18 +70,17 @@ TEST(PartitionFile, is_checked_against_the_partition_of_a_run) {
   const test::TempFolder folder;
   const auto path = folder / "partition.csv";
   std::ofstream(path) << small_text;
-  check_partition_file(path, small_partition(), two_sites());
+  check_partition_file(path, small_text);
   Partition other = small_partition();
   std::swap(other.clients[0].samples[0][0], other.clients[1].samples[0][0]);
-  EXPECT_THAT(user_error_of([&] { check_partition_file(path, other, two_sites()); }),
-              AllOf(HasSubstr("partition.csv: line 2"), HasSubstr("a_train0'"),
-                    HasSubstr("found 'client_0000,train,a,a_train1'")));
+  EXPECT_THAT(
+      user_error_of([&] { check_partition_file(path, partition_text(other, two_sites())); }),
+      AllOf(HasSubstr("partition.csv: line 2"), HasSubstr("a_train0'"),
+            HasSubstr("found 'client_0000,train,a,a_train1'")));
   std::ofstream(path, std::ios::app) << "more\n";
-  EXPECT_THAT(user_error_of([&] { check_partition_file(path, small_partition(), two_sites()); }),
+  EXPECT_THAT(user_error_of([&] { check_partition_file(path, small_text); }),
               AllOf(HasSubstr("line 7: expected nothing, found 'more'")));
-  EXPECT_THAT(user_error_of([&] {
-                check_partition_file(folder / "absent.csv", small_partition(), two_sites());
-              }),
+  EXPECT_THAT(user_error_of([&] { check_partition_file(folder / "absent.csv", small_text); }),
               HasSubstr("absent.csv: cannot be read"));
 }
 

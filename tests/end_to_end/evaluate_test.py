@@ -62,6 +62,26 @@ class Evaluate(support.ProgramTest):
             self.evaluate(self.run_folder / "best.h5", "--split", "tset"), 2, "tset", "train, val, test"
         )
 
+    def test_reads_of_what_clients_keep_only_what_they_are_evaluated_with(self):
+        run_folder = self.folder / "run"
+        self.succeeds(support.train(self.shards, run_folder, *support.TINY, "--run.rounds", 1,
+                                    "--algorithm.name", "fedbn"))
+        checkpoint = run_folder / "checkpoint.h5"
+        expected = self.succeeds(self.evaluate(checkpoint)).stdout
+
+        def flip(kind):
+            """Changes a value, so that whoever reads it sees that it is damaged."""
+            with support.h5(checkpoint, "r+") as file:
+                names = [name for name in file["clients/site_1"] if name.startswith(kind)]
+                self.assertTrue(names)
+                for name in names:
+                    values = file["clients/site_1"][name]
+                    values[...] = values[...] + 1
+        flip("optimizer.")
+        self.assertEqual(self.succeeds(self.evaluate(checkpoint)).stdout, expected)
+        flip("local.")
+        self.fails(self.evaluate(checkpoint), 1, checkpoint, "/clients/site_1/local.")
+
     def test_missing_checkpoint_and_missing_option(self):
         missing = self.folder / "no.h5"
         self.fails(self.evaluate(missing), 1, missing)

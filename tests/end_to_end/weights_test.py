@@ -203,6 +203,51 @@ class Export(Weights, support.ProgramTest):
                 {key: values.tobytes() for key, values in expected.items()},
             )
 
+    def test_a_sites_personal_model_takes_the_place_of_the_models(self):
+        for memory_format in ("contiguous", "channels-last"):
+            with self.subTest(memory_format=memory_format):
+                run_folder = self.folder / memory_format
+                self.succeeds(train(support.federation(), run_folder, *support.TINY, "--run.rounds",
+                                    1, "--algorithm.name", "ditto", "--model.norm", "batch",
+                                    "--model.memory_format", memory_format))
+                for checkpoint in ("best.h5", "checkpoint.h5"):
+                    self.assert_personal(run_folder / checkpoint, memory_format)
+
+    def assert_personal(self, checkpoint, memory_format):
+        """Every site's file holds the personal vector that the checkpoint has of the site, cut by
+        the shapes of the model's tensors, in their order."""
+        with support.h5(checkpoint) as file:
+            order = sorted(file["model"], key=lambda name: file["model"][name].attrs["index"])
+        shared = tensors(checkpoint)
+        for site in ("site_0", "site_1", "site_2"):
+            personal = tensors(checkpoint, f"clients/{site}")["ditto.personal"]
+            found, _ = read_safetensors(self.exported(checkpoint, f"{site}.safetensors", "--site",
+                                                      site))
+            place = 0
+            for name in order:
+                shape = shared[name].shape
+                values = personal[place:place + shared[name].size]
+                place += shared[name].size
+                if len(shape) == 4 and memory_format == "channels-last":
+                    out, within, *size = shape
+                    values = values.reshape(out, *size, within).transpose(0, 3, 1, 2)
+                dtype = "int64" if name.endswith("num_batches_tracked") else "float32"
+                expected = support.numpy.ascontiguousarray(values.reshape(shape), dtype)
+                self.assertEqual(found[name][1:], (shape, expected.tobytes()), name)
+            self.assertEqual(place, personal.size)
+            self.assertNotEqual(found["conv.weight"][2], shared["conv.weight"].tobytes())
+
+    def test_a_personal_model_of_another_size_is_refused(self):
+        run_folder = self.folder / "run"
+        self.succeeds(train(support.federation(), run_folder, *support.TINY, "--run.rounds", 1,
+                            "--algorithm.name", "ditto"))
+        best = run_folder / "best.h5"
+        with support.h5(best, "r+") as file:
+            name = max(file["model"], key=lambda name: file["model"][name].attrs["index"])
+            del file["model"][name]
+        self.fails(self.export(best, "m.pt", "--site", "site_1")[1], 1, best, "ditto.personal",
+                   "site_1", "the model only")
+
     def test_what_cannot_be_exported(self):
         checkpoint = self.run_folder / "checkpoint.h5"
         self.fails(

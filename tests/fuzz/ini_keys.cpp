@@ -24,7 +24,8 @@ const std::vector<Key>& config_keys() {
       {"data.shards", "", "", "a path", any_path(o.shards)},
       {"train.lr", "0.1", "", "a number", number(o.lr, above(0))},
       {"train.batch", "16", "images", "a whole number", whole(o.batch, {1, 1 << 20})},
-      {"train.optimizer", "sgd", "", "a choice", one_of<int>(o.optimizer, {{"sgd", 0}, {"adam", 1}})},
+      {"train.optimizer", "sgd", "", "a choice",
+       one_of<int>(o.optimizer, {{"sgd", 0}, {"adam", 1}})},
       {"comm.timeout", "600", "s", "a number", number(o.timeout_s, at_least(0))}};
   return keys;
 }

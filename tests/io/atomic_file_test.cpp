@@ -7,7 +7,6 @@
 
 #include <gmock/gmock.h>
 
-#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -76,30 +75,6 @@ TEST(WriteTextFile, keeps_the_old_file_on_a_full_disk) {
   EXPECT_THAT(message, HasSubstr("result.txt: cannot be written: File too large"));
   EXPECT_EQ(content(folder / "result.txt"), "old");
   EXPECT_EQ(files_in(folder.path()), 1);
-}
-
-/// Text of a length that is not a whole number of blocks and in which no two blocks are alike.
-std::string numbered_text(std::size_t length) {
-  std::string text;
-  for (std::size_t i = 0; text.size() < length; ++i) text += std::to_string(i) + "\n";
-  return text.substr(0, length);
-}
-
-TEST(OverwriteFile, writes_large_parts_to_the_byte) {
-  const TempFolder folder;
-  const std::string large = numbered_text((std::size_t{13} << 20) + 4099);
-  ASSERT_EQ(harmofl::overwrite_file(folder / "x", {"head", large, "tail", large}), 0);
-  EXPECT_TRUE(content(folder / "x") == "head" + large + "tail" + large);
-  ASSERT_EQ(harmofl::overwrite_file(folder / "x", {large, "tail"}), 0);
-  EXPECT_TRUE(content(folder / "x") == large + "tail") << "nothing of before is left";
-}
-
-TEST(OverwriteFile, tells_that_the_disk_is_full_within_a_large_part) {
-  const TempFolder folder;
-  const std::string large = numbered_text(std::size_t{13} << 20);
-  const FileSizeLimit limit(std::size_t{9} << 20);
-  EXPECT_EQ(harmofl::overwrite_file(folder / "x", {large}), EFBIG);
-  EXPECT_EQ(harmofl::overwrite_file(folder / "none" / "x", {large}), ENOENT);
 }
 
 }  // namespace

@@ -13,6 +13,9 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace {
 
@@ -184,6 +187,77 @@ TEST(Checkpoint, keeps_the_old_one_on_a_full_disk) {
   EXPECT_THAT(message, AllOf(HasSubstr("c.h5"), HasSubstr("cannot be written")));
   EXPECT_EQ(CheckpointReader(folder / "c.h5").info().rounds_done, 12);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+// The other ranks are still sending then.
+TEST(Checkpoint, says_that_the_disk_is_full_only_at_its_end) {
+  const TempFolder folder;
+  const test::FileSizeLimit limit(std::size_t{8} << 20);
+  CheckpointWriter writer(folder / "c.h5", info);
+  const std::vector<NamedTensor> large{
+      {"x", "", {5 << 20}, std::vector<float>(std::size_t{5} << 20, 1.0F)}};
+  for (int client = 0; client < 6; ++client) {  // 120 MiB
+    EXPECT_NO_THROW(writer.write(checkpoint_groups::of_client(std::to_string(client)), large));
+  }
+  EXPECT_THAT(user_error_of([&] { writer.flush(); }),
+              AllOf(HasSubstr("c.h5: cannot be written"), HasSubstr("File too large")));
+}
+
+TEST(Checkpoint, reads_of_a_group_only_what_is_wanted) {
+  const TempFolder folder;
+  write_checkpoint(folder / "c.h5");
+  {
+    std::fstream file(folder / "c.h5", std::ios::in | std::ios::out | std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    const float marker = 6.25F;  // of z.weight
+    std::string wanted(sizeof marker, '\0');
+    std::memcpy(wanted.data(), &marker, sizeof marker);
+    file.clear();
+    file.seekp(static_cast<std::streamoff>(bytes.find(wanted))).put(1);
+  }
+  const CheckpointReader reader(folder / "c.h5");
+  const auto found =
+      reader.read("model", [](const std::string& name) { return name.starts_with("a."); });
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].name, "a.running_mean");
+  EXPECT_THAT(user_error_of([&] { reader.read("model"); }), HasSubstr("z.weight"));
+}
+
+/// Most memory that a process takes, in KiB, which writes the states of so many clients.
+std::int64_t peak_of_writing(const std::filesystem::path& path, std::int64_t clients) {
+  const pid_t child = fork();
+  if (child == 0) {
+    CheckpointWriter writer(path, info);
+    for (std::int64_t client = 0; client < clients; ++client) {
+      const std::vector<float> values(std::size_t{1} << 20, static_cast<float>(client));
+      std::vector<NamedTensor> state;
+      for (const char* name : {"adam.m", "adam.v", "local.conv", "local.bias"}) {
+        state.push_back({name, "", {1 << 20}, values});
+      }
+      writer.write(concat("clients/", client), state);
+    }
+    writer.commit();
+    _exit(0);
+  }
+  int status = -1;
+  rusage used{};
+  EXPECT_EQ(wait4(child, &status, 0, &used), child);
+  EXPECT_EQ(status, 0);
+  return used.ru_maxrss;
+}
+
+// 16 MiB a client: 96 MiB, which is more than is kept in memory, and 384.
+TEST(Checkpoint, takes_no_more_memory_for_more_clients) {
+  const TempFolder folder;
+  const std::int64_t of_few = peak_of_writing(folder / "few.h5", 6);
+  const std::int64_t of_many = peak_of_writing(folder / "many.h5", 24);
+  EXPECT_LT(static_cast<double>(of_many), 1.1 * static_cast<double>(of_few));
+  EXPECT_NO_THROW(CheckpointReader::verify(folder / "many.h5"));
+  const CheckpointReader reader(folder / "many.h5");
+  EXPECT_EQ(reader.groups("clients").size(), 24U);
+  for (const NamedTensor& tensor : reader.read("clients/17")) {
+    EXPECT_THAT(tensor.values, testing::Each(17.0F)) << tensor.name;
+  }
 }
 
 }  // namespace

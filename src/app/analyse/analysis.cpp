@@ -6,7 +6,6 @@
 
 #include <torch/utils.h>
 
-#include <cstring>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -132,17 +131,15 @@ std::vector<torch::Tensor> gather_tensors(std::map<ClientId, torch::Tensor> own,
                                           const Communicator& comm) {
   std::vector<torch::Tensor> all;
   for (const ClientId id : clients) {
-    std::string bytes;
+    std::vector<float> values;
     if (own.contains(id)) {
       const torch::Tensor host = own.at(id).cpu().contiguous();
-      bytes.assign(reinterpret_cast<const char*>(host.const_data_ptr<float>()), host.nbytes());
+      const auto* first = host.const_data_ptr<float>();
+      values.assign(first, first + host.numel());
       own.erase(id);
     }
-    bytes = comm.transfer(placement[id.position()], Rank{0}, std::move(bytes));
-    if (!comm.is_root()) continue;
-    const auto count = static_cast<std::int64_t>(bytes.size() / sizeof(float));
-    all.push_back(torch::empty({count}, torch::kFloat32));
-    std::memcpy(all.back().data_ptr<float>(), bytes.data(), bytes.size());
+    values = comm.transfer(placement[id.position()], Rank{0}, std::move(values));
+    if (comm.is_root()) all.push_back(torch::tensor(values));
   }
   return all;
 }

@@ -19,9 +19,8 @@ std::string partition_text(const Partition& partition, const std::vector<ShardIn
 Partition parse_partition(const std::string& text, const std::vector<ShardIndex>& shards,
                           const std::filesystem::path& name);
 
-/// Throws UserError, with the first difference, unless the file `path` holds `partition`: a run
-/// that goes on must deal its images as it did before.
-void check_partition_file(const std::filesystem::path& path, const Partition& partition,
-                          const std::vector<ShardIndex>& shards);
+/// Throws UserError, with the first difference, unless the file `path` holds `expected`, as
+/// `partition_text` gives it: a run that goes on must deal its images as it did before.
+void check_partition_file(const std::filesystem::path& path, const std::string& expected);
 
 }  // namespace harmofl

@@ -5,7 +5,6 @@
 #include "harmofl/base/text.hpp"
 
 #include <algorithm>
-#include <sstream>
 #include <utility>
 
 namespace harmofl {
@@ -29,12 +28,9 @@ bool UpdateAverage::add(ClientId client, const torch::Tensor& message, const std
 }
 
 const std::vector<ClientId>& UpdateAverage::agree_on_left_out() {
-  std::vector<std::string> own;
-  for (const ClientId id : own_left_out_) own.push_back(concat(id));
   left_out_.clear();
-  for (const std::string& text : comm_.all_gather(join(own, " "))) {
-    std::istringstream ids(text);
-    for (std::int64_t id = 0; ids >> id;) left_out_.emplace_back(id);
+  for (const std::vector<ClientId>& of_rank : comm_.all_gather(own_left_out_)) {
+    left_out_.insert(left_out_.end(), of_rank.begin(), of_rank.end());
   }
   std::ranges::sort(left_out_);
   for (const ClientId id : left_out_) std::erase(counted_, id);

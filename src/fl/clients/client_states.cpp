@@ -44,11 +44,14 @@ NamedState& ClientStates::bring(ClientId client) {
 void ClientStates::settle(ClientId client) {
   const auto found = held_.find(client);
   Held& held = found->second;
-  memory_bytes_ -= held.bytes;
-  held.bytes = held.state.size_bytes();
-  memory_bytes_ += held.bytes;
+  const std::int64_t before = std::exchange(held.bytes, held.state.size_bytes());
+  memory_bytes_ += held.bytes - before;
   const bool fits = options_.memory_bytes == 0 || memory_bytes_ <= options_.memory_bytes;
-  if (fits && !held.state.empty()) return;
+  if (fits && !held.state.empty()) {
+    // What is new was made amid training; this gives it memory apart from what that frees.
+    if (held.bytes != before) held.state.import_tensors(held.state.export_tensors(), device_);
+    return;
+  }
   if (!held.state.empty()) {
     if (!file_) file_ = std::make_unique<ScratchFile>(options_.scratch);
     file_->put(client.value(), held.state.serialize());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/clients/federation.hpp"
 
-#include <nlohmann/json.hpp>
+#include "data/partition/partition_file.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -10,8 +10,6 @@
 
 namespace harmofl {
 namespace {
-
-using nlohmann::json;
 
 ProblemShape shape_of(const ShardInfo& info) {
   return {info.task, static_cast<std::int64_t>(info.class_names.size()), info.channels, info.height,
@@ -52,83 +50,90 @@ void check_agreement(const std::vector<ShardIndex>& shards, const std::filesyste
   }
 }
 
-std::vector<Member> members_of(const std::vector<ShardIndex>& shards,
-                               const PartitionOptions& options) {
+std::vector<Member> members_of(const Partition& partition, const std::vector<ShardIndex>& shards) {
   std::vector<Member> members;
-  for (const ClientPart& part : make_partition(shards, options).clients) {
-    members.push_back(member_of(part, shards));
-  }
+  for (const ClientPart& part : partition.clients) members.push_back(member_of(part, shards));
   return members;
 }
 
-Federation read_headers(const std::filesystem::path& folder, const PartitionOptions& partition) {
+Federation read_headers(const std::filesystem::path& folder, const PartitionOptions& options) {
   std::vector<ShardIndex> shards;
   for (const auto& path : list_shards(folder)) shards.push_back(read_shard_index(path));
   check_agreement(shards, folder);
-  Federation federation{
-      shape_of(shards.front().info), shards.front().info.class_names, {}, members_of(shards, {})};
+  Federation federation{shape_of(shards.front().info),
+                        shards.front().info.class_names,
+                        {},
+                        members_of(make_partition(shards, {}), shards)};
   for (std::size_t i = 0; i < shards.size(); ++i) federation.sites[i].shard = shards[i].path;
-  if (partition.kind == PartitionKind::site) {
+  if (options.kind == PartitionKind::site) {
     federation.members = federation.sites;
   } else {
-    federation.members = members_of(shards, partition);
+    const Partition partition = make_partition(shards, options);
+    federation.partition_csv = partition_text(partition, shards);
+    federation.members = members_of(partition, shards);
     std::erase_if(federation.members,
                   [](const Member& member) { return member.count(Split::train) == 0; });
   }
   return federation;
 }
 
-json pack(const std::vector<Member>& members) {
-  json list = json::array();
-  for (const Member& member : members) {
-    json rows = json::array();
-    for (const Split split : all_splits) {
-      std::vector<std::int64_t> flat;
-      for (const SampleRef& ref : member.part.split(split)) {
-        flat.insert(flat.end(), {ref.shard, ref.row});
-      }
-      rows.push_back(flat);
-    }
-    list.push_back({member.site, member.shard.string(), member.counts, member.checksums,
-                    member.part.name, rows});
+// Texts may be of any bytes (paths are), so that their lengths go with them.
+void broadcast_texts(std::vector<std::string>& texts, const Communicator& comm) {
+  std::vector<std::int64_t> lengths;
+  for (const std::string& text : texts) lengths.push_back(std::ssize(text));
+  std::string all = join(texts, "");
+  comm.broadcast(lengths);
+  comm.broadcast(all);
+  texts.clear();
+  std::size_t position = 0;
+  for (const std::int64_t length : lengths) {
+    texts.push_back(all.substr(position, static_cast<std::size_t>(length)));
+    position += texts.back().size();
   }
-  return list;
 }
 
-std::vector<Member> unpack_members(const json& list) {
+/// Members without their samples, as texts: `texts_each` of each.
+constexpr std::size_t texts_each = 6;
+
+std::vector<std::string> texts_of(const std::vector<Member>& members) {
+  std::vector<std::string> texts;
+  for (const Member& member : members) {
+    texts.insert(texts.end(), {member.site, member.shard.string(), member.part.name});
+    texts.insert(texts.end(), member.checksums.begin(), member.checksums.end());
+  }
+  return texts;
+}
+
+std::vector<Member> members_of(const std::vector<std::string>& texts) {
   std::vector<Member> members;
-  for (const json& m : list) {
-    Member member{m[0], std::filesystem::path(m[1].get<std::string>()), m[2], m[3], {m[4]}};
-    for (const Split split : all_splits) {
-      const auto index = static_cast<std::size_t>(split);
-      const auto flat = m[5][index].get<std::vector<std::int64_t>>();
-      for (std::size_t i = 0; i < flat.size(); i += 2) {
-        member.part.samples[index].push_back({flat[i], flat[i + 1]});
-      }
-    }
-    members.push_back(std::move(member));
+  for (auto text = texts.begin(); text != texts.end(); text += texts_each) {
+    members.push_back({text[0], text[1], {}, {text[3], text[4], text[5]}, {text[2]}});
   }
   return members;
 }
 
-std::string pack(const Federation& federation) {
-  const ProblemShape& s = federation.shape;
-  std::string packed;
-  json::to_msgpack({{"shape", {s.task, s.classes, s.channels, s.height, s.width}},
-                    {"class_names", federation.class_names},
-                    {"members", pack(federation.members)},
-                    {"sites", pack(federation.sites)}},
-                   packed);
-  return packed;
-}
-
-Federation unpack(const std::string& text) {
-  const json packed = json::from_msgpack(text);
-  const json& s = packed.at("shape");
-  return {{s[0], s[1], s[2], s[3], s[4]},
-          packed.at("class_names"),
-          unpack_members(packed.at("members")),
-          unpack_members(packed.at("sites"))};
+void broadcast(std::vector<Member>& members, const Communicator& comm) {
+  std::vector<std::string> texts = texts_of(members);
+  std::vector<std::int64_t> counts;
+  std::vector<SampleRef> samples;
+  for (const Member& member : members) {
+    counts.insert(counts.end(), member.counts.begin(), member.counts.end());
+    for (const auto& split : member.part.samples) {
+      samples.insert(samples.end(), split.begin(), split.end());
+    }
+  }
+  broadcast_texts(texts, comm);
+  comm.broadcast(counts);
+  comm.broadcast(samples);
+  members = members_of(texts);
+  auto count = counts.begin();
+  auto sample = samples.begin();
+  for (Member& member : members) {
+    for (std::size_t split = 0; split < member.counts.size(); ++split, sample += *count++) {
+      member.counts[split] = *count;
+      member.part.samples[split].assign(sample, sample + *count);
+    }
+  }
 }
 
 }  // namespace
@@ -148,12 +153,15 @@ std::vector<std::filesystem::path> Federation::shard_paths() const {
 
 Federation open_federation(const std::filesystem::path& folder, const Communicator& comm,
                            const PartitionOptions& partition) {
-  std::string packed;
+  Federation federation;
   comm.agree([&] {
-    if (comm.is_root()) packed = pack(read_headers(folder, partition));
+    if (comm.is_root()) federation = read_headers(folder, partition);
   });
-  comm.broadcast(packed);
-  return unpack(packed);
+  comm.broadcast_value(federation.shape);
+  broadcast_texts(federation.class_names, comm);
+  broadcast(federation.members, comm);
+  broadcast(federation.sites, comm);
+  return federation;
 }
 
 std::vector<double> aggregation_weights(const Federation& federation, Weighting weighting,

@@ -37,6 +37,9 @@ struct Federation {
   std::vector<Member> sites = {};  ///< The shards, in the order that parts count in.
   /// Models are measured on the val and test images of the sites, not on those of each client.
   bool measured_by_site = false;
+  /// Which client holds which image (data/partition/partition_file.hpp). On the root alone, and
+  /// empty where clients are sites.
+  std::string partition_csv = {};
 
   std::int64_t size() const { return static_cast<std::int64_t>(members.size()); }
   /// What models are measured on; a val or test score's ClientId is a position in this list.

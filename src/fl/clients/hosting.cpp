@@ -4,26 +4,13 @@
 #include "data/batches/residence.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace harmofl {
 namespace {
 
-std::string to_bytes(const std::vector<Rank>& placement) {
-  std::string bytes(placement.size() * sizeof(Rank), '\0');
-  std::memcpy(bytes.data(), placement.data(), bytes.size());
-  return bytes;
-}
-
 /// Most memory, in bytes, for the samples of clients that moved to another rank.
 constexpr std::int64_t max_left_bytes = std::int64_t{64} << 20;
-
-std::vector<Rank> from_bytes(const std::string& bytes) {
-  std::vector<Rank> placement(bytes.size() / sizeof(Rank));
-  std::memcpy(placement.data(), bytes.data(), bytes.size());
-  return placement;
-}
 
 }  // namespace
 
@@ -48,11 +35,7 @@ std::int64_t Hosting::rebalance(const std::vector<ClientId>& cohort) {
   if (everyone_knows || comm_.is_root()) {
     placement = harmofl::rebalance(placement_, cohort, costs_.estimates(), comm_.size());
   }
-  if (!everyone_knows) {
-    std::string bytes = to_bytes(placement);
-    comm_.broadcast(bytes);
-    placement = from_bytes(bytes);
-  }
+  if (!everyone_knows) comm_.broadcast(placement);
   return adopt(placement);
 }
 

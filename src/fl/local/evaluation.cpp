@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/local/evaluation.hpp"
 
+#include "comm/named_numbers.hpp"
 #include "data/batches/batches.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 namespace harmofl {
+namespace {
 
-using nlohmann::json;
+/// A score without its values.
+struct Measured {
+  ClientId client;
+  Split split;
+  double seconds;
+};
+
+}  // namespace
 
 MetricValues evaluate(Model& model, const Samples& samples, Task task, std::int64_t classes,
                       LossKind kind, std::int64_t batch_size) {
@@ -31,14 +38,19 @@ MetricValues evaluate(Model& model, const Samples& samples, Task task, std::int6
 }
 
 std::vector<Score> gather_scores(const std::vector<Score>& scores, const Communicator& comm) {
-  json own = json::array();
-  for (const Score& s : scores) own.push_back({s.client.value(), s.split, s.values, s.seconds});
-  // MessagePack keeps NaN and every bit of a double; JSON text keeps neither.
-  const std::vector<std::uint8_t> packed = json::to_msgpack(own);
+  std::vector<Measured> own;
+  std::vector<NamedNumbers> own_values;
+  for (const Score& score : scores) {
+    own.push_back({score.client, score.split, score.seconds});
+    own_values.push_back(score.values);
+  }
+  const auto measured = comm.gather(own);
+  const auto values = gather_named(own_values, comm);
   std::vector<Score> all;
-  for (const std::string& bytes : comm.gather(std::string(packed.begin(), packed.end()))) {
-    for (const json& s : json::from_msgpack(bytes)) {
-      all.push_back({ClientId(s[0].get<std::int64_t>()), s[1], s[2].get<MetricValues>(), s[3]});
+  for (std::size_t rank = 0; rank < measured.size(); ++rank) {
+    for (std::size_t i = 0; i < measured[rank].size(); ++i) {
+      const auto& [client, split, seconds] = measured[rank][i];
+      all.push_back({client, split, values[rank][i], seconds});
     }
   }
   std::ranges::sort(all, {}, [](const Score& s) { return std::pair(s.client, s.split); });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/record/round_record.hpp"
 
+#include "comm/named_numbers.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -41,12 +43,10 @@ json phases_of(const std::vector<RankRound>& ranks) {
 }  // namespace
 
 std::vector<RankRound> gather_rank_rounds(const RankRound& own, const Communicator& comm) {
-  std::string packed;
-  json::to_msgpack(json{own.seconds, own.peak_memory_bytes}, packed);
+  const std::vector<std::int64_t> peaks = comm.all_gather_value(own.peak_memory_bytes);
   std::vector<RankRound> all;
-  for (const std::string& bytes : comm.gather(packed)) {
-    const json rank = json::from_msgpack(bytes);
-    all.push_back({rank[0], rank[1]});
+  for (const std::vector<NamedNumbers>& seconds : gather_named({own.seconds}, comm)) {
+    all.push_back({seconds.front(), peaks[all.size()]});
   }
   return all;
 }

@@ -16,11 +16,6 @@
 namespace harmofl {
 namespace {
 
-constexpr const char* model_group = "model";
-constexpr const char* server_group = "server";
-
-std::string client_group(const std::string& site) { return "clients/" + site; }
-
 std::vector<std::int64_t> placement_numbers(const std::vector<Rank>& placement) {
   std::vector<std::int64_t> numbers;
   for (const Rank rank : placement) numbers.push_back(rank.value());
@@ -54,8 +49,8 @@ void RunCheckpoints::save_best() { write(folder_ ? folder_->best() : "", false);
 
 void RunCheckpoints::save_initial() { write(folder_ ? folder_->initial() : "", false); }
 
-// The root writes, and holds the whole file until it does; the state of each client comes from its
-// rank, one at a time.
+// The root writes; the state of each client comes from its rank, one at a time, and is on its way
+// to the disk before the next comes. No error of the disk is told before all ranks meet again.
 void RunCheckpoints::write(const std::filesystem::path& path, bool whole) {
   if (!comm_.any(folder_ != nullptr)) return;
   std::unique_ptr<CheckpointWriter> writer;
@@ -64,8 +59,8 @@ void RunCheckpoints::write(const std::filesystem::path& path, bool whole) {
     writer = std::make_unique<CheckpointWriter>(
         path,
         CheckpointInfo{state_.round.value(), options_.algorithm, options_.config, facts(whole)});
-    writer->write(model_group, state_.model.state().export_tensors());
-    if (whole) writer->write(server_group, state_.server.export_tensors());
+    writer->write(checkpoint_groups::model, state_.model.state().export_tensors());
+    if (whole) writer->write(checkpoint_groups::server, state_.server.export_tensors());
   });
   const auto wanted = [&](const std::string& name) {
     return whole || is_personal(name, *state_.algorithm);
@@ -73,7 +68,8 @@ void RunCheckpoints::write(const std::filesystem::path& path, bool whole) {
   for (ClientId id{0}; id.value() < federation_.size(); ++id) {
     const auto tensors = hosting_.state_at_root(id, wanted);
     if (writer && !tensors.empty()) {
-      writer->write(client_group(federation_.members[id.position()].site), tensors);
+      const std::string& site = federation_.members[id.position()].site;
+      writer->write(checkpoint_groups::of_client(site), tensors);
     }
   }
   comm_.agree([&] {
@@ -116,15 +112,15 @@ void RunCheckpoints::read_run(const std::filesystem::path& checkpoint,
                    options_.algorithm, ". Resume with the configuration of that run.");
   HARMOFL_VALIDATE(facts.contains("log"), checkpoint.string(), ": holds a model, but not the ",
                    "state of a run, which is needed to go on. Give its checkpoint.h5.");
-  state_.model.state().import_tensors(reader.read(model_group), checkpoint.string());
+  state_.model.state().import_tensors(reader.read(checkpoint_groups::model), checkpoint.string());
   state_.global.copy_(state_.model.state().state());
   if (facts.at("amplitude_frozen")) state_.model.amplitude().freeze();
   log_.load(facts.at("log"));
   state_.times.add(facts.value("seconds", std::map<std::string, double>{}));
   state_.sent_bytes = facts.value("sent_bytes", std::int64_t{0});
-  state_.server.import_tensors(reader.read(server_group), state_.model.device());
+  state_.server.import_tensors(reader.read(checkpoint_groups::server), state_.model.device());
   state_.round = RoundId(reader.info().rounds_done);
-  check_clients(facts.value("clients", reader.groups("clients")), checkpoint);
+  check_clients(facts.value("clients", reader.groups(checkpoint_groups::clients)), checkpoint);
   if (facts.value("ranks", std::int64_t{0}) == comm_.size()) {
     placement = placement_of(facts.at("placement"));
   }
@@ -134,7 +130,8 @@ void RunCheckpoints::read_clients(const std::filesystem::path& checkpoint) {
   const CheckpointReader reader(checkpoint);
   for (const auto& [id, client] : hosting_.own()) {
     hosting_.with_state(id, [&](NamedState& kept) {
-      kept.import_tensors(reader.read(client_group(client.site)), state_.model.device());
+      kept.import_tensors(reader.read(checkpoint_groups::of_client(client.site)),
+                          state_.model.device());
     });
   }
 }

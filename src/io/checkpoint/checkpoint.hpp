@@ -2,9 +2,8 @@
 /// Checkpoints: named float tensors in HDF5, written atomically and checksummed
 /// (docs/checkpoint-format.md).
 ///
-/// Groups: `/model/<pytorch name>` (attribute `index` gives the order, `role` is "parameter" or
-/// "buffer"), `/server/<name>` (the algorithm's own state), `/clients/<site>/<name>`. h5py opens
-/// it.
+/// A dataset is `/<group>/<name>`, in `/model` by PyTorch's name; attribute `index` gives the order
+/// in a group, `role` is "parameter", "buffer" or "". h5py opens it.
 #pragma once
 
 #include "harmofl/io/named_tensor.hpp"
@@ -20,6 +19,15 @@
 
 namespace harmofl {
 
+/// Names of a checkpoint's groups.
+namespace checkpoint_groups {
+inline constexpr const char* model = "model";    ///< The global model.
+inline constexpr const char* server = "server";  ///< What the method keeps at the server.
+inline constexpr const char* clients =
+    "clients";  ///< A group for each client that keeps something.
+std::string of_client(const std::string& site);
+}  // namespace checkpoint_groups
+
 /// Facts of a checkpoint that are not tensors; string, integer and floating attributes of the root.
 struct CheckpointInfo {
   std::int64_t rounds_done = 0;  ///< Rounds finished, hence the next round's index.
@@ -34,8 +42,9 @@ class CheckpointWriter {
   CheckpointWriter(std::filesystem::path path, const CheckpointInfo& info);
   ~CheckpointWriter();
 
-  /// Adds tensors under `group`, for example "model", "server" or "clients/fluo256"; each with
-  /// an XXH3 checksum attribute. Throws UserError naming the file when the disk is full.
+  /// Adds tensors under `group`, one of checkpoint_groups; each with an XXH3 checksum attribute.
+  /// Memory does not grow with what was written before. That the disk is full is said by `flush`,
+  /// so that one rank can write while others send to it.
   void write(const std::string& group, const std::vector<NamedTensor>& tensors);
 
   /// Writes the file, under its temporary name, so that `commit` only has to rename it. Nothing can
@@ -66,10 +75,11 @@ class CheckpointReader {
   const CheckpointInfo& info() const;
 
   /// Tensors of `group`, in the order of their `index`, checksums verified; empty when the group
-  /// is not there.
-  std::vector<NamedTensor> read(const std::string& group) const;
+  /// is not there. With `wanted` only those whose names it accepts; no others are read.
+  std::vector<NamedTensor> read(const std::string& group,
+                                const std::function<bool(const std::string&)>& wanted = {}) const;
 
-  /// Names of the sub-groups of `group`, for example the sites under "clients".
+  /// Names of the sub-groups of `group`: the sites under `checkpoint_groups::clients`.
   std::vector<std::string> groups(const std::string& group) const;
 
  private:

@@ -101,6 +101,10 @@ struct CheckpointReader::Impl {
   CheckpointInfo info;
 };
 
+std::string checkpoint_groups::of_client(const std::string& site) {
+  return concat(clients, "/", site);
+}
+
 CheckpointReader::CheckpointReader(std::filesystem::path path) {
   hdf5::File file = hdf5::File::open(path, checkpoint_format::remedy);
   CheckpointInfo info = read_info(file);
@@ -111,12 +115,13 @@ CheckpointReader::~CheckpointReader() = default;
 
 const CheckpointInfo& CheckpointReader::info() const { return impl_->info; }
 
-std::vector<NamedTensor> CheckpointReader::read(const std::string& group) const {
+std::vector<NamedTensor> CheckpointReader::read(
+    const std::string& group, const std::function<bool(const std::string&)>& wanted) const {
   const hdf5::File& file = impl_->file;
   if (!file.exists("/" + group)) return {};
   std::vector<NamedTensor> tensors;
   for (const std::string& name : tensors_of(file, group)) {
-    tensors.push_back(read_tensor(file, group, name));
+    if (!wanted || wanted(name)) tensors.push_back(read_tensor(file, group, name));
   }
   return tensors;
 }

@@ -16,8 +16,6 @@ namespace {
 constexpr std::string_view start = "harmofl-xxh3 ";
 constexpr std::int64_t length = static_cast<std::int64_t>(start.size()) + 32 + 1;
 
-std::string text_of(const std::string& checksum) { return concat(start, checksum, "\n"); }
-
 std::string checksum_of_first(std::ifstream& file, std::int64_t size) {
   Checksum sum;
   std::vector<char> buffer(std::size_t{1} << 20);
@@ -32,9 +30,7 @@ std::string checksum_of_first(std::ifstream& file, std::int64_t size) {
 
 }  // namespace
 
-std::string of(std::string_view content) {
-  return text_of(checksum(std::as_bytes(std::span(content.data(), content.size()))));
-}
+std::string of(const std::string& checksum) { return concat(start, checksum, "\n"); }
 
 State check(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
@@ -46,7 +42,7 @@ State check(const std::filesystem::path& path) {
   file.seekg(content);
   file.read(found.data(), length);
   if (!found.starts_with(start)) return State::none;
-  return found == text_of(checksum_of_first(file, content)) ? State::right : State::broken;
+  return found == of(checksum_of_first(file, content)) ? State::right : State::broken;
 }
 
 }  // namespace harmofl::checkpoint_seal

@@ -8,12 +8,11 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
 
 namespace harmofl::checkpoint_seal {
 
-/// The seal of `content`: "harmofl-xxh3 ", 32 hexadecimal digits and a newline.
-std::string of(std::string_view content);
+/// The seal of content with this checksum: "harmofl-xxh3 ", 32 hexadecimal digits and a newline.
+std::string of(const std::string& checksum);
 
 enum class State { none, right, broken };
 

@@ -41,6 +41,7 @@ CheckpointWriter::~CheckpointWriter() = default;
 
 void CheckpointWriter::write(const std::string& group, const std::vector<NamedTensor>& tensors) {
   hdf5::File& file = impl_->file;
+  if (file.disk_failed()) return;
   file.make_group("/" + group);
   std::int64_t index = 0;
   for (const NamedTensor& tensor : tensors) {
@@ -51,6 +52,7 @@ void CheckpointWriter::write(const std::string& group, const std::vector<NamedTe
     file.write_attribute(dataset, "role", tensor.role);
     file.write_attribute(dataset, "xxh3", checkpoint_format::values_checksum(tensor));
   }
+  file.flush();
 }
 
 void CheckpointWriter::flush() {

@@ -2,9 +2,8 @@
 #include "io/hdf5/hdf5.hpp"
 
 #include "harmofl/base/error.hpp"
-#include "io/atomic_file.hpp"
+#include "io/hdf5/hdf5_driver.hpp"
 #include "io/hdf5/hdf5_handle.hpp"
-#include "io/hdf5/hdf5_image.hpp"
 
 #include <cstring>
 #include <system_error>
@@ -82,15 +81,15 @@ Handle open_object(const File& file, hid_t id, const std::string& object) {
 File File::create(const std::filesystem::path& path, std::filesystem::path shown) {
   silence();
   if (shown.empty()) shown = path;
-  // In memory: on a full disk HDF5's own files cannot be closed, it tries to write again when the
-  // process ends, and crashes there.
-  auto image = std::make_unique<Image>();
+  auto made = std::make_unique<DrivenFile>(path);
   const Handle properties = access_properties();
-  const bool lent = image->lend_to(properties);
-  const hid_t id = lent ? H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, properties) : -1;
-  HARMOFL_VALIDATE(id >= 0, shown.string(), ": ", with_cause("cannot be made in memory"), ". ",
+  const bool ours = drive(properties, *made);
+  const hid_t id = ours ? H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, properties) : -1;
+  HARMOFL_VALIDATE(id >= 0, shown.string(), ": ", with_cause("cannot be made"), ". ",
                    full_disk_remedy);
-  return {std::move(shown), full_disk_remedy, path, std::move(image), id};
+  File file(std::move(shown), full_disk_remedy, std::move(made), id);
+  file.check_disk();
+  return file;
 }
 
 File File::open(const std::filesystem::path& path, std::string remedy) {
@@ -101,29 +100,23 @@ File File::open(const std::filesystem::path& path, std::string remedy) {
   const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access_properties());
   HARMOFL_VALIDATE(id >= 0, path.string(), ": ", with_cause("cannot be opened as HDF5"), ". ",
                    remedy);
-  return {path, std::move(remedy), {}, nullptr, id};
+  return {path, std::move(remedy), nullptr, id};
 }
 
-File::File(std::filesystem::path path, std::string remedy, std::filesystem::path target,
-           std::unique_ptr<Image> image, std::int64_t id)
-    : path_(std::move(path)),
-      remedy_(std::move(remedy)),
-      target_(std::move(target)),
-      image_(std::move(image)),
-      id_(id) {}
+File::File(std::filesystem::path path, std::string remedy, std::unique_ptr<DrivenFile> made,
+           std::int64_t id)
+    : path_(std::move(path)), remedy_(std::move(remedy)), made_(std::move(made)), id_(id) {}
 
 File::File(File&& other) noexcept
     : path_(std::move(other.path_)),
       remedy_(std::move(other.remedy_)),
-      target_(std::move(other.target_)),
-      image_(std::move(other.image_)),
+      made_(std::move(other.made_)),
       id_(std::exchange(other.id_, -1)) {}
 
 File& File::operator=(File&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(remedy_, other.remedy_);
-  std::swap(target_, other.target_);
-  std::swap(image_, other.image_);
+  std::swap(made_, other.made_);
   std::swap(id_, other.id_);
   return *this;
 }
@@ -139,14 +132,24 @@ void File::fail(const std::string& object, const std::string& problem) const {
 void File::close(const Trailer& trailer) {
   silence();
   if (id_ < 0) return;
-  const bool flushed = H5Fflush(id_, H5F_SCOPE_GLOBAL) >= 0;
-  const ssize_t size = flushed && image_ ? H5Fget_file_image(id_, nullptr, 0) : 0;
   const bool closed = H5Fclose(std::exchange(id_, -1)) >= 0;
-  if (!flushed || size < 0 || !closed) fail("/", with_cause("cannot be closed"));
-  if (!image_) return;
-  const std::string_view content = image_->bytes(static_cast<std::size_t>(size));
-  const int error = overwrite_file(target_, {content, trailer ? trailer(content) : ""});
-  image_.reset();
+  check_disk();
+  if (!closed) fail("/", with_cause("cannot be closed"));
+  if (!made_) return;
+  made_->blocks.finish(made_->size, trailer);
+  check_disk();
+  made_.reset();
+}
+
+void File::flush() {
+  silence();
+  if (H5Fflush(id_, H5F_SCOPE_GLOBAL) < 0) fail("/", with_cause("cannot be written"));
+}
+
+bool File::disk_failed() const { return made_ && made_->blocks.error() != 0; }
+
+void File::check_disk() const {
+  const int error = made_ ? made_->blocks.error() : 0;
   HARMOFL_VALIDATE(error == 0, path_.string(), ": cannot be written: ", std::strerror(error), ". ",
                    remedy_);
 }

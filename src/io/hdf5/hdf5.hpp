@@ -40,13 +40,13 @@ struct Layout {
   int deflate = 0;                ///< Compression level, 0 (none) to 9.
 };
 
-class Image;
+struct DrivenFile;
 
 /// An open HDF5 file; closes itself.
 class File {
  public:
-  /// Starts a file in memory, which `close` writes to `path`. Errors call the file `shown` when
-  /// that is given.
+  /// Starts a file, of which some MiB are in memory until `close`. Errors call the file `shown`
+  /// when that is given. Throws UserError when it cannot be made.
   static File create(const std::filesystem::path& path, std::filesystem::path shown = {});
 
   /// Opens `path` for reading. `remedy` ends every error, "Re-create it with ...".
@@ -61,12 +61,19 @@ class File {
   /// Throws the UserError "path: object: problem. Remedy."
   [[noreturn]] void fail(const std::string& object, const std::string& problem) const;
 
-  /// Gives the bytes that a file ends with, after HDF5's own, which it gets.
-  using Trailer = std::function<std::string(std::string_view content)>;
+  /// Gives the bytes that a file ends with, after HDF5's own, whose checksum it gets.
+  using Trailer = std::function<std::string(const std::string& checksum)>;
 
-  /// Closes; a created file is written to the disk here, with `trailer` after it, and nothing is
-  /// when it is destroyed without `close`. Throws UserError when the disk is full.
+  /// Closes; a created file is whole on the disk then, with `trailer` after it, and not when it is
+  /// destroyed without `close`. Throws UserError when the disk is full.
   void close(const Trailer& trailer = {});
+
+  /// Lets HDF5 hold back nothing that it has to say of what was written so far, which keeps its
+  /// part of the memory small.
+  void flush();
+
+  /// Whether the disk refused a part of a file that is made: `close` will throw.
+  bool disk_failed() const;
 
   bool exists(const std::string& object) const;
   bool is_group(const std::string& object) const;
@@ -109,13 +116,15 @@ class File {
   std::vector<std::string> attribute_names(const std::string& object) const;
 
  private:
-  File(std::filesystem::path path, std::string remedy, std::filesystem::path target,
-       std::unique_ptr<Image> image, std::int64_t id);
+  File(std::filesystem::path path, std::string remedy, std::unique_ptr<DrivenFile> made,
+       std::int64_t id);
 
-  std::filesystem::path path_;    ///< The name in errors.
-  std::string remedy_;            ///< The last sentence of errors.
-  std::filesystem::path target_;  ///< File that `close` writes; empty for files that are read.
-  std::unique_ptr<Image> image_;  ///< What `close` writes; null for files that are read.
+  /// Throws UserError when a file that is made could not be written at some time.
+  void check_disk() const;
+
+  std::filesystem::path path_;        ///< The name in errors.
+  std::string remedy_;                ///< The last sentence of errors.
+  std::unique_ptr<DrivenFile> made_;  ///< What is written to; null for files that are read.
   std::int64_t id_ = -1;
 };
 

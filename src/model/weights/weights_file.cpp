@@ -15,7 +15,7 @@ namespace {
 using Tensors = std::vector<NamedTensor>;
 
 Tensors read_model_group(const std::filesystem::path& path) {
-  Tensors tensors = CheckpointReader(path).read("model");
+  Tensors tensors = CheckpointReader(path).read(checkpoint_groups::model);
   HARMOFL_VALIDATE(!tensors.empty(), path.string(),
                    ": has no tensors under /model. Give a checkpoint.h5 or best.h5 of a run.");
   return tensors;

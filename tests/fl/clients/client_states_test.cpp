@@ -7,6 +7,7 @@
 
 #include <gmock/gmock.h>
 
+#include <unistd.h>
 #include <vector>
 
 namespace harmofl {
@@ -78,6 +79,22 @@ TEST(ClientStates, count_no_memory_for_what_was_forgotten) {
     states.with(id, [](NamedState& state) { state.drop(""); });
   }
   EXPECT_EQ(states.memory_bytes(), 0);
+}
+
+// States live long. In the heap they would lie between what training frees at every step, and keep
+// that from being used again as a whole.
+TEST(ClientStates, have_memory_that_is_not_of_the_heap) {
+  for (const std::int64_t budget : {std::int64_t{0}, 2 * bytes_of_one + 1}) {
+    const test::TempFolder folder;
+    ClientStates states({budget, folder.path()}, torch::kCPU);
+    visit_all(states);
+    for (ClientId id{0}; id.value() < 2; ++id) {
+      states.with(id, [&](NamedState& state) {
+        EXPECT_TRUE(same_bits(state.get("m"), content(id.value(), 2)));
+        EXPECT_GE(state.get("m").const_data_ptr(), sbrk(0));  // above the end of the heap
+      });
+    }
+  }
 }
 
 }  // namespace

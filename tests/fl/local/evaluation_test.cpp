@@ -85,20 +85,5 @@ TEST(Evaluate, gives_nothing_for_an_empty_split) {
   EXPECT_TRUE(evaluate_split(model, Samples{}, 2).empty());
 }
 
-TEST(GatherScores, sorts_by_client_then_split_and_keeps_every_bit) {
-  const double third = 1.0 / 3.0;
-  const std::vector<Score> scores{{ClientId{1}, Split::val, {{"dice", third}}, 0.5},
-                                  {ClientId{0}, Split::test, {{"loss", std::nan("")}}, 0.25},
-                                  {ClientId{0}, Split::train, {}, 0.125}};
-  const std::vector<Score> gathered = gather_scores(scores, Communicator::serial());
-  ASSERT_EQ(gathered.size(), 3U);
-  EXPECT_EQ(gathered[0].split, Split::train);
-  EXPECT_TRUE(gathered[0].values.empty());
-  EXPECT_TRUE(std::isnan(gathered[1].values.at("loss")));
-  EXPECT_EQ(gathered[1].seconds, 0.25);
-  EXPECT_EQ(gathered[2].client, ClientId{1});
-  EXPECT_EQ(gathered[2].values.at("dice"), third);
-}
-
 }  // namespace
 }  // namespace harmofl
