@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Plants faults in the sources, one at a time, and sees which test notices each.
 
     git clone . ../faulty && cd ../faulty && ln -s ../harmofl/.deps .deps
@@ -37,13 +38,20 @@ ROOT = pathlib.Path.cwd()
 WORK = ROOT / "build" / "mutate"
 BUILD = ROOT / "build" / "release"
 ROOMS = ("src/fl", "src/data", "src/model", "src/comm", "src/io")
-MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-       "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none",
-       "OMPI_MCA_mpi_yield_when_idle": "1", "OMP_NUM_THREADS": "1",
-       "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
-       "HARMOFL": str(BUILD / "harmofl"), "HARMOFL_PREPARE": str(BUILD / "harmofl-prepare"),
-       "MPIEXEC": "mpirun", "PYTHONPATH": str(ROOT / ".deps" / "libtorch"),
-       "PYTHONDONTWRITEBYTECODE": "1"}
+MPI = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+    "OMP_NUM_THREADS": "1",
+    "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+    "HARMOFL": str(BUILD / "harmofl"),
+    "HARMOFL_PREPARE": str(BUILD / "harmofl-prepare"),
+    "MPIEXEC": "mpirun",
+    "PYTHONPATH": str(ROOT / ".deps" / "libtorch"),
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 LEAST_CPU_S, CPU_FACTOR, MOST_WALL_S = 20, 4, 900
 
 
@@ -54,19 +62,20 @@ def read_plan():
 
 def sources_of(files, seed):
     """Texts of the sources to plant in, by name: so many, drawn in proportion over the layers."""
-    names = [str(path.relative_to(ROOT)) for room in ROOMS
-             for path in sorted((ROOT / room).rglob("*.cpp")) if "cuda" not in path.name
-             and "nccl" not in path.name]
+    names = [
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.cpp"))
+        if "cuda" not in path.name and "nccl" not in path.name
+    ]
     step = max(1.0, len(names) / files)
-    chosen = {names[int(place * step + seed) % len(names)]
-              for place in range(min(files, len(names)))}
+    chosen = {names[int(place * step + seed) % len(names)] for place in range(min(files, len(names)))}
     return {name: (ROOT / name).read_text() for name in sorted(chosen)}
 
 
 def plant(arguments):
     """Chooses faults, writes sources that hold them, and builds; drops what does not compile."""
-    changed = subprocess.run(("git", "status", "--porcelain", "src"), capture_output=True,
-                             text=True)
+    changed = subprocess.run(("git", "status", "--porcelain", "src"), capture_output=True, text=True)
     if changed.returncode != 0 or changed.stdout:
         sys.exit("error: src/ is not as committed. Plant in a clone of its own.")
     WORK.mkdir(parents=True, exist_ok=True)
@@ -111,8 +120,7 @@ def refused(output, numbered):
     bad = set()
     for file, line in re.findall(r"(src/\S+?\.cpp):(\d+):\d+: (?:fatal )?error", output):
         own = {number: fault for number, fault in numbered.items() if fault.file == file}
-        at = {number for number, fault in own.items()
-              if fault.line <= int(line) <= fault.last_line}
+        at = {number for number, fault in own.items() if fault.line <= int(line) <= fault.last_line}
         bad |= at or set(own)
     return bad
 
@@ -147,9 +155,17 @@ class Runner:
             resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s), int(cpu_s) + 5))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-        process = subprocess.Popen(test.command, cwd=ROOT, env=environment, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   errors="replace", start_new_session=True, preexec_fn=limit)
+        process = subprocess.Popen(
+            test.command,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            errors="replace",
+            start_new_session=True,
+            preexec_fn=limit,
+        )
         try:
             output, _ = process.communicate(timeout=MOST_WALL_S)
         except subprocess.TimeoutExpired:
@@ -172,10 +188,13 @@ def run(arguments):
     book, runner = ledger.Ledger(WORK / "ledger.jsonl"), Runner()
     numbered = list(enumerate(read_plan(), 1))
     # Layers in turn, so that a run that is ended has seen all of them.
-    numbered.sort(key=lambda entry: (entry[0] * 7919 % 10007))
+    numbered.sort(key=lambda entry: entry[0] * 7919 % 10007)
     for number, fault in numbered:
-        tests = [test for test in nearest.tests_for(fault.file, ROOT, BUILD, arguments.python)
-                 if test.stage in stages]
+        tests = [
+            test
+            for test in nearest.tests_for(fault.file, ROOT, BUILD, arguments.python)
+            if test.stage in stages
+        ]
         waiting = book.open_tests(fault, tests)
         if not waiting:
             continue
@@ -196,16 +215,21 @@ def run(arguments):
 
 def mark_equivalent(arguments):
     book = ledger.Ledger(WORK / "ledger.jsonl")
-    found = [fault for fault in read_plan() if f"{fault.file}:{fault.line}" == arguments.place
-             and book.entries.get(fault.key(), {}).get("verdict") == "survived"]
+    found = [
+        fault
+        for fault in read_plan()
+        if f"{fault.file}:{fault.line}" == arguments.place
+        and book.entries.get(fault.key(), {}).get("verdict") == "survived"
+    ]
     if len(found) != 1:
         sys.exit(f"error: {len(found)} faults survived at {arguments.place}. Give one's FILE:LINE.")
     book.write(found[0], "equivalent", book.done_tests(found[0]), reason=arguments.reason)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     planted = commands.add_parser("plant", help="choose faults, change the sources, build")
     planted.add_argument("--faults", type=int, default=200)
@@ -214,13 +238,13 @@ def main():
     planted.add_argument("--jobs", type=int, default=1)
     planted.set_defaults(run=plant)
     running = commands.add_parser("run", help="run the tests with each fault in turn")
-    running.add_argument("--stages", default="unit,mpi,golden",
-                         help=f"of {','.join(nearest.STAGES)}")
+    running.add_argument("--stages", default="unit,mpi,golden", help=f"of {','.join(nearest.STAGES)}")
     running.add_argument("--minutes", type=float, default=60.0)
     running.add_argument("--python", default=sys.executable)
     running.set_defaults(run=run)
     commands.add_parser("report", help="print the figures").set_defaults(
-        run=lambda _: print(ledger.report(ledger.Ledger(WORK / "ledger.jsonl"))))
+        run=lambda _: print(ledger.report(ledger.Ledger(WORK / "ledger.jsonl")))
+    )
     equivalent = commands.add_parser("equivalent", help="mark a fault that changes nothing")
     equivalent.add_argument("place", metavar="FILE:LINE")
     equivalent.add_argument("reason")

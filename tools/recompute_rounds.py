@@ -29,8 +29,10 @@ import argparse
 import pathlib
 import sys
 
-NO_PYTORCH = ("error: Python cannot import {name}. Install it: tools/install-deps.sh --pytorch, "
-              "then PYTHONPATH=.deps/libtorch")
+NO_PYTORCH = (
+    "error: Python cannot import {name}. Install it: tools/install-deps.sh --pytorch, "
+    "then PYTHONPATH=.deps/libtorch"
+)
 
 
 def sensitivity(recomputed, start, folder, checkpoint, noise):
@@ -38,8 +40,7 @@ def sensitivity(recomputed, start, folder, checkpoint, noise):
     from recompute import comparison, simulation
 
     options = recomputed.settings
-    moved = [simulation.recompute(options, checkpoint, folder, start, noise, number)
-             for number in (1, 2, 3)]
+    moved = [simulation.recompute(options, checkpoint, folder, start, noise, number) for number in (1, 2, 3)]
     for other in moved:
         other.initial = recomputed.initial
     return comparison.movement(recomputed, moved, checkpoint.order)
@@ -74,8 +75,12 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("runs", nargs="+", type=pathlib.Path, metavar="RUN_FOLDER")
-    parser.add_argument("--initial", type=pathlib.Path, metavar="FILE.h5",
-                        help="the model before the first round; default: the run's initial.h5")
+    parser.add_argument(
+        "--initial",
+        type=pathlib.Path,
+        metavar="FILE.h5",
+        help="the model before the first round; default: the run's initial.h5",
+    )
     parser.add_argument("--tolerance", type=float, default=1e-3)
     parser.add_argument("--noise", type=float, default=0.0)
     arguments = parser.parse_args()
@@ -86,8 +91,7 @@ def main():
         print(NO_PYTORCH.format(name=error.name or error), file=sys.stderr)
         return 2
     torch.set_num_threads(1)
-    return max(check(run, arguments.initial, arguments.tolerance, arguments.noise)
-               for run in arguments.runs)
+    return max(check(run, arguments.initial, arguments.tolerance, arguments.noise) for run in arguments.runs)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ TEST(Export, lists_what_it_can_write) {
 }
 
 TEST(TrainHelp, has_every_key_once_with_default_and_meaning) {
-  const std::string help = "\n" + train_help();
+  const std::string help = concat("\n", train_help());
   for (const Key& key : config_keys()) {
     const std::string entry = concat("\n  --", key.name, " [", key.default_text, "]");
     const std::size_t first = help.find(entry);

@@ -64,8 +64,11 @@ class Evaluate(support.ProgramTest):
 
     def test_reads_of_what_clients_keep_only_what_they_are_evaluated_with(self):
         run_folder = self.folder / "run"
-        self.succeeds(support.train(self.shards, run_folder, *support.TINY, "--run.rounds", 1,
-                                    "--algorithm.name", "fedbn"))
+        self.succeeds(
+            support.train(
+                self.shards, run_folder, *support.TINY, "--run.rounds", 1, "--algorithm.name", "fedbn"
+            )
+        )
         checkpoint = run_folder / "checkpoint.h5"
         expected = self.succeeds(self.evaluate(checkpoint)).stdout
 
@@ -77,6 +80,7 @@ class Evaluate(support.ProgramTest):
                 for name in names:
                     values = file["clients/site_1"][name]
                     values[...] = values[...] + 1
+
         flip("optimizer.")
         self.assertEqual(self.succeeds(self.evaluate(checkpoint)).stdout, expected)
         flip("local.")

@@ -1,4 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of tools/recompute_rounds.py share."""
+
 import re
 import sys
 import unittest
@@ -50,8 +52,16 @@ class RecomputedTest(support.ProgramTest):
     """A test that trains and holds the runs against the second implementation."""
 
     def train(self, shards, output, arguments, ranks):
-        result = support.train(shards, output, "--run.save_initial", "true", "--device.threads", 1,
-                               *words_of(arguments), ranks=ranks)
+        result = support.train(
+            shards,
+            output,
+            "--run.save_initial",
+            "true",
+            "--device.threads",
+            1,
+            *words_of(arguments),
+            ranks=ranks,
+        )
         self.succeeds(result)
         return output
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """tools/recompute_rounds.py: plain PyTorch comes to what `harmofl train` came to with cohorts,
 partitions, simulated devices, shuffled and augmented epochs, and updates that are left out."""
+
 import functools
 import re
 
@@ -9,8 +11,15 @@ import support
 from recomputation import needs_pytorch
 
 CLASSES = ("--sites", 5, "--train", 24, "--val", 2, "--test", 2, "--size", "16x16", "--unequal")
-COMMON = {"run.rounds": 3, "run.evaluate_every": 100, "data.batch_size": 4, "model.width": 4,
-          "model.norm": "group", "train.optimizer": "sgd", "train.lr": 0.05}
+COMMON = {
+    "run.rounds": 3,
+    "run.evaluate_every": 100,
+    "data.batch_size": 4,
+    "model.width": 4,
+    "model.norm": "group",
+    "train.optimizer": "sgd",
+    "train.lr": 0.05,
+}
 PLAIN = {"train.momentum": 0}  # what SCAFFOLD and FedDyn are derived for
 
 
@@ -25,48 +34,70 @@ def shards(task):
 
 def case(method, **arguments):
     """Arguments of a run; an underscore for each dot, two for each underscore."""
-    keys = {key.replace("__", "-").replace("_", ".").replace("-", "_"): value
-            for key, value in arguments.items()}
+    keys = {
+        key.replace("__", "-").replace("_", ".").replace("-", "_"): value for key, value in arguments.items()
+    }
     return {**COMMON, "algorithm.name": method, **keys}
 
 
 @needs_pytorch
 class RecomputeCohorts(recomputation.RecomputedTest):
     def test_drawn_alike_or_by_samples(self):
-        self.assert_agree(shards("classification"), {
-            "uniform": case("fedavg", cohort_size=2, data_weights="samples"),
-            "weighted": case("fedavg", cohort_size=3, cohort_sampling="weighted"),
-        })
+        self.assert_agree(
+            shards("classification"),
+            {
+                "uniform": case("fedavg", cohort_size=2, data_weights="samples"),
+                "weighted": case("fedavg", cohort_size=3, cohort_sampling="weighted"),
+            },
+        )
 
     def test_fixed_and_over_sampled(self):
-        runs = self.assert_agree(shards("classification"), {
-            "fixed": case("fedprox", algorithm_mu=0.5, cohort_size=2, cohort_sampling="fixed"),
-            "over": case("fedavg", cohort_size=2, cohort_over__sampling=1.5),
-        })
+        runs = self.assert_agree(
+            shards("classification"),
+            {
+                "fixed": case("fedprox", algorithm_mu=0.5, cohort_size=2, cohort_sampling="fixed"),
+                "over": case("fedavg", cohort_size=2, cohort_over__sampling=1.5),
+            },
+        )
         self.assertIn('"surplus":1', (runs["over"] / "rounds.jsonl").read_text())
 
     def test_state_of_clients_that_take_part_now_and_then(self):
-        self.assert_agree(shards("classification"), {
-            "scaffold": case("scaffold", cohort_size=2, run_rounds=4, **PLAIN),
-            "ditto": case("ditto", cohort_size=2, run_rounds=4),
-        })
+        self.assert_agree(
+            shards("classification"),
+            {
+                "scaffold": case("scaffold", cohort_size=2, run_rounds=4, **PLAIN),
+                "ditto": case("ditto", cohort_size=2, run_rounds=4),
+            },
+        )
 
 
 @needs_pytorch
 class RecomputePartitions(recomputation.RecomputedTest):
     def test_equal_and_skewed_by_labels(self):
-        self.assert_agree(shards("classification"), {
-            "iid": case("fedavg", data_partition="iid", data_clients=4),
-            "dirichlet": case("feddyn", algorithm_a=0.1, data_partition="dirichlet",
-                              data_clients=6, cohort_size=3, data_weights="samples", **PLAIN),
-        })
+        self.assert_agree(
+            shards("classification"),
+            {
+                "iid": case("fedavg", data_partition="iid", data_clients=4),
+                "dirichlet": case(
+                    "feddyn",
+                    algorithm_a=0.1,
+                    data_partition="dirichlet",
+                    data_clients=6,
+                    cohort_size=3,
+                    data_weights="samples",
+                    **PLAIN,
+                ),
+            },
+        )
 
     def test_unequal_and_by_patient(self):
-        self.assert_agree(shards("classification"), {
-            "quantity": case("fedavg", data_partition="quantity", data_clients=5,
-                             data_weights="samples"),
-            "patient": case("moon", data_partition="patient", cohort_size=4),
-        })
+        self.assert_agree(
+            shards("classification"),
+            {
+                "quantity": case("fedavg", data_partition="quantity", data_clients=5, data_weights="samples"),
+                "patient": case("moon", data_partition="patient", cohort_size=4),
+            },
+        )
 
 
 @needs_pytorch
@@ -74,29 +105,53 @@ class RecomputeEpochs(recomputation.RecomputedTest):
     """Each local epoch has an order and turns of its own."""
 
     def test_orders_of_classified_images(self):
-        self.assert_agree(shards("classification"), {
-            "shuffled": case("fedavg", train_local__epochs=3, data_augment="false"),
-            "truncated": case("fedavg", train_local__epochs=2, data_truncate="true"),
-        })
+        self.assert_agree(
+            shards("classification"),
+            {
+                "shuffled": case("fedavg", train_local__epochs=3, data_augment="false"),
+                "truncated": case("fedavg", train_local__epochs=2, data_truncate="true"),
+            },
+        )
 
     def test_masks_turn_with_their_images(self):
-        self.assert_agree(shards("segmentation"), {
-            "masks": case("fedavg", train_local__epochs=2, run_rounds=2, model_width=2),
-        })
+        self.assert_agree(
+            shards("segmentation"),
+            {
+                "masks": case("fedavg", train_local__epochs=2, run_rounds=2, model_width=2),
+            },
+        )
 
 
 @needs_pytorch
 class RecomputeDevices(recomputation.RecomputedTest):
-    DEVICES = {"fleet.speed": "lognormal:0,0.5", "fleet.bandwidth": "choice:1,10",
-               "fleet.latency": "uniform:0.1,0.5", "fleet.availability": 0.8,
-               "fleet.sample_time": 0.05, "fleet.drop_before": 0.2, "fleet.drop_after": 0.2}
+    DEVICES = {
+        "fleet.speed": "lognormal:0,0.5",
+        "fleet.bandwidth": "choice:1,10",
+        "fleet.latency": "uniform:0.1,0.5",
+        "fleet.availability": 0.8,
+        "fleet.sample_time": 0.05,
+        "fleet.drop_before": 0.2,
+        "fleet.drop_after": 0.2,
+    }
 
     def test_lost_updates(self):
-        runs = self.assert_agree(shards("classification"), {
-            "deadline": {**case("scaffold", run_rounds=8, cohort_size=3, cohort_over__sampling=1.6,
-                                fleet_deadline=1.5, **PLAIN), **self.DEVICES},
-            "everyone": {**case("fednova", run_rounds=4), **self.DEVICES},
-        })
+        runs = self.assert_agree(
+            shards("classification"),
+            {
+                "deadline": {
+                    **case(
+                        "scaffold",
+                        run_rounds=8,
+                        cohort_size=3,
+                        cohort_over__sampling=1.6,
+                        fleet_deadline=1.5,
+                        **PLAIN,
+                    ),
+                    **self.DEVICES,
+                },
+                "everyone": {**case("fednova", run_rounds=4), **self.DEVICES},
+            },
+        )
         lines = "".join((run / "rounds.jsonl").read_text() for run in runs.values())
         for reason in ("unavailable", "dropped_before", "straggler", "dropped_after"):
             self.assertIn(f'"{reason}"', lines)
@@ -109,8 +164,9 @@ class RecomputeLeftOut(recomputation.RecomputedTest):
     def setUp(self):
         super().setUp()
         self.shards = self.folder / "shards"
-        self.succeeds(support.harmofl("synthesize", "--output", self.shards, "--task",
-                                      "classification", *CLASSES))
+        self.succeeds(
+            support.harmofl("synthesize", "--output", self.shards, "--task", "classification", *CLASSES)
+        )
         for site in range(3):
             self.spoil(self.shards / f"site_{site}.h5", images=2)
 
@@ -124,8 +180,9 @@ class RecomputeLeftOut(recomputation.RecomputedTest):
                 if split == "train":
                     values[:images] = 3e38
                 del file[f"{split}/images"]
-                file.create_dataset(f"{split}/images", data=values, fletcher32=True,
-                                    chunks=(1, *values.shape[1:])).attrs["xxh3"] = "0" * 32
+                file.create_dataset(
+                    f"{split}/images", data=values, fletcher32=True, chunks=(1, *values.shape[1:])
+                ).attrs["xxh3"] = "0" * 32
                 file.attrs["intensity_scale"] = scale
         for _ in range(3):  # a split a time
             error = support.harmofl("inspect", path).stderr
@@ -135,13 +192,15 @@ class RecomputeLeftOut(recomputation.RecomputedTest):
 
     def test_what_a_client_kept_is_forgotten(self):
         arguments = {"train.nonfinite": "leave-out", "data.truncate": "true", "run.rounds": 6}
-        runs = self.assert_agree(self.shards, {
-            "moon": {**case("moon"), **arguments},
-            "scaffold": {**case("scaffold", **PLAIN), **arguments},
-        })
+        runs = self.assert_agree(
+            self.shards,
+            {
+                "moon": {**case("moon"), **arguments},
+                "scaffold": {**case("scaffold", **PLAIN), **arguments},
+            },
+        )
         for run in runs.values():
-            lost = [line["lost"].get("not_finite", 0)
-                    for line in support.json_lines(run / "rounds.jsonl")]
+            lost = [line["lost"].get("not_finite", 0) for line in support.json_lines(run / "rounds.jsonl")]
             self.assertNotEqual(lost, sorted(lost), "none of them counted again: no test")
 
 

@@ -7,6 +7,7 @@ otherwise, which moves a result by 1e-3 to 1e-1. The seeds are of initial models
 that: with noise of 1e-7 on the weights, and with other instruction sets of the processor, these
 runs still end within the tolerance.
 """
+
 import functools
 import pathlib
 import re
@@ -17,8 +18,20 @@ import recomputation
 import support
 from recomputation import needs_pytorch, recompute
 
-ROUNDS = ("--run.rounds", 2, "--run.save_initial", "true", "--data.shuffle", "false",
-          "--data.augment", "false", "--train.optimizer", "sgd", "--train.lr", 0.05)
+ROUNDS = (
+    "--run.rounds",
+    2,
+    "--run.save_initial",
+    "true",
+    "--data.shuffle",
+    "false",
+    "--data.augment",
+    "false",
+    "--train.optimizer",
+    "sgd",
+    "--train.lr",
+    0.05,
+)
 
 # What is checked, under a name of its own. SCAFFOLD and FedDyn are derived for plain steps.
 METHODS = {
@@ -34,23 +47,29 @@ METHODS = {
     "scaffold": {"train.momentum": 0},
     "feddyn": {"train.momentum": 0, "algorithm.a": 0.1},
     "fedsam": {},
-    "fedsam-adaptive": {"algorithm.name": "fedsam", "perturbation.adaptive": "true",
-                        "perturbation.eta": 0.01},
+    "fedsam-adaptive": {
+        "algorithm.name": "fedsam",
+        "perturbation.adaptive": "true",
+        "perturbation.eta": 0.01,
+    },
     "ditto": {},
     "harmofl": {},
-    "combination": {"algorithm.name": "fedprox", "algorithm.mu": 0.5, "amplitude.band": "dc",
-                    "perturbation.alpha": 0.05},
-    "local-statistics": {"algorithm.name": "fedavg", "model.norm": "batch",
-                         "model.buffers": "local"},
-    "new-statistics": {"algorithm.name": "harmofl", "model.norm": "batch",
-                       "model.buffers": "recompute"},
+    "combination": {
+        "algorithm.name": "fedprox",
+        "algorithm.mu": 0.5,
+        "amplitude.band": "dc",
+        "perturbation.alpha": 0.05,
+    },
+    "local-statistics": {"algorithm.name": "fedavg", "model.norm": "batch", "model.buffers": "local"},
+    "new-statistics": {"algorithm.name": "harmofl", "model.norm": "batch", "model.buffers": "recompute"},
 }
 
 
 def train(task, output, arguments):
     """Trains two rounds on two ranks; `arguments` are keys with their values."""
-    result = support.train(support.federation(task), output, *support.TINY, *ROUNDS,
-                           *recomputation.words_of(arguments), ranks=2)
+    result = support.train(
+        support.federation(task), output, *support.TINY, *ROUNDS, *recomputation.words_of(arguments), ranks=2
+    )
     assert result.code == 0, result
     return output
 
@@ -74,8 +93,9 @@ class Recompute(support.ProgramTest):
         self.assertEqual(result.code, 0, result)
 
     def test_classification(self):
-        self.assert_methods_agree("classification", {"model.norm": "batch", "run.seed": 1},
-                                  {"fedsam": 2, "fedsam-adaptive": 2})
+        self.assert_methods_agree(
+            "classification", {"model.norm": "batch", "run.seed": 1}, {"fedsam": 2, "fedsam-adaptive": 2}
+        )
 
     def test_segmentation(self):
         others = {"fedprox": 4, "fedbn": 4, "feddyn": 4, "local-statistics": 4}
@@ -85,8 +105,11 @@ class Recompute(support.ProgramTest):
 @functools.cache
 def fedprox():
     """A run folder, made once; not to be changed."""
-    return train("classification", support.shared_folder() / "fedprox",
-                 {"algorithm.name": "fedprox", "algorithm.mu": 0.5})
+    return train(
+        "classification",
+        support.shared_folder() / "fedprox",
+        {"algorithm.name": "fedprox", "algorithm.mu": 0.5},
+    )
 
 
 @needs_pytorch
@@ -114,8 +137,13 @@ class RecomputeNotices(support.ProgramTest):
 
     def test_missing_initial_model(self):
         (self.run_folder / "initial.h5").unlink()
-        result = self.fails(recompute(self.run_folder, fedprox()), 2,
-                            self.run_folder / "initial.h5", "no such file", "run.save_initial")
+        result = self.fails(
+            recompute(self.run_folder, fedprox()),
+            2,
+            self.run_folder / "initial.h5",
+            "no such file",
+            "run.save_initial",
+        )
         self.assertEqual(result.stdout.splitlines()[-1], "agrees")  # the other run
         self.succeeds(recompute(self.run_folder, "--initial", fedprox() / "initial.h5"))
 

@@ -6,6 +6,7 @@ By hand, from the root of the checkout, after `source tools/common.sh && mpi_env
     HARMOFL=build/release/harmofl HARMOFL_PREPARE=build/release/harmofl-prepare \\
         .deps/venv/bin/python tests/end_to_end/commands_test.py [Class[.test_name]]
 """
+
 import atexit
 import functools
 import json
@@ -36,8 +37,20 @@ MPIEXEC = os.environ.get("MPIEXEC", "mpirun")
 # A model and data so small that a round takes a fraction of a second.
 TINY = ("--model.width", 2, "--data.batch_size", 4, "--comm.reduce", "exact")
 # Larger steps and more of them: two rounds find the nuclei, so that Dice is not zero.
-LEARNS = ("--algorithm.name", "fedavg", "--model.width", 4, "--data.batch_size", 2, "--train.lr",
-          0.02, "--train.local_epochs", 3, "--comm.reduce", "exact")
+LEARNS = (
+    "--algorithm.name",
+    "fedavg",
+    "--model.width",
+    4,
+    "--data.batch_size",
+    2,
+    "--train.lr",
+    0.02,
+    "--train.local_epochs",
+    3,
+    "--comm.reduce",
+    "exact",
+)
 
 
 @dataclass
@@ -47,8 +60,8 @@ class Result:
     code: int
     stdout: str
     stderr: str
-    ended: float                               # time.monotonic()
-    seen: dict = field(default_factory=dict)   # start of a line of stderr -> when it first came
+    ended: float  # time.monotonic()
+    seen: dict = field(default_factory=dict)  # start of a line of stderr -> when it first came
 
     def __str__(self):
         return f"exit status {self.code}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
@@ -70,9 +83,16 @@ def end(process):
 def run(command, *, when=None, then=None, env=None, timeout=150, preexec=None):
     """Runs `command`; calls `then(process)` once a line of its stderr starts with `when`."""
     with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
-                                   stdout=out, stderr=subprocess.PIPE, text=True, errors="replace",
-                                   env={**os.environ, **(env or {})}, preexec_fn=preexec)
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env={**os.environ, **(env or {})},
+            preexec_fn=preexec,
+        )
         started = time.monotonic()
         overdue = threading.Timer(timeout, end, [process])
         overdue.start()
@@ -105,8 +125,23 @@ def train(shards, output, *arguments, **options):
 
 
 def synthesize(folder, sites=3, task="segmentation"):
-    result = harmofl("synthesize", "--output", folder, "--sites", sites, "--train", 8, "--val", 4,
-                     "--test", 4, "--size", "32x32", "--task", task)
+    result = harmofl(
+        "synthesize",
+        "--output",
+        folder,
+        "--sites",
+        sites,
+        "--train",
+        8,
+        "--val",
+        4,
+        "--test",
+        4,
+        "--size",
+        "32x32",
+        "--task",
+        task,
+    )
     assert result.code == 0, result
     return folder
 
@@ -144,8 +179,9 @@ def tensors(path, group="model"):
     """Every dataset below `group` of a checkpoint, by name."""
     found = {}
     with h5(path) as file:
-        file[group].visititems(lambda name, item: found.update({name: item[()]})
-                               if isinstance(item, h5py.Dataset) else None)
+        file[group].visititems(
+            lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+        )
     return found
 
 

@@ -3,6 +3,7 @@
 
 tests/fixtures/traces/README.md describes the files.
 """
+
 import os
 import pathlib
 import sys
@@ -81,23 +82,31 @@ def read_common(path):
     """The initial model and the batches of each client."""
     with h5py.File(path) as file:
         clients = range(int(file.attrs["clients"]))
-        batches = [[read_batch(file[f"client{client}/train"], index) for index in range(BATCHES)]
-                   for client in clients]
+        batches = [
+            [read_batch(file[f"client{client}/train"], index) for index in range(BATCHES)]
+            for client in clients
+        ]
         return read_group(file["init"]), batches
 
 
 def settings_of(attributes, more):
-    values = {field: attributes[name].item() for name, field in ATTRIBUTES.items()
-              if name in attributes}
+    values = {field: attributes[name].item() for name, field in ATTRIBUTES.items() if name in attributes}
     method = inputs.text_of(attributes["method"])
     if method.startswith("harmofl"):
         method = "harmofl"
-        values.update(amplitude_band="dc", amplitude_update="every-pass",
-                      amplitude_record="spectrum")
+        values.update(amplitude_band="dc", amplitude_update="every-pass", amplitude_record="spectrum")
     optimizer = inputs.text_of(attributes["optimizer"])
-    return Settings(**{"run_rounds": 3, "data_batch_size": BATCH_SIZE,
-                       "train_loss": "cross-entropy-dice", "train_optimizer": optimizer,
-                       "algorithm_name": method, **values, **more})
+    return Settings(
+        **{
+            "run_rounds": 3,
+            "data_batch_size": BATCH_SIZE,
+            "train_loss": "cross-entropy-dice",
+            "train_optimizer": optimizer,
+            "algorithm_name": method,
+            **values,
+            **more,
+        }
+    )
 
 
 def site_of(client, batches):
@@ -114,14 +123,15 @@ class Trace:
             self.tolerance = file.attrs["rel_update_tol"][:]
             self.settings = settings_of(file.attrs, more)
             used, weights = file.attrs["batches_used"], file.attrs["weights"]
-            self.rounds = [self.read_round(file[f"expect/round{index + 1}"])
-                           for index in range(self.settings.run_rounds)]
-        sites = [site_of(client, own[:int(count)])
-                 for client, (own, count) in enumerate(zip(batches, used))]
+            self.rounds = [
+                self.read_round(file[f"expect/round{index + 1}"]) for index in range(self.settings.run_rounds)
+            ]
+        sites = [site_of(client, own[: int(count)]) for client, (own, count) in enumerate(zip(batches, used))]
         model = networks.make_model(self.settings, channels=3, classes=2)
         compared.load(model, initial)
-        self.simulation = simulation.Simulation(self.settings, sites, model,
-                                                weights=[float(weight) for weight in weights])
+        self.simulation = simulation.Simulation(
+            self.settings, sites, model, weights=[float(weight) for weight in weights]
+        )
 
     @staticmethod
     def read_round(group):
@@ -133,10 +143,8 @@ class Trace:
         """Runs the rounds; of each the error of the update, and the worst of all buffers."""
         for expected, of_clients in self.rounds:
             self.simulation.run_round()
-            amplitude = {name: expected.pop(name) for name in list(expected)
-                         if name == simulation.AMPLITUDE}
-            update = compared.update_error(self.simulation.global_state(), expected,
-                                           self.simulation.initial)
+            amplitude = {name: expected.pop(name) for name in list(expected) if name == simulation.AMPLITUDE}
+            update = compared.update_error(self.simulation.global_state(), expected, self.simulation.initial)
             buffers = [0.0]
             if amplitude:
                 buffers.append(compared.buffer_error(self.simulation.extra_buffers(), amplitude))

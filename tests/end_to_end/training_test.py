@@ -135,8 +135,21 @@ class RunFolder(support.ProgramTest):
 class KernelChoice(support.ProgramTest):
     def run_with(self, name, *arguments):
         folder = self.folder / name
-        self.succeeds(train(support.federation(), folder, "--model.width", 16, "--run.rounds", 1,
-                            "--data.batch_size", 4, "--comm.reduce", "exact", *arguments))
+        self.succeeds(
+            train(
+                support.federation(),
+                folder,
+                "--model.width",
+                16,
+                "--run.rounds",
+                1,
+                "--data.batch_size",
+                4,
+                "--comm.reduce",
+                "exact",
+                *arguments,
+            )
+        )
         return folder, (folder / "config.ini").read_text().splitlines()
 
     def test_is_recorded_and_changes_no_more_than_rounding(self):
@@ -145,18 +158,30 @@ class KernelChoice(support.ProgramTest):
         libtorch, config = self.run_with("libtorch", "--model.kernels", "libtorch")
         self.assertTrue({"kernels = libtorch", "memory_format = contiguous"} <= set(config))
         self.assertNotEqual(summary(own)["test"], summary(libtorch)["test"])
-        self.assertAlmostEqual(summary(own)["test"]["mean"]["loss"],
-                               summary(libtorch)["test"]["mean"]["loss"], delta=1e-3)
+        self.assertAlmostEqual(
+            summary(own)["test"]["mean"]["loss"], summary(libtorch)["test"]["mean"]["loss"], delta=1e-3
+        )
 
     def test_may_change_when_a_run_goes_on_as_its_device_may(self):
         folder, _ = self.run_with("begun")
-        self.succeeds(support.harmofl("train", "--config", folder / "config.ini", "--resume",
-                                      "--run.rounds", 2, "--model.kernels", "libtorch"))
+        self.succeeds(
+            support.harmofl(
+                "train",
+                "--config",
+                folder / "config.ini",
+                "--resume",
+                "--run.rounds",
+                2,
+                "--model.kernels",
+                "libtorch",
+            )
+        )
         self.assertIn("kernels = libtorch", (folder / "config.ini").read_text())
 
     def test_of_own_ones_is_refused_for_a_gpu(self):
-        result = train(support.federation(), self.folder / "run", "--device.type", "cuda",
-                       "--model.kernels", "own")
+        result = train(
+            support.federation(), self.folder / "run", "--device.type", "cuda", "--model.kernels", "own"
+        )
         self.fails(result, 2, "model.kernels = own", "device.type = cuda")
 
 

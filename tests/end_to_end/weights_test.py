@@ -207,9 +207,21 @@ class Export(Weights, support.ProgramTest):
         for memory_format in ("contiguous", "channels-last"):
             with self.subTest(memory_format=memory_format):
                 run_folder = self.folder / memory_format
-                self.succeeds(train(support.federation(), run_folder, *support.TINY, "--run.rounds",
-                                    1, "--algorithm.name", "ditto", "--model.norm", "batch",
-                                    "--model.memory_format", memory_format))
+                self.succeeds(
+                    train(
+                        support.federation(),
+                        run_folder,
+                        *support.TINY,
+                        "--run.rounds",
+                        1,
+                        "--algorithm.name",
+                        "ditto",
+                        "--model.norm",
+                        "batch",
+                        "--model.memory_format",
+                        memory_format,
+                    )
+                )
                 for checkpoint in ("best.h5", "checkpoint.h5"):
                     self.assert_personal(run_folder / checkpoint, memory_format)
 
@@ -221,12 +233,11 @@ class Export(Weights, support.ProgramTest):
         shared = tensors(checkpoint)
         for site in ("site_0", "site_1", "site_2"):
             personal = tensors(checkpoint, f"clients/{site}")["ditto.personal"]
-            found, _ = read_safetensors(self.exported(checkpoint, f"{site}.safetensors", "--site",
-                                                      site))
+            found, _ = read_safetensors(self.exported(checkpoint, f"{site}.safetensors", "--site", site))
             place = 0
             for name in order:
                 shape = shared[name].shape
-                values = personal[place:place + shared[name].size]
+                values = personal[place : place + shared[name].size]
                 place += shared[name].size
                 if len(shape) == 4 and memory_format == "channels-last":
                     out, within, *size = shape
@@ -239,14 +250,29 @@ class Export(Weights, support.ProgramTest):
 
     def test_a_personal_model_of_another_size_is_refused(self):
         run_folder = self.folder / "run"
-        self.succeeds(train(support.federation(), run_folder, *support.TINY, "--run.rounds", 1,
-                            "--algorithm.name", "ditto"))
+        self.succeeds(
+            train(
+                support.federation(),
+                run_folder,
+                *support.TINY,
+                "--run.rounds",
+                1,
+                "--algorithm.name",
+                "ditto",
+            )
+        )
         best = run_folder / "best.h5"
         with support.h5(best, "r+") as file:
             name = max(file["model"], key=lambda name: file["model"][name].attrs["index"])
             del file["model"][name]
-        self.fails(self.export(best, "m.pt", "--site", "site_1")[1], 1, best, "ditto.personal",
-                   "site_1", "the model only")
+        self.fails(
+            self.export(best, "m.pt", "--site", "site_1")[1],
+            1,
+            best,
+            "ditto.personal",
+            "site_1",
+            "the model only",
+        )
 
     def test_what_cannot_be_exported(self):
         checkpoint = self.run_folder / "checkpoint.h5"

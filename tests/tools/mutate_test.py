@@ -1,4 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/mutate: which faults are found in a source, and how they are planted."""
+
 import pathlib
 import subprocess
 import sys
@@ -34,8 +36,10 @@ int sum(const std::vector<int>& values, bool half) {
 
 
 def found_in(source):
-    return [(fault.line, fault.kind, fault.before, fault.after)
-            for fault in faults.Source("src/fl/sum.cpp", source).faults()]
+    return [
+        (fault.line, fault.kind, fault.before, fault.after)
+        for fault in faults.Source("src/fl/sum.cpp", source).faults()
+    ]
 
 
 class Faults(unittest.TestCase):
@@ -50,8 +54,7 @@ class Faults(unittest.TestCase):
             (11, "statement", "total += value", ""),
             (12, "statement", "values_.push_back(value)", ""),
             (16, "operator", "half && total > 1", "half || total > 1"),
-            (16, "operator", "static_cast<int>(total * factor)",
-             "static_cast<int>(total / factor)"),
+            (16, "operator", "static_cast<int>(total * factor)", "static_cast<int>(total / factor)"),
             (18, "constant", "total + 1", "total + 2"),
             (18, "operator", "total + 1", "total - 1"),
         ):
@@ -97,9 +100,12 @@ class Planting(unittest.TestCase):
         made = planting.with_faults(PROGRAM, numbered, folder / "planted.hpp")
         (folder / "a.cpp").write_text(made)
         subprocess.run(("g++", "-std=c++20", "-o", folder / "a", folder / "a.cpp"), check=True)
-        return drawn, [subprocess.run(folder / "a", env={"HARMOFL_PLANTED": str(number)},
-                                      capture_output=True, text=True, check=True).stdout
-                       for number in range(len(drawn) + 1)]
+        return drawn, [
+            subprocess.run(
+                folder / "a", env={"HARMOFL_PLANTED": str(number)}, capture_output=True, text=True, check=True
+            ).stdout
+            for number in range(len(drawn) + 1)
+        ]
 
     def test_a_number_switches_on_one_fault(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/recompute_rounds.py where PyTorch is not needed: its help, and its random numbers."""
+
 import os
 import pathlib
 import subprocess
@@ -14,11 +16,14 @@ from recompute import random_numbers  # noqa: E402
 def tool(*arguments):
     """The tool with a torch that cannot be imported."""
     without = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    block = ("import sys; sys.modules['torch'] = None; sys.argv = sys.argv[1:]; "
-             "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')")
+    block = (
+        "import sys; sys.modules['torch'] = None; sys.argv = sys.argv[1:]; "
+        "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
     path = TOOLS / "recompute_rounds.py"
-    return subprocess.run((sys.executable, "-c", block, path, *arguments), env=without,
-                          capture_output=True, text=True)
+    return subprocess.run(
+        (sys.executable, "-c", block, path, *arguments), env=without, capture_output=True, text=True
+    )
 
 
 class WithoutPyTorch(unittest.TestCase):

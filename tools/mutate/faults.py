@@ -8,24 +8,61 @@ import re
 
 from . import text
 
-OPERATORS = {"+": "-", "-": "+", "*": "/", "/": "*", "<": "<=", "<=": "<", ">": ">=", ">=": ">",
-             "==": "!=", "!=": "==", "&&": "||", "||": "&&", "+=": "-=", "-=": "+=", "*=": "/="}
+OPERATORS = {
+    "+": "-",
+    "-": "+",
+    "*": "/",
+    "/": "*",
+    "<": "<=",
+    "<=": "<",
+    ">": ">=",
+    ">=": ">",
+    "==": "!=",
+    "!=": "==",
+    "&&": "||",
+    "||": "&&",
+    "+=": "-=",
+    "-=": "+=",
+    "*=": "/=",
+}
 # The sources are formatted: binary operators, and they alone, stand between blanks.
 OPERATOR = re.compile(r"(?<= )(?:[-+*/]=?|<=?|>=?|[=!]=|&&|\|\|)(?=\s)")
 NUMBER = re.compile(r"(?<![\w.<])\d[\w.]*(?:[eE][-+]?\d+)?(?![\w.]*[\w>])")
 # What says something, tells the time or checks what cannot happen (HARMOFL_EXPECT is off in a
 # release build).
-IDLE = re.compile(r"log::|watchdog_|times_|timed|Stopwatch|elapsed_s|fault_point|std::cerr|remedy"
-                  r"|HARMOFL_EXPECT|HARMOFL_ASSERT|static_assert|\.reserve\(|assert\(")
+IDLE = re.compile(
+    r"log::|watchdog_|times_|timed|Stopwatch|elapsed_s|fault_point|std::cerr|remedy"
+    r"|HARMOFL_EXPECT|HARMOFL_ASSERT|static_assert|\.reserve\(|assert\("
+)
 STARTS = re.compile(r"(?:(?<=[;{}])|(?<=\belse))\s*(?=\S)")
 CONTROL = re.compile(r"\b(if|for|while)( constexpr)? \(")
 CALL = re.compile(r"^[A-Za-z_][\w:.]*(?:(?:->|\.)\w+|\[[^;=]*?\]|\([^;{}]*?\))*\(")
 CHANGE = re.compile(r"^[A-Za-z_*(][\w:.\->\[\]()*]*(?:\[[^;]*?\])? [-+*/|^&]?= |^(?:\+\+|--)\S+$")
-VALUE = re.compile(r"^(?:return |(?:const |constexpr |static |inline )*[\w:<>*&, ]*?[\w\].)\[]+ "
-                   r"(?P<op>[-+*/]?=) )")
-WORDS = ("return", "break", "continue", "throw", "using", "case", "default", "public", "private",
-         "typedef", "template", "delete", "else", "do", "goto", "namespace", "enum", "struct",
-         "class")
+VALUE = re.compile(
+    r"^(?:return |(?:const |constexpr |static |inline )*[\w:<>*&, ]*?[\w\].)\[]+ "
+    r"(?P<op>[-+*/]?=) )"
+)
+WORDS = (
+    "return",
+    "break",
+    "continue",
+    "throw",
+    "using",
+    "case",
+    "default",
+    "public",
+    "private",
+    "typedef",
+    "template",
+    "delete",
+    "else",
+    "do",
+    "goto",
+    "namespace",
+    "enum",
+    "struct",
+    "class",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,14 +164,15 @@ class Source:
     def of_expression(self, start, end):
         """Another operator or constant in the expression at [start, end)."""
         found = []
-        for kind, pattern, other in (("operator", OPERATOR, OPERATORS.get),
-                                     ("constant", NUMBER, other_number)):
+        for kind, pattern, other in (
+            ("operator", OPERATOR, OPERATORS.get),
+            ("constant", NUMBER, other_number),
+        ):
             for token in pattern.finditer(self.code, start, end):
                 after = other(token.group())
                 if after is None:
                     continue
-                changed = (self.source[start : token.start()] + after
-                           + self.source[token.end() : end])
+                changed = self.source[start : token.start()] + after + self.source[token.end() : end]
                 found.append(self.fault(kind, start, end, changed, "expression"))
         return found
 
@@ -153,8 +191,9 @@ def other_number(number):
 
 def apart(chosen, fault):
     """Whether a fault shares no text with those chosen, so that all can stand side by side."""
-    return all(fault.end <= other.start or fault.start >= other.end
-               for other in chosen if other.file == fault.file)
+    return all(
+        fault.end <= other.start or fault.start >= other.end for other in chosen if other.file == fault.file
+    )
 
 
 def draw(sources, count, seed, most_in_file):

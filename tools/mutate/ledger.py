@@ -19,9 +19,18 @@ class Ledger:
                 self.entries[entry["fault"]] = entry
 
     def write(self, fault, verdict, tests=(), seconds=0.0, reason=""):
-        entry = {"fault": fault.key(), "file": fault.file, "line": fault.line, "kind": fault.kind,
-                 "before": fault.before, "after": fault.after, "verdict": verdict,
-                 "tests": list(tests), "seconds": round(seconds, 1), "reason": reason}
+        entry = {
+            "fault": fault.key(),
+            "file": fault.file,
+            "line": fault.line,
+            "kind": fault.kind,
+            "before": fault.before,
+            "after": fault.after,
+            "verdict": verdict,
+            "tests": list(tests),
+            "seconds": round(seconds, 1),
+            "reason": reason,
+        }
         self.entries[fault.key()] = entry
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")

@@ -51,7 +51,7 @@ def batches(site, settings, round_index, epoch):
     turns = Stream(seed, round_index, site.client, "augmentation")
     made = []
     for first in range(0, site.samples, settings.data_batch_size):
-        rows = order[first:min(first + settings.data_batch_size, site.samples)]
+        rows = order[first : min(first + settings.data_batch_size, site.samples)]
         images, labels = site.images[rows], site.labels[rows]
         made.append(augmented(images, labels, turns) if settings.data_augment else (images, labels))
     return made

@@ -71,9 +71,7 @@ class Comparison:
         updates, buffers = [], []
         for got, expected in pairs:
             wanted = {
-                name: tensor
-                for name, tensor in expected.items()
-                if name in got or not is_counter(name)
+                name: tensor for name, tensor in expected.items() if name in got or not is_counter(name)
             }
             lost = [name for name in wanted if not self.same_shape(got, wanted, name)]
             if lost:

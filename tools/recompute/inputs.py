@@ -73,8 +73,10 @@ def read_federation(settings, partition):
 
 
 def by_site(shards):
-    return [Site(shard.site, shard.images, shard.labels, len(shard.images), client)
-            for client, shard in enumerate(shards)]
+    return [
+        Site(shard.site, shard.images, shard.labels, len(shard.images), client)
+        for client, shard in enumerate(shards)
+    ]
 
 
 def dealt(shards, partition):

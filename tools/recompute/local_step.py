@@ -37,9 +37,7 @@ def task_loss(kind, logits, labels):
 def make_optimizer(settings, model):
     options = {"lr": settings.train_lr, "weight_decay": settings.train_weight_decay}
     if settings.train_optimizer == "sgd":
-        return torch.optim.SGD(
-            model.parameters(), momentum=settings.train_momentum, foreach=False, **options
-        )
+        return torch.optim.SGD(model.parameters(), momentum=settings.train_momentum, foreach=False, **options)
     if settings.train_optimizer == "adam":
         return torch.optim.Adam(model.parameters(), foreach=False, **options)
     raise InputError(f"train.optimizer = {settings.train_optimizer} is unknown here")

@@ -15,8 +15,12 @@ PROPERTIES = {  # usual value of each, in the order of their draws
     "latency": 0.0,
     "availability": 1.0,
 }
-COLUMNS = {"speed": "speed", "bandwidth": "bandwidth_mbit_s", "latency": "latency_s",
-           "availability": "availability"}
+COLUMNS = {
+    "speed": "speed",
+    "bandwidth": "bandwidth_mbit_s",
+    "latency": "latency_s",
+    "availability": "availability",
+}
 
 
 @dataclasses.dataclass
@@ -63,8 +67,13 @@ class Fleet:
                     device[name] = draw(texts[name], stream)
         if settings.fleet_table:
             self.read(settings.fleet_table, names)
-        others = (settings.fleet_table, settings.fleet_sample_time, settings.fleet_deadline,
-                  settings.fleet_drop_before, settings.fleet_drop_after)
+        others = (
+            settings.fleet_table,
+            settings.fleet_sample_time,
+            settings.fleet_deadline,
+            settings.fleet_drop_before,
+            settings.fleet_drop_after,
+        )
         self.active = any(texts.values()) or any(others)
 
     def read(self, path, names):

@@ -101,8 +101,7 @@ class FedNova(FedAvg):
         # tau_eff = sum p_i a_i; w += tau_eff sum p_i D_i / a_i
         effective = sum(client.weight * self.steps_norm(client) for client in clients)
         direction = sum(
-            client.weight / self.steps_norm(client) * self.local_update(client)
-            for client in clients
+            client.weight / self.steps_norm(client) * self.local_update(client) for client in clients
         )
         return self.start + effective * direction
 

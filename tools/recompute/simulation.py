@@ -129,9 +129,7 @@ class Simulation:
         images"""
         own = [client_statistics(self.model, self.state, client) for client in self.clients]
         for name in self.buffers:
-            self.state[name] = sum(
-                client.share * buffers[name] for client, buffers in zip(self.clients, own)
-            )
+            self.state[name] = sum(client.share * buffers[name] for client, buffers in zip(self.clients, own))
 
     def extra_buffers(self):
         """The running amplitude as a buffer of every model, if there is one."""
