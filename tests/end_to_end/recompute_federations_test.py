@@ -117,7 +117,7 @@ class RecomputeEpochs(recomputation.RecomputedTest):
         self.assert_agree(
             shards("segmentation"),
             {
-                "masks": case("fedavg", train_local__epochs=2, run_rounds=2, model_width=2),
+                "masks": case("fedavg", train_local__epochs=2, run_rounds=1, model_width=2),
             },
         )
 
