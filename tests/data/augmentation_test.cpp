@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/batches/augmentation.hpp"
 
+#include "harmofl/base/text.hpp"
+
 #include <gmock/gmock.h>
 #include <torch/types.h>
 
@@ -36,8 +38,8 @@ std::map<std::vector<int>, std::string> symmetries(const torch::Tensor& image) {
   std::map<std::vector<int>, std::string> all;
   for (int quarters = 0; quarters < 4; ++quarters) {
     const torch::Tensor turned = torch::rot90(image, quarters, {0, 1});
-    all[values(turned)] = "r" + std::to_string(quarters);
-    all[values(turned.flip({1}))] = "r" + std::to_string(quarters) + " flipped";
+    all[values(turned)] = concat("r", quarters);
+    all[values(turned.flip({1}))] = concat("r", quarters, " flipped");
   }
   return all;
 }
