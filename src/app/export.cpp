@@ -91,7 +91,7 @@ std::int64_t personalize(std::vector<NamedTensor>& model, const CheckpointReader
                          const std::string& site, const std::string& path) {
   check_site(checkpoint, site, path);
   const SimulationOptions options =
-      stored_options(Config::from_ini(checkpoint.info().config, path), path).simulation;
+      resolved_options(stored_config(checkpoint.info().config, path)).simulation;
   const auto algorithm = make_algorithm(checkpoint.info().algorithm, options.algorithm_values);
   const NamedState own = load_personal(checkpoint, path, site, *algorithm);
   std::int64_t replaced = 0;

@@ -9,9 +9,14 @@
 
 namespace harmofl {
 
-RunOptions stored_options(const Config& config, const std::string& path) {
+Config stored_config(const std::string& ini, const std::string& path) {
   try {
-    return resolved_options(config);
+    Config config = Config::from_ini(ini, path);
+    // What the task decides was decided when the run began.
+    const bool masks = config.text("train.loss") == "cross-entropy-dice";
+    resolve(config, masks ? Task::segmentation : Task::classification);
+    resolved_options(config);
+    return config;
   } catch (const UsageError& error) {
     throw UserError(concat(path, ": its configuration cannot be used: ", error.what()));
   }
@@ -20,9 +25,8 @@ RunOptions stored_options(const Config& config, const std::string& path) {
 LoadedModel load_model(const std::string& path, const ProblemShape& shape) {
   const CheckpointReader checkpoint(path);
   const CheckpointInfo& info = checkpoint.info();
-  const Config config = Config::from_ini(info.config, path);
-  LoadedModel loaded{config, stored_options(config, path), info.algorithm, info.rounds_done,
-                     nullptr};
+  const Config config = stored_config(info.config, path);
+  LoadedModel loaded{config, resolved_options(config), info.algorithm, info.rounds_done, nullptr};
   try {
     ModelOptions options = loaded.run.simulation.model;
     // Of a run on a GPU; here it is the CPU that computes, which has no TF32.

@@ -23,9 +23,10 @@ struct LoadedModel {
   std::unique_ptr<Model> model;  ///< On the CPU, its amplitude frozen.
 };
 
-/// The options that a run's stored configuration sets. Throws UserError naming `path`, the file
-/// that it stands in, where a value will not do.
-RunOptions stored_options(const Config& config, const std::string& path);
+/// The configuration `ini` that a run stored in the file `path`. Keys that are newer than the run
+/// stand for what they would in a new one. Throws UserError naming the file where a value will not
+/// do.
+Config stored_config(const std::string& ini, const std::string& path);
 
 /// Reads the model of checkpoint `path` for problems of `shape`. Throws UserError naming the file
 /// when it cannot be read, is damaged, or does not suit the shape.

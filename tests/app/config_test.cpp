@@ -3,6 +3,7 @@
 #include "app/config.hpp"
 
 #include "app/keys.hpp"
+#include "app/load_model.hpp"
 #include "app/run_options.hpp"
 #include "support/errors.hpp"
 #include "support/temp_folder.hpp"
@@ -185,6 +186,32 @@ TEST(ResolvedOptions, refuse_what_is_still_open) {
   const Config open = Config::from_arguments({});
   EXPECT_THAT(test::error_of<UsageError>([&] { resolved_options(open); }),
               HasSubstr("data.evaluate = auto is unknown. Known: clients, sites."));
+}
+
+TEST(StoredConfig, of_a_run_older_than_a_key_takes_what_a_new_run_would) {
+  std::string ini = resolved({}).ini();
+  const std::string line = "kernels = own\n";
+  const std::size_t at = ini.find(line);
+  ASSERT_NE(at, std::string::npos);
+  ini.erase(at, line.size());
+  const Config stored = stored_config(ini, "old/best.h5");
+  EXPECT_EQ(stored.text("model.kernels"), "own");
+  EXPECT_EQ(stored.ini(), resolved({}).ini());
+}
+
+TEST(StoredConfig, of_every_method_and_task_is_as_it_was_stored) {
+  for (const std::string& method : algorithm_names()) {
+    for (const Task task : {Task::segmentation, Task::classification}) {
+      const std::string ini = resolved({"--algorithm.name", method}, task).ini();
+      EXPECT_EQ(stored_config(ini, "best.h5").ini(), ini) << method;
+    }
+  }
+}
+
+TEST(StoredConfig, with_a_value_that_will_not_do_is_refused_by_file_and_key) {
+  EXPECT_THAT(test::user_error_of([] { stored_config("[train]\nlr = fast\n", "best.h5"); }),
+              AllOf(HasSubstr("best.h5: its configuration cannot be used: "),
+                    HasSubstr("train.lr = fast is not a number above 0")));
 }
 
 TEST(RunOptions, refuse_what_the_device_or_the_method_cannot_do) {
