@@ -42,7 +42,9 @@ TEST_P(MethodState, survives_a_checkpoint_and_a_move_to_other_ranks) {
   world().barrier();
   const Ending parts = run_in(folder / "parts", world(), options_of(GetParam(), 3), true);
   EXPECT_TRUE(same_bits(parts.state, whole.state));
-  if (world().is_root()) EXPECT_TRUE(same_scores(parts.scores, whole.scores));
+  if (world().is_root()) {
+    EXPECT_TRUE(same_scores(parts.scores, whole.scores));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, MethodState, testing::ValuesIn(algorithm_names()),
