@@ -53,6 +53,7 @@ SimulationOptions options_of(const Trace& trace, const Trace& common, const std:
   options.algorithm = method;
   options.rounds = trace.integer("rounds");
   options.weights = Weighting::samples;
+  options.reduction = Reduction::exact;  // the same bits at any number of ranks
   options.local.shuffle = false;
   options.local.batches = {.batch_size = common.integer("batch")};
   options.local.perturbation.alpha = trace.has_attribute("alpha") ? trace.number("alpha") : 0.0;
