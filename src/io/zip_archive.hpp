@@ -25,7 +25,7 @@ class ZipError : public std::runtime_error {
 /// An open archive. Entries are read when they are asked for.
 class ZipArchive {
  public:
-  /// Reads the directory of entries. Throws ZipError for what is no such archive.
+  /// Reads the directory of entries. Throws ZipError for what is not such an archive.
   explicit ZipArchive(const std::filesystem::path& path);
 
   /// Name of the entry that stands first, "" when there are none.

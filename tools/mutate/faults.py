@@ -178,7 +178,7 @@ class Source:
 
 
 def other_number(number):
-    """Another constant of the same type; None for what is no plain number."""
+    """Another constant of the same type; None for what is not a plain number."""
     if re.fullmatch(r"\d+[uUlL]*", number):
         value = re.match(r"\d+", number).group()
         return str(int(value) + 1) + number[len(value) :]

@@ -40,7 +40,7 @@ def with_faults(source, numbered, header):
 
 
 def not_constexpr(source):
-    """A constant that is chosen when the program runs is no constant expression."""
+    """A constant that is chosen when the program runs is not a constant expression."""
     lines = source.split("\n")
     for place, line in enumerate(lines):
         if "::planted(" in line and "constexpr " in line and "=" in line:

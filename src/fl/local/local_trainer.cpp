@@ -99,7 +99,7 @@ ClientWork LocalTrainer::begin(NamedState& client, const NamedState& server,
   return work;
 }
 
-// In host memory a sum of two numbers is no operation to dispatch.
+// In host memory a sum of two numbers is not worth dispatching an operation.
 void LocalTrainer::add_loss(const torch::Tensor& loss) {
   if (!loss.is_cpu()) {
     loss_sum_ += loss;
