@@ -24,7 +24,10 @@ add_library(harmofl::torch INTERFACE IMPORTED)
 set_target_properties(harmofl::torch PROPERTIES
   INTERFACE_INCLUDE_DIRECTORIES
     "${HARMOFL_TORCH_ROOT}/include;${HARMOFL_TORCH_ROOT}/include/torch/csrc/api/include"
-  INTERFACE_LINK_LIBRARIES "harmofl::torch_cpu;harmofl::c10;OpenMP::OpenMP_CXX;Threads::Threads")
+  # By its option and not as a file: the wheel's libgomp, not the compiler's, is found at run time.
+  INTERFACE_COMPILE_OPTIONS "${OpenMP_CXX_FLAGS}"
+  INTERFACE_LINK_OPTIONS "${OpenMP_CXX_FLAGS}"
+  INTERFACE_LINK_LIBRARIES "harmofl::torch_cpu;harmofl::c10;Threads::Threads")
 
 if(HARMOFL_CUDA)
   # The wheels of tools/install-deps.sh --cuda, else an installed toolkit and NCCL. The wheels name

@@ -10,7 +10,7 @@
 namespace harmofl {
 namespace {
 
-std::string help() {
+std::string commands_help() {
   std::string text =
       "harmofl: federated learning on HPC clusters, one MPI rank for one client or many\n\n"
       "usage: [mpirun -n RANKS] harmofl COMMAND [OPTIONS]    (COMMAND --help tells more)\n\n";
@@ -48,7 +48,7 @@ const std::vector<Command>& commands() {
 ExitCode run_command(const Arguments& arguments, const Communicator& comm) {
   const std::string name = arguments.empty() ? "--help" : arguments.front();
   if (asks_for_help(name) || name == "help") {
-    print(help(), comm);
+    print(commands_help(), comm);
     return arguments.empty() ? ExitCode::usage : ExitCode::done;
   }
   if (name == "--version") {

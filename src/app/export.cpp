@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/command_line.hpp"
 #include "app/commands.hpp"
+#include "app/config/run_options.hpp"
 #include "app/load_model.hpp"
-#include "app/run_options.hpp"
 #include "fl/aggregate/exchange.hpp"
 #include "harmofl/model/parameter_vector.hpp"
 #include "io/checkpoint/checkpoint.hpp"

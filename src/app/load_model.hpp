@@ -2,7 +2,7 @@
 /// What the commands that measure a checkpoint share.
 #pragma once
 
-#include "app/run_options.hpp"
+#include "app/config/run_options.hpp"
 #include "harmofl/fl/algorithm.hpp"
 #include "harmofl/io/shard.hpp"
 #include "io/checkpoint/checkpoint.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/provenance.hpp"
 
-#include "app/keys.hpp"
+#include "app/config/keys.hpp"
 #include "base/version.hpp"
 #include "io/hdf5/hdf5.hpp"
 

@@ -2,7 +2,7 @@
 /// Where a run came from and where it ran: the content of `run.json` and of the banner.
 #pragma once
 
-#include "app/run_options.hpp"
+#include "app/config/run_options.hpp"
 #include "comm/communicator.hpp"
 #include "fl/clients/federation.hpp"
 

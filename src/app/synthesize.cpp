@@ -43,7 +43,7 @@ void read_size(const std::string& text, SyntheticOptions& options) {
   options.width = *width;
 }
 
-SyntheticOptions read_options(const GivenOptions& given) {
+SyntheticOptions read_synthetic_options(const GivenOptions& given) {
   SyntheticOptions options;
   const std::string task = given["task"].as<std::string>();
   if (task != "segmentation" && task != "classification") {
@@ -71,7 +71,7 @@ ExitCode synthesize_federation(const Arguments& arguments, const Communicator& c
     return ExitCode::done;
   }
   comm.agree([&] {
-    const SyntheticOptions options = read_options(*given);
+    const SyntheticOptions options = read_synthetic_options(*given);
     if (!comm.is_root()) return;
     for (const auto& path : synthesize(options, (*given)["output"].as<std::string>())) {
       print(path.string() + "\n", comm);

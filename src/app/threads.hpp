@@ -2,7 +2,7 @@
 /// How many threads each rank computes with, and whether they have cores to run on.
 #pragma once
 
-#include "app/run_options.hpp"
+#include "app/config/run_options.hpp"
 #include "comm/communicator.hpp"
 
 #include <string>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/command_line.hpp"
 #include "app/commands.hpp"
+#include "app/config/run_options.hpp"
+#include "app/config/train_help.hpp"
 #include "app/provenance.hpp"
-#include "app/run_options.hpp"
 #include "app/threads.hpp"
-#include "app/train_help.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "data/partition/partition_file.hpp"

@@ -2,8 +2,8 @@
 // Commands as the program runs them: helps, mistakes, exit codes.
 #include "app/commands.hpp"
 
-#include "app/keys.hpp"
-#include "app/train_help.hpp"
+#include "app/config/keys.hpp"
+#include "app/config/train_help.hpp"
 #include "support/errors.hpp"
 #include "support/temp_folder.hpp"
 #include "support/world.hpp"

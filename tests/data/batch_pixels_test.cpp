@@ -34,10 +34,10 @@ Stored stored(std::int64_t channels, std::int64_t height, std::int64_t width, to
                 : torch::arange(count)};
 }
 
-RngStream stream() { return {5, RoundId{2}, ClientId{3}, RngPurpose::augmentation}; }
+RngStream fixed_stream() { return {5, RoundId{2}, ClientId{3}, RngPurpose::augmentation}; }
 
 std::vector<Symmetry> turns_of(const Stored& samples, std::int64_t count) {
-  RngStream rng = stream();
+  RngStream rng = fixed_stream();
   std::vector<Symmetry> turns;
   for (std::int64_t i = 0; i < count; ++i) {
     turns.push_back(draw_symmetry(samples.images.size(2), samples.images.size(3), rng));
@@ -50,7 +50,7 @@ Stored plain_batch(const Stored& samples, const std::vector<std::int64_t>& rows,
   const torch::Tensor order = torch::tensor(rows);
   Stored batch{samples.images.index_select(0, order), samples.targets.index_select(0, order)};
   torch::Tensor masks = batch.targets.dim() == 3 ? batch.targets : torch::Tensor();
-  RngStream rng = stream();
+  RngStream rng = fixed_stream();
   if (turned) augment(batch.images, masks, rng);
   return {batch.images.to(torch::kFloat32).div(torch::full({}, scale)),
           batch.targets.to(torch::kInt64)};

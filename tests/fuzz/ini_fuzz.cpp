@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/config.hpp"
-#include "app/keys.hpp"
+#include "app/config/config.hpp"
+#include "app/config/keys.hpp"
 #include "fuzz/targets.hpp"
 #include "harmofl/base/error.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A few keys of every kind in place of the program's, which need libtorch.
-#include "app/keys.hpp"
+#include "app/config/keys.hpp"
 
 namespace harmofl {
 namespace {

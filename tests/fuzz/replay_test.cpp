@@ -3,6 +3,7 @@
 // found/ (what once went wrong). Needs no fuzzer.
 #include "fuzz/targets.hpp"
 #include "harmofl/base/error.hpp"
+#include "support/file_content.hpp"
 
 #include <gtest/gtest.h>
 
@@ -27,11 +28,6 @@ constexpr Case cases[] = {
 #undef HARMOFL_FUZZ_CASE
 };
 
-std::string content_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// Runs `run` on every file of `folder`; returns how many inputs it did not refuse.
 int accepted(const Case& target, const fs::path& folder) {
   int count = 0;
@@ -39,7 +35,7 @@ int accepted(const Case& target, const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     SCOPED_TRACE(entry.path().string());
     try {
-      target.run(content_of(entry.path()));
+      target.run(test::content_of(entry.path()));
       ++count;
     } catch (const Error&) {  // refused with a message
     } catch (const std::exception& error) {

@@ -17,9 +17,6 @@
 namespace harmofl::test {
 namespace {
 
-/// One pixel that changes class moves a Dice by about that much (the traces' README).
-constexpr double dice_step = 5e-3;
-
 AmplitudeOptions amplitude_options(double fraction, double momentum) {
   AmplitudeOptions options;
   options.band = fraction < 0 ? Band::full : fraction == 0 ? Band::dc : Band::low;

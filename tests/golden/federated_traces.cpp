@@ -13,8 +13,6 @@
 namespace harmofl::test {
 namespace {
 
-constexpr double dice_step = 5e-3;
-
 torch::Tensor joined(const Trace& common, std::int64_t client, const char* what,
                      std::int64_t batches) {
   std::vector<torch::Tensor> parts;

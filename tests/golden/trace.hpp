@@ -21,6 +21,9 @@
 
 namespace harmofl::test {
 
+/// How far one pixel that changes class moves a Dice, about (the traces' README).
+inline constexpr double dice_step = 5e-3;
+
 /// The folder of the traces.
 std::filesystem::path trace_folder();
 

@@ -3,6 +3,7 @@
 
 #include "io/file_size_limit.hpp"
 #include "io/samples.hpp"
+#include "support/file_content.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -14,16 +15,11 @@
 namespace {
 
 using harmofl::AtomicFile;
+using harmofl::test::content_of;
 using harmofl::test::FileSizeLimit;
 using harmofl::test::TempFolder;
 using harmofl::test::user_error_of;
 using testing::HasSubstr;
-
-std::string content(const std::filesystem::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
 
 std::ptrdiff_t files_in(const std::filesystem::path& folder) {
   return std::distance(std::filesystem::directory_iterator(folder), {});
@@ -35,7 +31,7 @@ TEST(AtomicFile, appears_at_commit_and_not_before) {
   std::ofstream(file.temporary()) << "new";
   EXPECT_FALSE(std::filesystem::exists(folder / "result.txt"));
   file.commit();
-  EXPECT_EQ(content(folder / "result.txt"), "new");
+  EXPECT_EQ(content_of(folder / "result.txt"), "new");
   EXPECT_EQ(files_in(folder.path()), 1);
 }
 
@@ -46,7 +42,7 @@ TEST(AtomicFile, leaves_the_old_file_when_it_is_not_committed) {
     const AtomicFile file(folder / "result.txt");
     std::ofstream(file.temporary()) << "new";
   }
-  EXPECT_EQ(content(folder / "result.txt"), "old");
+  EXPECT_EQ(content_of(folder / "result.txt"), "old");
   EXPECT_EQ(files_in(folder.path()), 1);
 }
 
@@ -73,7 +69,7 @@ TEST(WriteTextFile, keeps_the_old_file_on_a_full_disk) {
     message = user_error_of([&] { harmofl::write_text_file(folder / "result.txt", big); });
   }
   EXPECT_THAT(message, HasSubstr("result.txt: cannot be written: File too large"));
-  EXPECT_EQ(content(folder / "result.txt"), "old");
+  EXPECT_EQ(content_of(folder / "result.txt"), "old");
   EXPECT_EQ(files_in(folder.path()), 1);
 }
 

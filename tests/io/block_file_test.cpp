@@ -3,6 +3,7 @@
 
 #include "base/checksum.hpp"
 #include "io/file_size_limit.hpp"
+#include "support/file_content.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -18,15 +19,11 @@ namespace {
 
 using harmofl::BlockFile;
 using harmofl::BlockMemory;
+using harmofl::test::content_of;
 using harmofl::test::FileSizeLimit;
 using harmofl::test::TempFolder;
 
 constexpr BlockMemory small{.block_bytes = 4096, .blocks = 3};
-
-std::string content(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 void write(BlockFile& file, std::int64_t offset, const std::string& text) {
   file.write(offset, std::as_bytes(std::span(text)));
@@ -60,7 +57,7 @@ void finish_and_expect(BlockFile& file, const std::filesystem::path& path,
                         }),
             0);
   EXPECT_EQ(sealed, checksum_of(expected));
-  EXPECT_TRUE(content(path) == expected + "seal");
+  EXPECT_TRUE(content_of(path) == expected + "seal");
 }
 
 TEST(BlockFile, holds_what_was_written_in_any_order_and_over_each_other) {

@@ -5,6 +5,7 @@
 #include "io/file_size_limit.hpp"
 #include "io/hdf5/hdf5.hpp"
 #include "io/samples.hpp"
+#include "support/file_content.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -20,6 +21,7 @@
 namespace {
 
 using namespace harmofl;
+using test::content_of;
 using test::TempFolder;
 using test::user_error_of;
 using testing::AllOf;
@@ -90,16 +92,11 @@ TEST(Checkpoint, names_the_tensor_whose_bytes_changed) {
                     HasSubstr("Resume from another checkpoint")));
 }
 
-std::string bytes_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 TEST(Checkpoint, is_refused_whichever_byte_changes) {
   const TempFolder folder;
   write_checkpoint(folder / "c.h5");
   EXPECT_NO_THROW(CheckpointReader::verify(folder / "c.h5"));
-  const std::string good = bytes_of(folder / "c.h5");
+  const std::string good = content_of(folder / "c.h5");
   const std::size_t seal = good.rfind("harmofl-xxh3 ");
   ASSERT_NE(seal, std::string::npos);
   const auto put = [&](std::size_t place, char byte) {

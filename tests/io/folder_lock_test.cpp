@@ -32,12 +32,12 @@ class Holder {
     process_ = fork();
     if (process_ == 0) {
       const FolderLock lock(folder);
-      EXPECT_EQ(write(ends[1], "x", 1), 1);
+      EXPECT_EQ(::write(ends[1], "x", 1), 1);
       while (true) pause();
     }
     close(ends[1]);
     char byte = 0;
-    EXPECT_EQ(read(ends[0], &byte, 1), 1);  // it has the lock by now
+    EXPECT_EQ(::read(ends[0], &byte, 1), 1);  // it has the lock by now
     close(ends[0]);
   }
   ~Holder() { kill_it(); }

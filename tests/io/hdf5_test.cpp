@@ -3,6 +3,7 @@
 
 #include "base/checksum.hpp"
 #include "io/samples.hpp"
+#include "support/file_content.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -19,6 +20,7 @@ namespace {
 
 using harmofl::hdf5::File;
 using harmofl::hdf5::Type;
+using harmofl::test::content_of;
 using harmofl::test::TempFolder;
 using harmofl::test::user_error_of;
 using testing::ElementsAre;
@@ -84,11 +86,6 @@ TEST(Hdf5File, holds_datasets_without_elements_and_scalars) {
   EXPECT_THAT(file.strings_attribute("/", "texts"), IsEmpty());
 }
 
-std::string bytes_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 TEST(Hdf5File, keeps_what_outgrows_its_memory) {
   const TempFolder folder;
   constexpr std::int64_t parts = 7, length = 3 << 20;  // 84 MiB, of which 64 are in memory
@@ -111,7 +108,7 @@ TEST(Hdf5File, keeps_what_outgrows_its_memory) {
       return end;
     });
   }
-  std::string bytes = bytes_of(folder / "x.h5");
+  std::string bytes = content_of(folder / "x.h5");
   ASSERT_TRUE(bytes.ends_with(end));
   bytes.resize(bytes.size() - end.size());
   EXPECT_EQ(sealed, harmofl::checksum(std::as_bytes(std::span(bytes))));

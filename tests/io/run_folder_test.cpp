@@ -3,6 +3,7 @@
 
 #include "io/checkpoints.hpp"
 #include "support/errors.hpp"
+#include "support/file_content.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -13,17 +14,12 @@
 namespace {
 
 using namespace harmofl;
+using test::content_of;
 using test::names_in;
 using test::TempFolder;
 using test::user_error_of;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
-
-std::string content(const std::filesystem::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
 
 void put(const RunFolder& folder, std::int64_t rounds) {
   folder.put_checkpoint(*test::checkpoint_writer(folder.checkpoint(), rounds), 2);
@@ -82,9 +78,9 @@ TEST(RunFolder, goes_on_from_an_older_checkpoint_as_if_the_rest_had_not_been) {
   const std::filesystem::path older = run.newest_intact_checkpoint();
   EXPECT_EQ(older, folder / "checkpoint-000002.h5");
   run.go_on_from(older, 2);
-  EXPECT_EQ(content(folder / "metrics.jsonl"),
+  EXPECT_EQ(content_of(folder / "metrics.jsonl"),
             "{\"round\":0,\"site\":\"a\"}\n{\"round\":1,\"site\":\"a\"}\n");
-  EXPECT_EQ(content(folder / "rounds.jsonl"), "{\"round\":0}\n{\"round\":1}\n");
+  EXPECT_EQ(content_of(folder / "rounds.jsonl"), "{\"round\":0}\n{\"round\":1}\n");
   put(run, 3);
   EXPECT_EQ(run.newest_intact_checkpoint(), run.checkpoint());
   EXPECT_EQ(test::verified_rounds(run.checkpoint()), 3);

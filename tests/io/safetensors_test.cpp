@@ -6,6 +6,7 @@
 #include "io/file_size_limit.hpp"
 #include "io/samples.hpp"
 #include "io/tensor_elements.hpp"
+#include "support/file_content.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -19,6 +20,7 @@
 namespace {
 
 using namespace harmofl;
+using test::content_of;
 using test::TempFolder;
 using test::user_error_of;
 using testing::AllOf;
@@ -35,11 +37,6 @@ std::string bytes_of(const std::vector<T>& values) {
 
 std::string with_length(const std::string& header, const std::string& data) {
   return bytes_of(std::vector<std::uint64_t>{header.size()}) + header + data;
-}
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 /// Writes `content` as x.safetensors and reads it.

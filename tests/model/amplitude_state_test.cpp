@@ -16,7 +16,7 @@ using test::same_bits;
 constexpr std::int64_t height = 12;
 constexpr std::int64_t width = 16;
 /// Of amplitudes, relative to the largest.
-constexpr double tolerance = 1e-6;
+constexpr double running_tolerance = 1e-6;
 const char* const active_bands[] = {"dc", "low:0.2", "full"};
 
 AmplitudeOptions options_of(const std::string& band, double momentum = 0.1) {
@@ -53,7 +53,7 @@ TEST(RunningAmplitude, moves_towards_each_batch_by_the_momentum) {
       layer.observe(images(2) * 2.0);
       const torch::Tensor expected =
           (1.0 - v) * amplitude_of(options, images(1)) + v * amplitude_of(options, images(2) * 2.0);
-      EXPECT_LT(relative_distance(layer.running_amplitude(), expected), tolerance);
+      EXPECT_LT(relative_distance(layer.running_amplitude(), expected), running_tolerance);
     }
   }
 }
@@ -144,7 +144,8 @@ TEST(RunningAmplitude, moves_at_each_observation_however_often_the_caller_makes_
     layer.observe(images(2));
     const torch::Tensor expected =
         0.25 * amplitude_of(options, images(1)) + 0.75 * amplitude_of(options, images(2));
-    EXPECT_LT(relative_distance(layer.running_amplitude(), expected), tolerance) << every_pass;
+    EXPECT_LT(relative_distance(layer.running_amplitude(), expected), running_tolerance)
+        << every_pass;
   }
 }
 
@@ -152,7 +153,8 @@ TEST(RunningAmplitude, holds_all_frequencies_of_dc_when_the_spectrum_is_recorded
   AmplitudeOptions recording = options_of("dc");
   recording.record_spectrum = true;
   const torch::Tensor recorded = amplitude_of(recording, images(1));
-  EXPECT_LT(relative_distance(recorded, amplitude_of(options_of("full"), images(1))), tolerance);
+  EXPECT_LT(relative_distance(recorded, amplitude_of(options_of("full"), images(1))),
+            running_tolerance);
   const torch::Tensor mean_only = amplitude_of(options_of("dc"), images(1));
   EXPECT_EQ(mean_only.count_nonzero().item<std::int64_t>(), 3) << "one number a channel";
 }
@@ -163,7 +165,8 @@ TEST(RunningAmplitude, changes_no_image_by_being_recorded) {
   options.record_spectrum = true;
   AmplitudeNormalization recording = layer_of(options);
   for (const std::uint64_t seed : {1U, 2U}) {
-    EXPECT_LT(distance(plain.observe(images(seed)), recording.observe(images(seed))), tolerance);
+    EXPECT_LT(distance(plain.observe(images(seed)), recording.observe(images(seed))),
+              running_tolerance);
   }
 }
 

@@ -12,7 +12,7 @@
 namespace harmofl {
 namespace {
 
-constexpr double tolerance = 1e-6;
+constexpr double loss_tolerance = 1e-6;
 constexpr double smooth = 1e-5;
 
 double value(const torch::Tensor& tensor) { return tensor.item<double>(); }
@@ -31,11 +31,12 @@ TEST(CrossEntropy, is_the_mean_of_minus_log_p_over_samples) {
   const torch::Tensor logits = torch::tensor({{0.9, 0.1}, {0.2, 0.8}, {0.5, 0.5}}).log();
   const torch::Tensor targets = torch::tensor({0, 0, 1});
   EXPECT_NEAR(value(cross_entropy(logits, targets)),
-              -(std::log(0.9) + std::log(0.2) + std::log(0.5)) / 3.0, tolerance);
+              -(std::log(0.9) + std::log(0.2) + std::log(0.5)) / 3.0, loss_tolerance);
 }
 
 TEST(CrossEntropy, is_the_mean_over_pixels_of_masks) {
-  EXPECT_NEAR(value(cross_entropy(one_image(), targets_of_one_image())), expected_ce, tolerance);
+  EXPECT_NEAR(value(cross_entropy(one_image(), targets_of_one_image())), expected_ce,
+              loss_tolerance);
 }
 
 TEST(CrossEntropy, does_not_overflow_for_large_logits) {
@@ -44,14 +45,14 @@ TEST(CrossEntropy, does_not_overflow_for_large_logits) {
 }
 
 TEST(DiceLoss, compares_probabilities_with_the_truth_class_by_class) {
-  EXPECT_NEAR(value(dice_loss(one_image(), targets_of_one_image())), expected_dice, tolerance);
+  EXPECT_NEAR(value(dice_loss(one_image(), targets_of_one_image())), expected_dice, loss_tolerance);
 }
 
 TEST(DiceLoss, sums_over_the_whole_batch_and_not_image_by_image) {
   const torch::Tensor logits = one_image().permute({3, 1, 2, 0}).contiguous();
   const torch::Tensor targets = targets_of_one_image().permute({2, 0, 1}).contiguous();
   ASSERT_EQ(logits.size(0), 2);
-  EXPECT_NEAR(value(dice_loss(logits, targets)), expected_dice, tolerance);
+  EXPECT_NEAR(value(dice_loss(logits, targets)), expected_dice, loss_tolerance);
 }
 
 TEST(DiceLoss, counts_a_class_that_is_nowhere_as_found) {
@@ -59,21 +60,21 @@ TEST(DiceLoss, counts_a_class_that_is_nowhere_as_found) {
   const torch::Tensor nowhere = torch::full({1, 1, 1, 2}, -200.0);
   const torch::Tensor logits = torch::cat({one_image(), nowhere}, 1);
   EXPECT_NEAR(value(dice_loss(logits, targets_of_one_image())), expected_dice * 2.0 / 3.0,
-              tolerance);
+              loss_tolerance);
 }
 
 TEST(DiceLoss, runs_from_zero_for_the_truth_to_one_for_its_opposite) {
   const torch::Tensor targets = torch::tensor({0, 1, 1, 0}).view({1, 2, 2});
   const torch::Tensor sure = torch::stack({1 - targets, targets}, 1).to(torch::kFloat32) * 200.0;
-  EXPECT_NEAR(value(dice_loss(sure, targets)), 0.0, tolerance);
+  EXPECT_NEAR(value(dice_loss(sure, targets)), 0.0, loss_tolerance);
   EXPECT_NEAR(value(dice_loss(-sure, targets)), 1.0, 2.0 * smooth);
 }
 
 TEST(Loss, is_the_mean_of_both_or_cross_entropy_alone) {
   EXPECT_NEAR(value(loss(LossKind::cross_entropy, one_image(), targets_of_one_image())),
-              expected_ce, tolerance);
+              expected_ce, loss_tolerance);
   EXPECT_NEAR(value(loss(LossKind::cross_entropy_dice, one_image(), targets_of_one_image())),
-              (expected_ce + expected_dice) / 2.0, tolerance);
+              (expected_ce + expected_dice) / 2.0, loss_tolerance);
 }
 
 TEST(Loss, has_the_gradient_of_finite_differences) {

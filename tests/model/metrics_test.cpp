@@ -16,7 +16,7 @@ using testing::IsEmpty;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
-constexpr double tolerance = 1e-12;
+constexpr double score_tolerance = 1e-12;
 constexpr double authors_eps = 1e-5;
 
 /// Logits whose largest is at the predicted class, [B, classes, H, W].
@@ -41,15 +41,15 @@ TEST(Dice, is_twice_the_overlap_over_both_sizes) {
   // Foreground 2 1 / (2 + 1); background 2 2 / (2 + 3).
   const double authors = (2.0 / (3.0 + authors_eps) + 4.0 / (5.0 + authors_eps)) / 2.0;
   EXPECT_THAT(values, UnorderedElementsAre(
-                          Pair("loss", 0.25), Pair("dice", DoubleNear(2.0 / 3.0, tolerance)),
-                          Pair("dice_with_background", DoubleNear(authors, tolerance))));
+                          Pair("loss", 0.25), Pair("dice", DoubleNear(2.0 / 3.0, score_tolerance)),
+                          Pair("dice_with_background", DoubleNear(authors, score_tolerance))));
 }
 
 TEST(Dice, of_an_empty_prediction_of_an_empty_truth_is_one_but_not_for_the_authors) {
   const MetricValues values = values_of(image({0, 0, 0, 0}), image({0, 0, 0, 0}));
   EXPECT_EQ(values.at("dice"), 1.0);
   EXPECT_NEAR(values.at("dice_with_background"), (0.0 + 8.0 / (8.0 + authors_eps)) / 2.0,
-              tolerance);
+              score_tolerance);
 }
 
 TEST(Dice, is_zero_when_only_one_of_both_is_empty) {
@@ -60,15 +60,15 @@ TEST(Dice, is_zero_when_only_one_of_both_is_empty) {
 TEST(Dice, is_taken_image_by_image) {
   const torch::Tensor predicted = torch::cat({image({1, 1, 0, 0}), image({1, 1, 1, 1})});
   const torch::Tensor truth = torch::cat({image({1, 0, 0, 0}), image({1, 1, 1, 1})});
-  EXPECT_NEAR(values_of(predicted, truth).at("dice"), (2.0 / 3.0 + 1.0) / 2.0, tolerance);
+  EXPECT_NEAR(values_of(predicted, truth).at("dice"), (2.0 / 3.0 + 1.0) / 2.0, score_tolerance);
 }
 
 TEST(Dice, is_the_mean_over_all_classes_but_the_background) {
   const MetricValues values = values_of(image({0, 1, 2, 2}), image({0, 1, 1, 2}), 3);
   // Class 1: 2 1 / (1 + 2); class 2: 2 1 / (2 + 1).
-  EXPECT_NEAR(values.at("dice"), 2.0 / 3.0, tolerance);
+  EXPECT_NEAR(values.at("dice"), 2.0 / 3.0, score_tolerance);
   EXPECT_NEAR(values.at("dice_with_background"),
-              (2.0 / (2.0 + authors_eps) + 2.0 * 2.0 / (3.0 + authors_eps)) / 3.0, tolerance);
+              (2.0 / (2.0 + authors_eps) + 2.0 * 2.0 / (3.0 + authors_eps)) / 3.0, score_tolerance);
 }
 
 TEST(Dice, with_background_equals_the_one_of_the_sums) {
@@ -89,8 +89,9 @@ TEST(Accuracy, is_the_share_of_right_answers_and_gives_ties_to_the_first_class) 
       torch::tensor({{1.0, 0.0}, {0.0, 1.0}, {0.0, 1.0}, {0.5, 0.5}, {0.5, 0.5}});
   MetricSums sums(Task::classification, 2);
   sums.add(logits, torch::tensor({0, 1, 0, 0, 1}), 0.7);
-  EXPECT_THAT(sums.values(), UnorderedElementsAre(Pair("loss", DoubleNear(0.7, tolerance)),
-                                                  Pair("accuracy", DoubleNear(0.6, tolerance))));
+  EXPECT_THAT(sums.values(),
+              UnorderedElementsAre(Pair("loss", DoubleNear(0.7, score_tolerance)),
+                                   Pair("accuracy", DoubleNear(0.6, score_tolerance))));
 }
 
 TEST(MetricSums, of_two_batches_are_those_of_one_batch_of_both) {
@@ -104,7 +105,7 @@ TEST(MetricSums, of_two_batches_are_those_of_one_batch_of_both) {
   const MetricValues expected = together.values();
   ASSERT_EQ(expected.size(), 3U);
   for (const auto& [name, value] : apart.values()) {
-    EXPECT_NEAR(value, expected.at(name), tolerance) << name;
+    EXPECT_NEAR(value, expected.at(name), score_tolerance) << name;
   }
 }
 
@@ -138,7 +139,7 @@ TEST(MetricSums, count_as_libtorch_does_in_either_memory_format) {
       MetricSums sums(Task::segmentation, classes);
       sums.add(logits.contiguous(format), truth, 0.0);
       for (const auto& [name, value] : expected) {
-        EXPECT_NEAR(sums.values().at(name), value, tolerance) << name << ", " << classes;
+        EXPECT_NEAR(sums.values().at(name), value, score_tolerance) << name << ", " << classes;
       }
     }
   }
@@ -148,7 +149,7 @@ TEST(MetricSums, weigh_the_loss_of_a_batch_by_its_samples) {
   MetricSums sums(Task::classification, 2);
   sums.add(torch::zeros({1, 2}), torch::tensor({0}), 1.0);
   sums.add(torch::zeros({3, 2}), torch::tensor({0, 0, 0}), 2.0);
-  EXPECT_NEAR(sums.values().at("loss"), 1.75, tolerance);
+  EXPECT_NEAR(sums.values().at("loss"), 1.75, score_tolerance);
 }
 
 TEST(MetricSums, have_no_values_without_samples) {

@@ -14,7 +14,7 @@ using test::random_images;
 using test::same_bits;
 
 constexpr double eps = 1e-5;
-constexpr double tolerance = 1e-5;  ///< Tolerance of normalised values, which are about 1.
+constexpr double norm_tolerance = 1e-5;  ///< Tolerance of normalised values, which are about 1.
 
 torch::Tensor images(std::int64_t channels, std::uint64_t seed) {
   return random_images({5, channels, 6, 7}, seed) * 3.0 - 1.0;
@@ -46,7 +46,7 @@ TEST(StatelessBatchNorm, uses_the_statistics_of_the_batch_in_training_and_in_eva
       const torch::Tensor x = images(4, seed);
       const torch::Tensor expected =
           normalised(x, channel_mean(x), channel_variance(x, /*unbiased=*/false));
-      EXPECT_LT(distance(norm.forward(x), expected), tolerance) << "training " << training;
+      EXPECT_LT(distance(norm.forward(x), expected), norm_tolerance) << "training " << training;
     }
   }
 }
@@ -61,8 +61,8 @@ TEST(BatchNorm, tracks_running_statistics_with_momentum_a_tenth) {
     mean = 0.9 * mean + 0.1 * channel_mean(x);
     variance = 0.9 * variance + 0.1 * channel_variance(x, /*unbiased=*/true);
   }
-  EXPECT_LT(distance(norm.named_buffers()["running_mean"], mean), tolerance);
-  EXPECT_LT(distance(norm.named_buffers()["running_var"], variance), tolerance);
+  EXPECT_LT(distance(norm.named_buffers()["running_mean"], mean), norm_tolerance);
+  EXPECT_LT(distance(norm.named_buffers()["running_var"], variance), norm_tolerance);
 }
 
 TEST(BatchNorm, normalises_by_the_batch_in_training_and_then_scales) {
@@ -75,7 +75,7 @@ TEST(BatchNorm, normalises_by_the_batch_in_training_and_then_scales) {
       normalised(x, channel_mean(x), channel_variance(x, /*unbiased=*/false)) *
           torch::tensor({1.0, 2.0, 3.0, 4.0}).view({-1, 1, 1}) +
       torch::tensor({0.5, 0.0, -0.5, 1.0}).view({-1, 1, 1});
-  EXPECT_LT(distance(norm.forward(x), expected), 4 * tolerance);
+  EXPECT_LT(distance(norm.forward(x), expected), 4 * norm_tolerance);
 }
 
 TEST(BatchNorm, uses_running_statistics_in_evaluation_and_leaves_them) {
@@ -87,7 +87,7 @@ TEST(BatchNorm, uses_running_statistics_in_evaluation_and_leaves_them) {
   const torch::Tensor x = images(4, 2);
   const torch::Tensor expected =
       normalised(x, mean.to(torch::kFloat64), variance.to(torch::kFloat64));
-  EXPECT_LT(distance(norm.forward(x), expected), tolerance);
+  EXPECT_LT(distance(norm.forward(x), expected), norm_tolerance);
   EXPECT_TRUE(same_bits(norm.named_buffers()["running_mean"], mean));
   EXPECT_TRUE(same_bits(norm.named_buffers()["running_var"], variance));
 }
@@ -103,7 +103,7 @@ TEST(GroupNorm, normalises_each_image_by_groups_of_channels) {
     const torch::Tensor expected =
         (grouped - grouped.mean(2, true)) /
         (grouped.var(2, /*unbiased=*/false, /*keepdim=*/true) + eps).sqrt();
-    EXPECT_LT(distance(norm.forward(x), expected.view(x.sizes())), tolerance) << channels;
+    EXPECT_LT(distance(norm.forward(x), expected.view(x.sizes())), norm_tolerance) << channels;
   }
 }
 

@@ -4,6 +4,7 @@
 #include "harmofl/base/error.hpp"
 #include "io/checkpoint/checkpoint.hpp"
 #include "io/samples.hpp"
+#include "support/file_content.hpp"
 #include "support/memory.hpp"
 #include "support/temp_folder.hpp"
 
@@ -33,11 +34,6 @@ std::vector<NamedTensor> model() {
           {"norm.running_mean", "buffer", {2}, {std::numeric_limits<float>::infinity(), 0x1p-149f}},
           {"norm.num_batches_tracked", "buffer", {}, {12.0f}},
           {"none", "parameter", {0, 4}, {}}};
-}
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 const NamedTensor& named(const std::vector<NamedTensor>& tensors, const std::string& name) {
@@ -77,15 +73,15 @@ TEST(WeightsFile, writes_the_same_bytes_for_the_same_tensors) {
   for (const char* extension : {".pt", ".safetensors"}) {
     write_weights(folder / concat("a", extension), model());
     write_weights(folder / concat("b", extension), model());
-    EXPECT_EQ(content_of(folder / concat("a", extension)),
-              content_of(folder / concat("b", extension)));
+    EXPECT_EQ(test::content_of(folder / concat("a", extension)),
+              test::content_of(folder / concat("b", extension)));
   }
 }
 
 TEST(WeightsFile, writes_a_torch_file_that_python_opens_with_weights_only) {
   const TempFolder folder;
   write_weights(folder / "m.pt", model());
-  const std::string content = content_of(folder / "m.pt");
+  const std::string content = test::content_of(folder / "m.pt");
   EXPECT_THAT(content, AllOf(HasSubstr("torch\nFloatStorage"), HasSubstr("torch\nLongStorage"),
                              HasSubstr("_rebuild_tensor_v2")));
   EXPECT_THAT(content, Not(HasSubstr("torch.jit")));  // what weights_only refuses
@@ -369,7 +365,7 @@ TEST(TorchFile, refuses_archives_of_another_kind) {
 TEST(TorchFile, refuses_files_that_are_no_archives) {
   const TempFolder folder;
   write_weights(folder / "whole.pt", model());
-  const std::string whole = content_of(folder / "whole.pt");
+  const std::string whole = test::content_of(folder / "whole.pt");
   const std::vector<std::string> contents{"",
                                           "no archive",
                                           std::string(4096, '\x80'),

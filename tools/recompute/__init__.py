@@ -2,7 +2,8 @@
 """The rounds of a run in plain PyTorch, written from the description of the methods only.
 
 It shares no code with the program that it checks, and it goes for the shortest formula, not for
-speed: one client after the other, float32 on the CPU, autograd for every added term.
+speed: one client after the other, on the CPU, in the type of the images (float32), autograd for
+every added term.
 
     settings        what of config.ini matters
     inputs          shards, partitions, checkpoints

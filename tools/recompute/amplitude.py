@@ -45,9 +45,9 @@ class Amplitude:
     def batch_mean(self, images):
         """Abar [C, H, W]; of the band dc only A_00 = |sum x| unless all is to be recorded."""
         if self.settings.amplitude_band != "dc" or self.settings.amplitude_record != "band":
-            return torch.fft.fft2(images.double()).abs().float().mean(dim=0)
-        mean = torch.zeros(images.shape[1:])
-        mean[:, 0, 0] = images.double().sum(dim=(2, 3)).abs().float().mean(dim=0)
+            return torch.fft.fft2(images.double()).abs().to(images.dtype).mean(dim=0)
+        mean = torch.zeros(images.shape[1:], dtype=images.dtype)
+        mean[:, 0, 0] = images.double().sum(dim=(2, 3)).abs().to(images.dtype).mean(dim=0)
         return mean
 
     def replaced(self, images):
@@ -59,7 +59,7 @@ class Amplitude:
         zero = amplitude == 0
         ratio = self.running.double() / torch.where(zero, 1.0, amplitude)
         inside = torch.where(zero, self.running.to(spectrum.dtype), spectrum * ratio)
-        return torch.fft.ifft2(torch.where(mask, inside, spectrum)).real.float()
+        return torch.fft.ifft2(torch.where(mask, inside, spectrum)).real.to(images.dtype)
 
     def shifted(self, images):
         """Band dc without a transform, so that pixels that are equal stay equal."""
@@ -67,7 +67,7 @@ class Amplitude:
         total = images.double().sum(dim=(2, 3))
         wanted = torch.where(total < 0, -1.0, 1.0) * self.running[:, 0, 0].double()
         shift = (wanted - total) / images[0, 0].numel()
-        return (images.double() + shift[:, :, None, None]).float()
+        return (images.double() + shift[:, :, None, None]).to(images.dtype)
 
     def move(self, mean):
         """R <- Abar for the first batch, then R <- (1 - v) R + v Abar."""

@@ -18,7 +18,7 @@ const std::vector<Command>& kinds() {
   return table;
 }
 
-std::string help() {
+std::string analyse_help() {
   std::string text =
       "usage: [mpirun -n RANKS] harmofl analyse KIND --checkpoint FILE --shards DIR [OPTIONS]\n"
       "Examines a checkpoint's global model; writes KIND.json and KIND.csv, prints a table.\n\n";
@@ -35,7 +35,7 @@ std::string help() {
 ExitCode analyse(const Arguments& arguments, const Communicator& comm) {
   const std::string name = arguments.empty() ? "--help" : arguments.front();
   if (asks_for_help(name)) {
-    print(help(), comm);
+    print(analyse_help(), comm);
     return arguments.empty() ? ExitCode::usage : ExitCode::done;
   }
   std::vector<std::string> names;

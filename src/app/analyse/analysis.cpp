@@ -16,7 +16,7 @@ namespace po = boost::program_options;
 
 namespace {
 
-AnalysisOptions read_options(const std::string& kind, const GivenOptions& given) {
+AnalysisOptions read_common_options(const std::string& kind, const GivenOptions& given) {
   const std::string checkpoint = given["checkpoint"].as<std::string>();
   const bool elsewhere = given.contains("output");
   std::filesystem::path folder = elsewhere ? given["output"].as<std::string>() : checkpoint;
@@ -84,7 +84,7 @@ std::unique_ptr<Analysis> open_analysis(const std::string& kind, const Arguments
   comm.agree([&] {
     given = parse_command("analyse " + kind, arguments, options);
     if (given->contains("help")) return;
-    common = read_options(kind, *given);
+    common = read_common_options(kind, *given);
     read(*given);
     torch::set_num_threads(static_cast<int>(whole_option(*given, "threads", 1)));
   });

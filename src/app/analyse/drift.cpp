@@ -2,7 +2,7 @@
 // `harmofl analyse drift`: how far clients move from the global model in a round, and where to.
 #include "app/analyse/analysis.hpp"
 #include "app/analyse/kinds.hpp"
-#include "app/run_options.hpp"
+#include "app/config/run_options.hpp"
 #include "fl/analysis/gradients.hpp"
 #include "fl/simulation.hpp"
 

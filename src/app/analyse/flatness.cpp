@@ -53,7 +53,7 @@ std::vector<double> parse_radii(const std::string& text) {
   return radii;
 }
 
-FlatnessOptions read_options(const GivenOptions& given) {
+FlatnessOptions read_flatness_options(const GivenOptions& given) {
   return {parse_radii(given["radii"].as<std::string>()), whole_option(given, "directions", 1),
           static_cast<std::uint64_t>(whole_option(given, "seed", 0))};
 }
@@ -123,7 +123,7 @@ ExitCode analyse_flatness(const Arguments& arguments, const Communicator& comm) 
   FlatnessOptions options;
   const auto analysis = open_analysis(
       "flatness", arguments, flatness_options(),
-      [&](const GivenOptions& given) { options = read_options(given); }, comm);
+      [&](const GivenOptions& given) { options = read_flatness_options(given); }, comm);
   if (!analysis) return ExitCode::done;
   Landscape landscape = open_landscape(*analysis, comm);
   torch::Tensor gradient;

@@ -40,7 +40,7 @@ std::vector<double> axis_of(std::int64_t points, double span) {
   return axis;
 }
 
-SurfaceOptions read_options(const GivenOptions& given) {
+SurfaceOptions read_surface_options(const GivenOptions& given) {
   return {axis_of(whole_option(given, "points", 2), number_option(given, "span", above(0.0))),
           static_cast<std::uint64_t>(whole_option(given, "seed", 0))};
 }
@@ -87,7 +87,7 @@ ExitCode analyse_surface(const Arguments& arguments, const Communicator& comm) {
   SurfaceOptions options;
   const auto analysis = open_analysis(
       "surface", arguments, surface_options(),
-      [&](const GivenOptions& given) { options = read_options(given); }, comm);
+      [&](const GivenOptions& given) { options = read_surface_options(given); }, comm);
   if (!analysis) return ExitCode::done;
   Landscape landscape = open_landscape(*analysis, comm);
   const ParameterVector& weights = analysis->model().state();

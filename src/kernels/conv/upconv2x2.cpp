@@ -51,15 +51,20 @@ void for_pixels(const torch::Tensor& blocks, const torch::Tensor& images, const 
   });
 }
 
-template <class T>
-void scatter(const torch::Tensor& blocks, const torch::Tensor& bias, const torch::Tensor& out) {
+void scatter_with_bias(const torch::Tensor& blocks, const torch::Tensor& bias,
+                       const torch::Tensor& out) {
   const float* const shift = bias.const_data_ptr<float>();
   const std::int64_t channels = out.size(1);
-  for_pixels<T>(blocks, out, [shift, channels](const T* from, T* to) {
-    for (std::int64_t k = 0; k < channels; ++k) {
-      to[k] = static_cast<T>(static_cast<float>(from[k]) + shift[k]);
-    }
+  for_pixels<float>(blocks, out, [shift, channels](const float* from, float* to) {
+    for (std::int64_t k = 0; k < channels; ++k) to[k] = from[k] + shift[k];
   });
+}
+
+template <class T>
+void scatter(const torch::Tensor& blocks, const torch::Tensor& out) {
+  const std::int64_t channels = out.size(1);
+  for_pixels<T>(blocks, out,
+                [channels](const T* block, T* pixel) { std::copy_n(block, channels, pixel); });
 }
 
 template <class T>
@@ -105,11 +110,12 @@ struct UpConv2x2 : torch::autograd::Function<UpConv2x2> {
                                const torch::Tensor& out) {
     context->save_for_backward({images, weight});
     const torch::Tensor matrix = matrix_of(weight).to(images.scalar_type());
-    const torch::Tensor blocks = product(as_matrix(images), matrix);
     if (images.scalar_type() == torch::kFloat32) {
-      scatter<float>(blocks, bias, out);
+      scatter_with_bias(product(as_matrix(images), matrix), bias, out);
     } else {
-      scatter<c10::BFloat16>(blocks, bias, out);
+      // the bias within the product, so that a result is rounded to bfloat16 once
+      const torch::Tensor shift = bias.to(images.scalar_type()).repeat({4});
+      scatter<c10::BFloat16>(at::addmm(shift, as_matrix(images), matrix), out);
     }
     return channel_slice(out, 0, out.size(1));
   }

@@ -14,7 +14,7 @@ namespace {
 
 using test::same_bits;
 
-Model model_of(NormKind norm) {
+Model unet_of(NormKind norm) {
   ModelOptions options;
   options.network = {"unet", 2, norm};
   return {options, test::segmentation_of(32, 32), 1, torch::kCPU};
@@ -27,7 +27,7 @@ torch::Tensor gradient_of(Model& model, std::int64_t batch_size, Statistics stat
 }
 
 TEST(SplitGradient, is_that_of_the_whole_split_whatever_the_batches) {
-  Model model = model_of(NormKind::group);
+  Model model = unet_of(NormKind::group);
   const torch::Tensor whole = gradient_of(model, 12, Statistics::batch);
   const torch::Tensor in_parts = gradient_of(model, 5, Statistics::batch);  // 5 + 5 + 2
   const double largest = whole.abs().max().item<double>();
@@ -36,7 +36,7 @@ TEST(SplitGradient, is_that_of_the_whole_split_whatever_the_batches) {
 }
 
 TEST(SplitGradient, is_what_autograd_gives) {
-  Model model = model_of(NormKind::group);
+  Model model = unet_of(NormKind::group);
   const Samples samples = twelve_samples();
   const torch::Tensor found = gradient_of(model, 12, Statistics::batch);
   model.state().gradients().zero_();
@@ -46,7 +46,7 @@ TEST(SplitGradient, is_what_autograd_gives) {
 }
 
 TEST(SplitGradient, leaves_running_statistics_and_weights) {
-  Model model = model_of(NormKind::batch);
+  Model model = unet_of(NormKind::batch);
   const torch::Tensor before = model.state().state().clone();
   const torch::Tensor own = gradient_of(model, 4, Statistics::batch);
   EXPECT_TRUE(same_bits(model.state().state(), before));
@@ -56,7 +56,7 @@ TEST(SplitGradient, leaves_running_statistics_and_weights) {
 }
 
 TEST(SplitGradient, needs_samples) {
-  Model model = model_of(NormKind::group);
+  Model model = unet_of(NormKind::group);
   EXPECT_THROW(split_gradient(model, Samples{}, LossKind::cross_entropy, 4, Statistics::batch),
                UserError);
 }

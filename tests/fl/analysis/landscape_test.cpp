@@ -43,7 +43,7 @@ double mean_value(Model& model, const std::vector<Samples>& sites, const std::st
   return sum / static_cast<double>(sites.size());
 }
 
-double length(const torch::Tensor& values) {
+double norm_of(const torch::Tensor& values) {
   return values.to(torch::kFloat64).norm().item<double>();
 }
 
@@ -77,7 +77,7 @@ TEST(RandomDirection, is_the_same_for_each_weight_in_any_memory_format) {
 
 TEST(UnitDirection, has_length_one_or_zero) {
   const torch::Tensor direction = torch::full({300}, 7.0f);
-  EXPECT_NEAR(length(unit_direction(direction)), 1.0, 1e-7);
+  EXPECT_NEAR(norm_of(unit_direction(direction)), 1.0, 1e-7);
   EXPECT_TRUE(same_bits(unit_direction(torch::zeros({3})), torch::zeros({3})));
 }
 
@@ -123,12 +123,12 @@ TEST(FilterNormalized, gives_every_filter_the_norm_of_the_weights) {
       const torch::Tensor d = ParameterVector::view(direction, slot);
       const torch::Tensor w = ParameterVector::view(model.state().state(), slot);
       if (slot.shape.size() == 1) {
-        EXPECT_EQ(length(d), 0.0) << slot.name;
+        EXPECT_EQ(norm_of(d), 0.0) << slot.name;
         continue;
       }
       EXPECT_GT(test::distance(d, w), 0.0) << slot.name;
       for (std::int64_t filter = 0; filter < slot.shape.front(); ++filter) {
-        EXPECT_NEAR(length(d[filter]), length(w[filter]), 1e-6 * length(w[filter])) << slot.name;
+        EXPECT_NEAR(norm_of(d[filter]), norm_of(w[filter]), 1e-6 * norm_of(w[filter])) << slot.name;
       }
     }
   }
@@ -139,7 +139,7 @@ TEST(FilterNormalized, leaves_filters_without_weights_where_they_are) {
   model.state().parameters().zero_();
   const torch::Tensor direction =
       filter_normalized(model.state(), random_direction(model.state(), 0, 0));
-  EXPECT_EQ(length(direction), 0.0);
+  EXPECT_EQ(norm_of(direction), 0.0);
 }
 
 TEST(Landscape, at_no_distance_is_the_mean_over_sites) {
@@ -177,7 +177,7 @@ TEST(Landscape, leaves_every_bit_of_the_model) {
   EXPECT_TRUE(same_bits(model.state().state(), before));
   landscape.gradient();
   EXPECT_TRUE(same_bits(model.state().state(), before));
-  EXPECT_EQ(length(model.state().gradients()), 0.0);
+  EXPECT_EQ(norm_of(model.state().gradients()), 0.0);
 }
 
 TEST(Landscape, leaves_the_model_when_measuring_fails) {
@@ -201,7 +201,7 @@ TEST(Landscape, gradient_is_the_slope) {
     return (landscape.at(direction * step).loss - landscape.at(direction * -step).loss) /
            (2.0 * step);
   };
-  EXPECT_NEAR(slope(up), length(gradient), 0.02 * length(gradient));
+  EXPECT_NEAR(slope(up), norm_of(gradient), 0.02 * norm_of(gradient));
   EXPECT_GT(slope(up), 5.0 * std::abs(slope(other)));
 }
 

@@ -17,7 +17,7 @@ using test::same_bits;
 
 constexpr std::int64_t values = 256;
 constexpr std::int64_t bytes_of_one = values * 4;
-constexpr std::int64_t clients = 10;
+constexpr std::int64_t client_count = 10;
 
 torch::Tensor content(std::int64_t client, int round) {
   return torch::full({values}, static_cast<double>(client) + 0.1 * round, torch::kFloat32);
@@ -26,7 +26,7 @@ torch::Tensor content(std::int64_t client, int round) {
 /// Three rounds in which every client finds what it left and leaves something else.
 void visit_all(ClientStates& states) {
   for (int round = 0; round < 3; ++round) {
-    for (ClientId id{0}; id.value() < clients; ++id) {
+    for (ClientId id{0}; id.value() < client_count; ++id) {
       states.with(id, [&](NamedState& state) {
         if (round == 0) {
           EXPECT_TRUE(state.empty());
@@ -43,7 +43,7 @@ TEST(ClientStates, are_all_in_memory_without_a_budget) {
   const test::TempFolder folder;
   ClientStates states({0, folder.path()}, torch::kCPU);
   visit_all(states);
-  EXPECT_EQ(states.memory_bytes(), clients * bytes_of_one);
+  EXPECT_EQ(states.memory_bytes(), client_count * bytes_of_one);
   EXPECT_EQ(states.file_bytes(), 0);
 }
 
@@ -53,7 +53,7 @@ TEST(ClientStates, keep_to_the_budget_and_lose_nothing) {
     ClientStates states({in_memory * bytes_of_one + 1, folder.path()}, torch::kCPU);
     visit_all(states);
     EXPECT_EQ(states.memory_bytes(), in_memory * bytes_of_one);
-    EXPECT_EQ(states.file_bytes() > 0, in_memory < clients);
+    EXPECT_EQ(states.file_bytes() > 0, in_memory < client_count);
     EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   }
 }
@@ -75,7 +75,7 @@ TEST(ClientStates, count_no_memory_for_what_was_forgotten) {
   const test::TempFolder folder;
   ClientStates states({0, folder.path()}, torch::kCPU);
   visit_all(states);
-  for (ClientId id{0}; id.value() < clients; ++id) {
+  for (ClientId id{0}; id.value() < client_count; ++id) {
     states.with(id, [](NamedState& state) { state.drop(""); });
   }
   EXPECT_EQ(states.memory_bytes(), 0);

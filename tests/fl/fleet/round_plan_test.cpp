@@ -3,6 +3,7 @@
 #include "fl/fleet/round_plan.hpp"
 
 #include "harmofl/base/text.hpp"
+#include "support/binomial.hpp"
 
 #include <gmock/gmock.h>
 
@@ -59,11 +60,6 @@ std::map<DropReason, int> drops(const RoundPlan& plan) {
 
 bool lost(const RoundPlan& plan, ClientId client, DropReason reason) {
   return std::ranges::find(plan.lost, std::pair(client, reason)) != plan.lost.end();
-}
-
-/// Five standard deviations of a binomial count.
-double bound(int trials, double probability) {
-  return 5.0 * std::sqrt(trials * probability * (1.0 - probability));
 }
 
 /// A plan of three clients without devices.
@@ -161,7 +157,8 @@ TEST(RoundPlan, counts_clients_of_the_same_time_alike) {
   const Devices alike{{1, 1, 1, 1}, {}, {.size = 1, .over_sampling = 4}};
   for (int round = 0; round < rounds; ++round) ++counted[alike.plan(round).counted.at(0)];
   for (std::int64_t i = 0; i < 4; ++i) {
-    EXPECT_NEAR(counted[id(i)], rounds * 0.25, bound(rounds, 0.25)) << "client " << i;
+    EXPECT_NEAR(counted[id(i)], rounds * 0.25, test::binomial_bound(rounds, 0.25))
+        << "client " << i;
   }
 }
 
@@ -225,8 +222,8 @@ TEST(RoundPlan, aborts_who_would_be_lost_after_the_others_were_enough) {
       EXPECT_EQ(plan.simulated_s, 4.0);  // its report came in, or was missed
     }
   }
-  EXPECT_NEAR(of_slowest[DropReason::surplus], 150, bound(200, 0.75));
-  EXPECT_NEAR(of_slowest[DropReason::dropped_after], 25, bound(200, 0.125));
+  EXPECT_NEAR(of_slowest[DropReason::surplus], 150, test::binomial_bound(200, 0.75));
+  EXPECT_NEAR(of_slowest[DropReason::dropped_after], 25, test::binomial_bound(200, 0.125));
 }
 
 TEST(RoundPlan, loses_clients_with_the_probabilities_that_are_set) {
@@ -237,9 +234,11 @@ TEST(RoundPlan, loses_clients_with_the_probabilities_that_are_set) {
     for (const auto& [client, reason] : devices.plan(round).lost) ++counts[reason];
   }
   const double before = 0.75 * 0.2, after = 0.75 * 0.8 * 0.1;
-  EXPECT_NEAR(counts[DropReason::unavailable], rounds * 0.25, bound(rounds, 0.25));
-  EXPECT_NEAR(counts[DropReason::dropped_before], rounds * before, bound(rounds, before));
-  EXPECT_NEAR(counts[DropReason::dropped_after], rounds * after, bound(rounds, after));
+  EXPECT_NEAR(counts[DropReason::unavailable], rounds * 0.25, test::binomial_bound(rounds, 0.25));
+  EXPECT_NEAR(counts[DropReason::dropped_before], rounds * before,
+              test::binomial_bound(rounds, before));
+  EXPECT_NEAR(counts[DropReason::dropped_after], rounds * after,
+              test::binomial_bound(rounds, after));
 }
 
 TEST(RoundPlan, keeps_the_victims_of_one_cause_when_another_is_set) {
@@ -306,7 +305,7 @@ TEST(RoundPlan, weights_a_cohort_by_the_work) {
                                       {{10, 30, 60}, 0, 0}, 1, RoundId{round});
     ++counted[plan.counted.at(0)];
   }
-  EXPECT_NEAR(counted[id(2)], rounds * 0.6, bound(rounds, 0.6));
+  EXPECT_NEAR(counted[id(2)], rounds * 0.6, test::binomial_bound(rounds, 0.6));
 }
 
 /// Everything may happen to clients of different speeds.

@@ -18,7 +18,7 @@ using test::FlatModule;
 using test::same_bits;
 
 constexpr int steps = 5;
-constexpr double tolerance = 1e-6;  ///< Five float32 steps of weights about 1.
+constexpr double weight_tolerance = 1e-6;  ///< Five float32 steps of weights about 1.
 
 torch::Tensor first_weights() { return torch::tensor({0.5, -1.0, 2.0, 0.0, 1e-3}); }
 
@@ -61,7 +61,8 @@ TEST(Sgd, follows_its_formula_with_momentum_and_weight_decay) {
         buffer = momentum * buffer + decayed(i, w, weight_decay);
         w = w - 0.1 * buffer;
       }
-      EXPECT_LT(distance(run({OptimizerKind::sgd, 0.1, momentum, weight_decay}), w), tolerance)
+      EXPECT_LT(distance(run({OptimizerKind::sgd, 0.1, momentum, weight_decay}), w),
+                weight_tolerance)
           << "momentum " << momentum << ", weight decay " << weight_decay;
     }
   }
@@ -81,7 +82,7 @@ TEST(Adam, follows_its_formula_with_weight_decay_in_the_gradient) {
       const torch::Tensor v_hat = v / (1.0 - std::pow(beta2, i + 1));
       w = w - lr * m_hat / (v_hat.sqrt() + eps);
     }
-    EXPECT_LT(distance(run({OptimizerKind::adam, lr, 0.9, weight_decay}), w), tolerance)
+    EXPECT_LT(distance(run({OptimizerKind::adam, lr, 0.9, weight_decay}), w), weight_tolerance)
         << "weight decay " << weight_decay;
   }
 }

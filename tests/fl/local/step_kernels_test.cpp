@@ -18,7 +18,7 @@ using test::FlatModule;
 using test::same_bits;
 
 constexpr std::int64_t lengths[] = {1, 7, 16, 100, 24'234, 32'768, 100'003};
-constexpr int steps = 4;
+constexpr int step_count = 4;
 
 torch::Tensor random(std::int64_t length, int seed) {
   torch::manual_seed(seed);
@@ -46,13 +46,13 @@ const OptimizerOptions optimizers[] = {
     {OptimizerKind::sgd, 0.01, 0.0, 1e-2}, {OptimizerKind::sgd, 0.01, 0.9, 1e-4},
     {OptimizerKind::adam, 1e-3, 0.9, 0.0}, {OptimizerKind::adam, 1e-2, 0.9, 1e-4}};
 
-/// Perturbed steps by libtorch's operations.
+/// Perturbed step_count by libtorch's operations.
 torch::Tensor expected_weights(std::int64_t length, const PerturbationOptions& perturbation,
                                const OptimizerOptions& options) {
   Problem problem(length);
   const torch::Tensor w = problem.w.parameters(), g = problem.w.gradients();
   test::OracleOptimizer optimizer{options};
-  for (int i = 0; i < steps; ++i) {
+  for (int i = 0; i < step_count; ++i) {
     problem.gradient();
     if (perturbation.alpha > 0.0) {
       const torch::Tensor delta = test::oracle_delta(w, g, perturbation);
@@ -73,7 +73,7 @@ torch::Tensor stepped_weights(std::int64_t length, const PerturbationOptions& pe
   NamedState state;
   torch::Tensor delta;
   if (perturbation.alpha > 0.0) delta = torch::empty({length});
-  for (int i = 0; i < steps; ++i) {
+  for (int i = 0; i < step_count; ++i) {
     problem.gradient();
     if (delta.defined()) {
       perturb(problem.w, perturbation, delta);

@@ -17,7 +17,7 @@ using test::distance;
 using test::FlatModule;
 using test::same_bits;
 
-constexpr double tolerance = 1e-5;  ///< Tolerance of float32 gradients about 10.
+constexpr double gradient_tolerance = 1e-5;  ///< Tolerance of float32 gradients about 10.
 
 torch::Tensor matrix() {
   return torch::tensor({4.0, 1.0, 0.0, 1.0, 3.0, -1.0, 0.0, -1.0, 2.0}).view({3, 3});
@@ -52,9 +52,9 @@ TEST(WeightPerturbation, leaves_the_gradient_at_the_perturbed_weights) {
     const torch::Tensor g1 = a.mv(w);
     const torch::Tensor g2 = a.mv(w + alpha * g1 / g1.norm());
     f.step(alpha);
-    EXPECT_LT(distance(f.w.gradients(), g2), tolerance) << "alpha " << alpha;
-    EXPECT_GT(distance(g1, g2), 100 * tolerance) << "the case shows nothing";
-    EXPECT_LT(distance(f.delta, alpha * g1 / g1.norm()), tolerance) << "alpha " << alpha;
+    EXPECT_LT(distance(f.w.gradients(), g2), gradient_tolerance) << "alpha " << alpha;
+    EXPECT_GT(distance(g1, g2), 100 * gradient_tolerance) << "the case shows nothing";
+    EXPECT_LT(distance(f.delta, alpha * g1 / g1.norm()), gradient_tolerance) << "alpha " << alpha;
   }
 }
 

@@ -24,7 +24,7 @@ constexpr int clients = 3;
 constexpr int rounds = 4;
 constexpr double lr = 0.1;
 constexpr double p = 1.0 / clients;
-constexpr double tolerance =
+constexpr double formula_tolerance =
     2e-6;  ///< Tolerance of float32 weights of size 1 after some ten steps.
 const std::array<int, clients> tau{2, 3, 1};
 const std::array<Vector, clients> a{Vector{1.0, 2.0, 0.5}, Vector{0.3, 1.5, 2.5},
@@ -110,7 +110,7 @@ Ending run(const std::string& name, const AlgorithmValues& values = {},
 
 void expect_near(const Vector& got, const Vector& expected) {
   for (std::size_t j = 0; j < expected.size(); ++j) {
-    EXPECT_NEAR(got[j], expected[j], tolerance) << "element " << j;
+    EXPECT_NEAR(got[j], expected[j], formula_tolerance) << "element " << j;
   }
 }
 

@@ -24,7 +24,7 @@ using test::same_bits;
 constexpr auto row_major = torch::MemoryFormat::Contiguous;
 constexpr auto channels_last = torch::MemoryFormat::ChannelsLast;
 /// Of float64 transforms rounded to float32, for values about 1.
-constexpr double tolerance = 2e-7;
+constexpr double pixel_tolerance = 2e-7;
 
 const char* const bands[] = {"dc", "low:0.05", "low:0.3", "full"};
 const std::vector<std::int64_t> shapes[] = {{1, 3, 4, 4},   {4, 3, 16, 16}, {5, 1, 15, 17},
@@ -68,7 +68,7 @@ TEST(AmplitudeKernels, equal_libtorch_while_the_amplitude_moves_and_once_it_is_f
     for (const std::uint64_t seed : {1U, 2U, 3U}) {
       const torch::Tensor images = photographs(shape, seed).square();
       const torch::Tensor seen = layer.observe(images.contiguous(format));
-      EXPECT_LT(distance(seen, oracle.observe(images)), tolerance * 4) << seed;
+      EXPECT_LT(distance(seen, oracle.observe(images)), pixel_tolerance * 4) << seed;
       const double largest = oracle.running_amplitude().max().item<double>();
       EXPECT_LT(distance(layer.running_amplitude(), oracle.running_amplitude()), 1e-6 * largest);
     }
@@ -76,7 +76,7 @@ TEST(AmplitudeKernels, equal_libtorch_while_the_amplitude_moves_and_once_it_is_f
     layer.freeze();
     const torch::Tensor images = photographs(shape, 4);
     const torch::Tensor seen = layer.observe(images.contiguous(format));
-    EXPECT_LT(distance(seen, oracle.normalize(images)), tolerance * 4);
+    EXPECT_LT(distance(seen, oracle.normalize(images)), pixel_tolerance * 4);
   });
 }
 
@@ -136,7 +136,7 @@ TEST(AmplitudeKernels, do_not_depend_on_the_number_of_threads) {
     if (options.band == Band::dc) {
       EXPECT_TRUE(same_bits(seen[0], seen[1]));
     } else {
-      EXPECT_LT(distance(seen[0], seen[1]), tolerance);
+      EXPECT_LT(distance(seen[0], seen[1]), pixel_tolerance);
     }
   });
   at::set_num_threads(before);

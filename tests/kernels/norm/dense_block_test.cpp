@@ -20,8 +20,8 @@ using test::random_images;
 using test::same_bits;
 
 constexpr double eps = 1e-5;
-constexpr double tolerance = 1e-4;   ///< Relative to the largest value.
-constexpr double bf16_excess = 1.2;  ///< Error in bfloat16 over that of libtorch's operations.
+constexpr double block_tolerance = 1e-4;  ///< Relative to the largest value.
+constexpr double bf16_excess = 1.2;       ///< Error in bfloat16 over that of libtorch's operations.
 
 struct Block {
   torch::Tensor images;
@@ -99,7 +99,8 @@ TEST(DenseBlock, equals_concatenations_in_float64_for_odd_and_even_sizes) {
          {make_block({3, 16, 8, 8}, 3, 16, 32), make_block({2, 7, 5, 9}, 4, 5, 13),
           make_block({5, 64, 7, 3}, 2, 32, 128), make_block({4, 6, 6, 6}, 0, 4, 8)}) {
       const Block wide = as(torch::kFloat64, data);
-      expect_near(own_results(data, output), results(wide, plain_block(wide, output)), tolerance);
+      expect_near(own_results(data, output), results(wide, plain_block(wide, output)),
+                  block_tolerance);
     }
   }
 }

@@ -16,14 +16,14 @@ using test::distance;
 using test::random_images;
 using test::same_bits;
 
-constexpr double tolerance =
+constexpr double norm_tolerance =
     2e-5;  ///< Tolerance of float32 values about 1, and of their gradients.
 constexpr double bf16_tolerance = 4e-2;  ///< The same of bfloat16: 8 bits of mantissa.
 
 /// Odd and even sizes, channels that fill vectors and that do not.
-const std::vector<std::vector<std::int64_t>> shapes{{5, 3, 6, 7},  {2, 16, 9, 5},  {3, 70, 8, 8},
-                                                    {1, 1, 3, 2},  {4, 128, 2, 5}, {2, 21, 33, 40},
-                                                    {2, 8, 64, 66}};
+const std::vector<std::vector<std::int64_t>> image_shapes{
+    {5, 3, 6, 7},   {2, 16, 9, 5},   {3, 70, 8, 8}, {1, 1, 3, 2},
+    {4, 128, 2, 5}, {2, 21, 33, 40}, {2, 8, 64, 66}};
 
 torch::Tensor images(torch::IntArrayRef shape, std::uint64_t seed) {
   return (random_images(shape, seed) * 3.0 - 1.0).contiguous(torch::MemoryFormat::ChannelsLast);
@@ -124,41 +124,41 @@ const Layer separate_both = [](const torch::Tensor& x, const BatchNormState& n) 
 };
 
 TEST(FusedNorm, equals_libtorch_in_float64_with_and_without_affine_and_relu) {
-  for (const auto& shape : shapes) {
+  for (const auto& shape : image_shapes) {
     for (const bool relu : {true, false}) {
       const torch::Tensor x = images(shape, 1);
-      expect_agreement(fused_norm(relu), separate_norm(relu), x, {}, tolerance);
-      expect_agreement(fused_norm(relu), separate_norm(relu), x, affine(shape[1]), tolerance);
+      expect_agreement(fused_norm(relu), separate_norm(relu), x, {}, norm_tolerance);
+      expect_agreement(fused_norm(relu), separate_norm(relu), x, affine(shape[1]), norm_tolerance);
     }
   }
 }
 
 TEST(FusedNorm, equals_libtorch_by_running_statistics) {
-  for (const auto& shape : shapes) {
+  for (const auto& shape : image_shapes) {
     BatchNormState norm = affine(shape[1]);
     norm.of_batch = false;
-    expect_agreement(fused_norm(true), separate_norm(true), images(shape, 1), norm, tolerance);
-    expect_agreement(fused_pool, separate_pool, images(shape, 1), norm, tolerance);
+    expect_agreement(fused_norm(true), separate_norm(true), images(shape, 1), norm, norm_tolerance);
+    expect_agreement(fused_pool, separate_pool, images(shape, 1), norm, norm_tolerance);
   }
 }
 
 TEST(FusedNorm, with_the_pool_equals_libtorch_in_float64) {
-  for (const auto& shape : shapes) {
+  for (const auto& shape : image_shapes) {
     for (const BatchNormState& norm : {BatchNormState{}, affine(shape[1])}) {
-      expect_agreement(fused_pool, separate_pool, images(shape, 1), norm, tolerance);
-      expect_agreement(fused_both, separate_both, images(shape, 1), norm, tolerance);
+      expect_agreement(fused_pool, separate_pool, images(shape, 1), norm, norm_tolerance);
+      expect_agreement(fused_both, separate_both, images(shape, 1), norm, norm_tolerance);
     }
   }
 }
 
 TEST(FusedNorm, gives_the_gradient_of_equal_maxima_to_the_first_as_libtorch_does) {
   const torch::Tensor x = at::floor(images({3, 24, 10, 10}, 2) * 1.5);  // few values, many ties
-  expect_agreement(fused_pool, separate_pool, x, {}, tolerance);
-  expect_agreement(fused_both, separate_both, x, affine(24), tolerance);
+  expect_agreement(fused_pool, separate_pool, x, {}, norm_tolerance);
+  expect_agreement(fused_both, separate_both, x, affine(24), norm_tolerance);
 }
 
 TEST(FusedNorm, in_bfloat16_stays_within_its_rounding) {
-  for (const auto& shape : shapes) {
+  for (const auto& shape : image_shapes) {
     const torch::Tensor x = images(shape, 3).to(torch::kBFloat16);
     expect_agreement(fused_norm(true), separate_norm(true), x, affine(shape[1]), bf16_tolerance);
   }
@@ -175,8 +175,8 @@ TEST(FusedNorm, updates_running_statistics_as_libtorch_does) {
   const BatchNormState expected = in_float64(norm);
   batch_norm(x, norm, true);
   plain(x.to(torch::kFloat64), expected, true);
-  EXPECT_LT(distance(norm.running_mean, expected.running_mean), tolerance);
-  EXPECT_LT(distance(norm.running_var, expected.running_var), tolerance);
+  EXPECT_LT(distance(norm.running_mean, expected.running_mean), norm_tolerance);
+  EXPECT_LT(distance(norm.running_var, expected.running_var), norm_tolerance);
 }
 
 TEST(FusedNorm, is_exact_for_many_pixels_far_from_zero) {
@@ -257,11 +257,11 @@ TEST(ConcatenationInPlace, is_the_concatenation_and_hands_slices_of_the_gradient
   const torch::Tensor a64 = a.detach().to(torch::kFloat64).requires_grad_();
   const torch::Tensor b64 = b.detach().to(torch::kFloat64).requires_grad_();
   const torch::Tensor expected = at::cat({plain(a64, {}, true), plain(b64, {}, true)}, 1);
-  EXPECT_LT(distance(joined, expected), tolerance);
+  EXPECT_LT(distance(joined, expected), norm_tolerance);
   (joined * joined).sum().backward();
   (expected * expected).sum().backward();
-  EXPECT_LT(distance(a.grad(), a64.grad()), 10 * tolerance);
-  EXPECT_LT(distance(b.grad(), b64.grad()), 10 * tolerance);
+  EXPECT_LT(distance(a.grad(), a64.grad()), 10 * norm_tolerance);
+  EXPECT_LT(distance(b.grad(), b64.grad()), 10 * norm_tolerance);
 }
 
 }  // namespace

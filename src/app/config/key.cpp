@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/key.hpp"
+#include "app/config/key.hpp"
 
 #include <algorithm>
 #include <optional>

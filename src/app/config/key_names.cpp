@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is known of names of keys besides the table.
-#include "app/keys.hpp"
+#include "app/config/keys.hpp"
 #include "harmofl/base/text.hpp"
 
 namespace harmofl {

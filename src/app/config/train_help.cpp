@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/train_help.hpp"
+#include "app/config/train_help.hpp"
 
-#include "app/keys.hpp"
+#include "app/config/keys.hpp"
 #include "harmofl/base/text.hpp"
 #include "harmofl/fl/algorithm.hpp"
 

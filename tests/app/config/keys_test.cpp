@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of keys: every row takes its default and its choices, refuses anything else by name,
 // and sets the one option that is its own.
-#include "app/keys.hpp"
+#include "app/config/keys.hpp"
 
-#include "app/run_options.hpp"
+#include "app/config/run_options.hpp"
 #include "support/errors.hpp"
 
 #include <gmock/gmock.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 
 #include "app/command_line.hpp"
-#include "app/keys.hpp"
+#include "app/config/keys.hpp"
 
 #include <fstream>
 #include <sstream>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/run_options.hpp"
+#include "app/config/run_options.hpp"
 
-#include "app/keys.hpp"
+#include "app/config/keys.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 /// The table of configuration keys.
 #pragma once
 
-#include "app/key.hpp"
+#include "app/config/key.hpp"
 
 #include <string>
 #include <string_view>

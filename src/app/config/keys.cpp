@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/keys.hpp"
+#include "app/config/keys.hpp"
 
-#include "app/run_options.hpp"
+#include "app/config/run_options.hpp"
 #include "harmofl/base/text.hpp"
 #include "harmofl/fl/algorithm.hpp"
 #include "harmofl/model/network_options.hpp"

@@ -2,7 +2,7 @@
 /// From a configuration to the objects' own options.
 #pragma once
 
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 #include "fl/simulation.hpp"
 #include "harmofl/data/partition.hpp"
 #include "model/device/device.hpp"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the texts of keys come from, and what becomes of them before a run.
-#include "app/config.hpp"
+#include "app/config/config.hpp"
 
-#include "app/keys.hpp"
+#include "app/config/keys.hpp"
+#include "app/config/run_options.hpp"
 #include "app/load_model.hpp"
-#include "app/run_options.hpp"
 #include "support/errors.hpp"
 #include "support/temp_folder.hpp"
 
