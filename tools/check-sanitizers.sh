@@ -3,7 +3,9 @@
 # Runs the unit tests, and what communicates at 1 and 2 ranks, with contracts checked and under the
 # address and undefined-behaviour sanitizers (the preset `asan`).
 #
-#   tools/check-sanitizers.sh
+#   tools/check-sanitizers.sh [--light]
+#
+#   --light   only the programs that do not use libtorch (files, tables, messages): minutes, not an hour
 #
 # Each program runs once as a whole. Exit status: 0 all passed; 1 a program failed (all are tried).
 set -euo pipefail
@@ -14,8 +16,14 @@ if [[ "${1:-}" == -h || "${1:-}" == --help ]]; then
   print_help "$0"
   exit 0
 fi
+light=""
+case "${1:-}" in
+  "") ;;
+  --light) light=light_ ;;
+  *) fail "unknown option '$1'; known: --light --help" ;;
+esac
 cd "$HARMOFL_ROOT"
-build_preset asan --target unit_tests mpi_tests
+build_preset asan --target "${light}unit_tests" "${light}mpi_tests"
 
 mpi_env "$(($(cores) + 1))"
 # Open MPI and libtorch keep memory until they end. Whatever else is found ends the program.
@@ -41,7 +49,7 @@ check() {
 }
 
 # programs KIND: the test programs of a kind that are in the build, one a line.
-programs() { sed '/^$/d' "build/asan/$1-tests.txt"; }
+programs() { sed '/^$/d' "build/asan/$light$1-tests.txt"; }
 
 step "sanitizers: unit tests"
 while IFS= read -r program; do

@@ -33,7 +33,7 @@ fi
 command -v clang++ >/dev/null || fail "there is no clang++. Run: tools/install-deps.sh --fuzz"
 
 build_preset fuzz --target "${names[@]/#/fuzz_}"
-export UBSAN_OPTIONS=print_stacktrace=1
+export UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=quarantine_size_mb=64
 # The limits are what a reader may take for an input of at most 64 KiB.
 limits=(-max_len=65536 -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=256)
 

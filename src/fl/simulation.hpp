@@ -74,6 +74,9 @@ class Simulation {
   /// `folder` is null on all ranks but the root, and on the root too if nothing is to be written.
   Simulation(const Communicator& comm, const SimulationOptions& options, Federation federation,
              const ClientLoader& load, torch::Device device, const RunFolder* folder);
+  /// A temporary communicator would be gone before the run is.
+  Simulation(const Communicator&& comm, const SimulationOptions& options, Federation federation,
+             const ClientLoader& load, torch::Device device, const RunFolder* folder) = delete;
 
   /// Calls `observer` after each client's work of each round, on the client's rank, with its update
   /// D_i: parameters only, float32 [P]. Needs `local.measure`.

@@ -22,15 +22,15 @@ needs_pytorch = unittest.skipIf(torch is None, reason)
 TOOL = support.SOURCE / "tools" / "recompute_rounds.py"
 
 # Rounding leaves about 2e-6 after a few rounds of a small network with group norm, but a ReLU or a
-# max-pool that it decides otherwise costs 1e-3 to 1e-1. Which ones lie that near to a tie depends on the
-# processor, so a run is held to TOLERANCE only where the recomputation itself moves by less when its
-# initial weights are moved by NOISE: some fifty roundings of a float32 and ten times what these runs
-# accumulate, so that three draws that decide nothing otherwise leave rounding little chance to do so
-# (with a rate of r decisions a rounding, exp(-30 r) (1 - exp(-r)) < 1.3 % at worst). Where it moves by
-# more, the next seed is taken. The program's own result has no say in that.
+# max-pool that it decides otherwise costs 1e-3 to 1e-1, and which ones lie that near to a tie depends on
+# the processor. So a run that differs by more than TOLERANCE is a failure only where the recomputation
+# itself moves by less when its initial weights are moved by NOISE, ten times what rounding comes to;
+# where it moves by more, the run says nothing and the next seed is taken. A wrong formula differs
+# with every seed. (With r decisions a rounding, a right program fails with probability
+# exp(-30 r) (1 - exp(-r)), at most 1.3 %, r = 0.03.)
 TOLERANCE = 1e-4
 NOISE = 3e-6
-SEEDS = range(1, 25)
+SEEDS = range(1, 9)
 
 
 def recompute(*arguments):
@@ -78,45 +78,43 @@ class RecomputedTest(support.ProgramTest):
         self.succeeds(result)
         return output
 
-    def assert_agree(self, shards, cases, tolerance=TOLERANCE):
-        """Trains each case (arguments by its name) on one and on two ranks and compares. Returns
-        the folders of the runs that were compared, on two ranks, by the cases' names."""
-        compared = {}
+    def assert_agree(self, shards, cases, tolerance=TOLERANCE, ranks=(1, 2)):
+        """Trains each case (arguments by its name) on each number of ranks and compares. Returns
+        the folders of the runs that agree, on the last one, by the cases' names."""
+        agreed = {}
         for seed in SEEDS:
-            left = {name: cases[name] for name in cases if name not in compared}
+            left = {name: cases[name] for name in cases if name not in agreed}
             if not left:
                 break
-            compared.update(self.compare_with_seed(seed, shards, left, tolerance))
-        self.assertEqual(set(compared), set(cases), "every seed is sensitive to rounding")
-        return compared
+            agreed.update(self.agree_with_seed(seed, shards, left, tolerance, ranks))
+        self.assertEqual(set(agreed), set(cases), "differ with every seed")
+        return agreed
 
-    def compare_with_seed(self, seed, shards, cases, tolerance):
-        """The cases whose recomputation is not sensitive with that seed: their folders."""
-        alone = self.train_all(seed, shards, cases, ranks=1)
-        on_one = self.recompute_all(alone, tolerance, "--noise", NOISE)
-        steady = {name: cases[name] for name in cases if on_one[name].sensitivity < tolerance}
-        if not steady:
-            return {}
-        folders = self.train_all(seed, shards, steady, ranks=2)
-        on_two = self.recompute_all(folders, tolerance)
-        for name in steady:
-            for ranks, report in ((1, on_one[name]), (2, on_two[name])):
-                with self.subTest(name, seed=seed, ranks=ranks):
-                    self.assertEqual(report.verdict, "agrees", report.text)
-        return folders
-
-    def train_all(self, seed, shards, cases, ranks):
-        """Run folders by the cases' names."""
-        return {
-            name: self.train(
-                shards, self.folder / f"{name}-{seed}-on-{ranks}", {"run.seed": seed, **arguments}, ranks
-            )
-            for name, arguments in cases.items()
-        }
+    def agree_with_seed(self, seed, shards, cases, tolerance, ranks):
+        """The folders of the cases that agree with that seed; no other is clear of rounding."""
+        agreed, differing = {}, {}
+        for count in ranks:
+            folders = {
+                name: self.train(
+                    shards, self.folder / f"{name}-{seed}-on-{count}", {"run.seed": seed, **arguments}, count
+                )
+                for name, arguments in cases.items()
+            }
+            for name, report in self.recompute_all(folders, tolerance).items():
+                if report.verdict == "agrees":
+                    agreed[name] = folders[name]
+                else:
+                    differing[name] = folders[name]
+        for name, report in self.recompute_all(differing, tolerance, "--noise", NOISE).items():
+            agreed.pop(name, None)
+            with self.subTest(name, seed=seed):
+                self.assertGreaterEqual(report.sensitivity, tolerance, report.text)
+        return agreed
 
     def recompute_all(self, folders, tolerance, *arguments):
         """Reports by the cases' names."""
-        result = recompute("--tolerance", tolerance, *arguments, *folders.values())
-        found = reports(result)
-        self.assertEqual(len(found), len(folders), result)
+        if not folders:
+            return {}
+        found = reports(recompute("--tolerance", tolerance, *arguments, *folders.values()))
+        self.assertEqual(len(found), len(folders))
         return dict(zip(folders, found))

@@ -57,20 +57,22 @@ METHODS = {
 
 @needs_pytorch
 class Recompute(recomputation.RecomputedTest):
-    def assert_methods_agree(self, task, common):
-        """`common` are keys of all runs. A decision that flips at these batches of four costs more than
-        1e-3, and the methods part from each other by 2e-2 and more."""
+    def assert_methods_agree(self, task, norm, ranks):
+        """A decision that flips at these batches of four costs more than 1e-3, and the methods part from
+        each other by 2e-2 and more. That ranks do not matter is asked elsewhere."""
         cases = {
-            name: {"algorithm.name": name, **ROUNDS, **common, **method} for name, method in METHODS.items()
+            name: {"algorithm.name": name, "model.norm": norm, **ROUNDS, **method}
+            for name, method in METHODS.items()
         }
-        runs = self.assert_agree(support.federation(task), cases, tolerance=1e-3)
+        runs = self.assert_agree(support.federation(task), cases, tolerance=1e-3, ranks=[ranks])
         self.assertEqual(set(runs), set(METHODS))
 
     def test_classification(self):
-        self.assert_methods_agree("classification", {"model.norm": "batch"})
+        self.assert_methods_agree("classification", "batch", ranks=2)
 
     def test_segmentation(self):
-        self.assert_methods_agree("segmentation", {})
+        # Batch norm of batches of four multiplies rounding in these small networks a thousandfold.
+        self.assert_methods_agree("segmentation", "group", ranks=1)
 
 
 @functools.cache

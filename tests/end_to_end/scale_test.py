@@ -77,10 +77,10 @@ class Partitions(support.ProgramTest):
         self.fails(harmofl(*again, 5, ranks=2), 1, "partition.csv")
 
     def test_what_cannot_be_dealt_is_refused(self):
-        for arguments in (
-            ("iid", "--data.clients", 0),
-            ("iid", "--data.clients", 25),
-            ("dirichlet", "--data.clients", 4, "--data.partition_alpha", 0),
+        for code, arguments in (
+            (1, ("iid", "--data.clients", 0)),
+            (1, ("iid", "--data.clients", 25)),
+            (2, ("dirichlet", "--data.clients", 4, "--data.partition_alpha", 0)),
         ):
             with self.subTest(arguments=arguments):
                 result = support.train(
@@ -91,7 +91,7 @@ class Partitions(support.ProgramTest):
                     *arguments,
                     ranks=2,
                 )
-                self.fails(result, 1)
+                self.fails(result, code)
 
 
 class Cohorts(support.ProgramTest):

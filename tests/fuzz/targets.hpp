@@ -8,6 +8,7 @@
 #include <string_view>
 
 #define HARMOFL_FUZZ_TARGETS(X) \
+  X(checkpoint)                 \
   X(csv)                        \
   X(fleet)                      \
   X(ini)                        \
@@ -16,6 +17,7 @@
   X(pickle)                     \
   X(png)                        \
   X(safetensors)                \
+  X(shard)                      \
   X(torch)
 
 namespace harmofl::fuzz {
