@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/checksum.hpp"
 #include "fuzz/hdf5_changes.hpp"
-#include "fuzz/memory_file.hpp"
 #include "fuzz/targets.hpp"
 #include "io/checkpoint/checkpoint.hpp"
 #include "io/checkpoint/checkpoint_seal.hpp"
@@ -39,13 +38,12 @@ void checkpoint(std::string_view input) {
       {"/model", "/model/a", "/model/b", "/model/c", "/server", "/server/m", "/clients",
        "/clients/x", "/clients/x/optimizer.m", "/clients/y"},
       {"format_version", "rounds_done", "algorithm", "config", "state", "index", "role", "xxh3"}};
-  static MemoryFile file;
   const int sealed = input.empty() ? 0 : input.front() % 3;
   if (!input.empty()) input.remove_prefix(1);
   std::string bytes = changed_hdf5(whole, known, input);
   if (sealed == 0) bytes += checkpoint_seal::of(checksum(std::as_bytes(std::span(bytes))));
   if (sealed == 1) bytes += checkpoint_seal::of(std::string(32, '0'));
-  const std::string path = file.holding(bytes);
+  const std::filesystem::path path = stored(bytes);
   CheckpointReader::verify(path);
   require(sealed != 1, "a wrong seal is refused");
   const CheckpointReader reader(path);

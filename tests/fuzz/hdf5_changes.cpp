@@ -3,12 +3,14 @@
 
 #include "base/checksum.hpp"
 #include "fuzz/targets.hpp"
+#include "support/temp_folder.hpp"
 
 #include <hdf5.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <span>
 
 namespace harmofl::fuzz {
@@ -285,6 +287,16 @@ void change(hid_t file, const Hdf5Objects& objects, Choices& choices) {
 }
 
 }  // namespace
+
+std::filesystem::path stored(std::string_view bytes) {
+  static const test::TempFolder folder;
+  const std::filesystem::path path = folder / "x.h5";
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  require(file.good(), "the temporary folder takes a file");
+  return path;
+}
 
 std::string changed_hdf5(std::string_view intact, const Hdf5Objects& objects,
                          std::string_view input) {

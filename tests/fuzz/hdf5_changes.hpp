@@ -6,6 +6,7 @@
 /// sealed for that reason), and what it does with them is not this project's code.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,10 @@ struct Hdf5Objects {
   std::vector<std::string> names;       ///< Groups and datasets, as absolute paths.
   std::vector<std::string> attributes;  ///< Names of the attributes that any of them has.
 };
+
+/// Puts bytes where HDF5 opens them, which a file without a name is not for it; the same file each
+/// time.
+std::filesystem::path stored(std::string_view bytes);
 
 /// The file `intact`, whose first bytes are an HDF5 file, after at most eight changes: objects and
 /// attributes removed, replaced by others of any type, shape and layout, overwritten, or linked to

@@ -3,6 +3,7 @@
 #include "fuzz/targets.hpp"
 #include "harmofl/base/error.hpp"
 #include "prepare/scan_layouts.hpp"
+#include "support/temp_folder.hpp"
 
 namespace harmofl::fuzz {
 
@@ -10,7 +11,8 @@ void list(std::string_view input) {
   static MemoryFile file;
   prepare::Options options;
   options.list = file.holding(input);
-  options.input = "/proc/self/fdinfo";  // a folder without images
+  static const test::TempFolder no_images;
+  options.input = no_images.path();
   std::size_t samples = 0;
   for (const auto& [site, found] : prepare::scan_list(options).sites) samples += found.size();
   require(samples <= input.size(), "a sample a line");

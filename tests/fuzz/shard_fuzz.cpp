@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fuzz/hdf5_changes.hpp"
-#include "fuzz/memory_file.hpp"
 #include "fuzz/targets.hpp"
 #include "harmofl/io/shard.hpp"
 #include "support/file_content.hpp"
@@ -66,10 +65,9 @@ void shard(std::string_view input) {
   static const std::string masks = intact(Task::segmentation);
   static const std::string labels = intact(Task::classification);
   static const Hdf5Objects known = objects();
-  static MemoryFile file;
   const bool of_masks = input.empty() || input.front() % 2 == 0;
   if (!input.empty()) input.remove_prefix(1);
-  const ShardReader reader(file.holding(changed_hdf5(of_masks ? masks : labels, known, input)));
+  const ShardReader reader(stored(changed_hdf5(of_masks ? masks : labels, known, input)));
   const ShardInfo& info = reader.info();
   for (const Split split : all_splits) {
     const SplitData data = reader.read(split);
