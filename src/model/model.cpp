@@ -41,7 +41,8 @@ Model::Model(std::shared_ptr<Network> network, const ModelOptions& options,
       amplitude_(options.amplitude, shape.channels, shape.height, shape.width, options.kernels),
       network_(std::move(network)) {
   apply_precision(precision_, device);
-  if (const auto* head = network_->named_children().find(projection_name)) {
+  const auto children = network_->named_children();  // a copy, which `head` points into
+  if (const auto* head = children.find(projection_name)) {
     projection_ = std::dynamic_pointer_cast<Projection>(*head);
   }
   network_->to(device);

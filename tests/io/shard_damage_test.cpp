@@ -191,6 +191,37 @@ TEST_F(ShardDamage, shapes_and_types) {
   EXPECT_THAT(error(), AllOf(HasSubstr("/train/masks"), HasSubstr("Fletcher-32")));
 }
 
+TEST_F(ShardDamage, values_in_other_files) {
+  make();
+  change([](hid_t file) {
+    H5Ldelete(file, "/train/masks", H5P_DEFAULT);
+    const hsize_t shape[] = {4, 4, 5};
+    const hid_t space = H5Screate_simple(3, shape, nullptr);
+    const hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+    ASSERT_GE(H5Pset_external(plist, "/proc/self/exe", 0, H5F_UNLIMITED), 0);
+    ASSERT_GE(
+        H5Dcreate2(file, "/train/masks", H5T_NATIVE_UINT8, space, H5P_DEFAULT, plist, H5P_DEFAULT),
+        0);
+  });
+  EXPECT_THAT(error(), HasSubstr("/train/masks: its values lie in another file"));
+}
+
+TEST_F(ShardDamage, links_to_elsewhere) {
+  const std::string other = folder_ / "other.h5";
+  test::write_small_shard(other, small_info());
+  for (const bool external : {true, false}) {
+    make();
+    change([&](hid_t file) {
+      H5Ldelete(file, "/val", H5P_DEFAULT);
+      ASSERT_GE(external ? H5Lcreate_external(other.c_str(), "/val", file, "/val", H5P_DEFAULT,
+                                              H5P_DEFAULT)
+                         : H5Lcreate_soft("/train", file, "/val", H5P_DEFAULT, H5P_DEFAULT),
+                0);
+    });
+    EXPECT_THAT(error(), HasSubstr("/val: is a link to elsewhere, which is not followed"));
+  }
+}
+
 TEST_F(ShardDamage, shapes_that_claim_more_than_is_stored) {
   make();
   change([&](hid_t file) {

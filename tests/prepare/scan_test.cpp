@@ -98,6 +98,11 @@ TEST_F(Scan, reads_paths_labels_splits_and_patients_of_a_list) {
   EXPECT_FALSE(sources.sites.at("a")[1].split);
 }
 
+TEST_F(Scan, misses_files_whose_names_no_file_can_have) {
+  list("id,site,path\n9,a," + std::string(5000, 'x') + "\n");
+  EXPECT_THAT(error(), HasSubstr("there is no such file"));
+}
+
 TEST_F(Scan, refuses_lists_that_make_no_sense) {
   grey("a/1.png");
   grey("a/1_mask.png");

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <set>
+#include <system_error>
 
 namespace harmofl::prepare {
 namespace {
@@ -22,18 +23,22 @@ void check_site_name(const std::string& site) {
                    "or have '/' or ','. Rename it.");
 }
 
+/// Whether that is a file; a name that is too long for one, say, is not.
+bool is_file(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error);
+}
+
 void check_sample(const std::string& site, const Sample& sample, Task task) {
   const std::string whose = concat("image '", sample.id, "' of site '", site, "'");
-  HARMOFL_VALIDATE(std::filesystem::is_regular_file(sample.image), sample.image.string(),
-                   ": there is no such file, but ", whose, " needs it. Add the file or leave the ",
-                   "image out.");
+  HARMOFL_VALIDATE(is_file(sample.image), sample.image.string(), ": there is no such file, but ",
+                   whose, " needs it. Add the file or leave the ", "image out.");
   if (task == Task::classification) {
     HARMOFL_VALIDATE(!sample.label.empty(), whose, " has no label. Give every row a label.");
     return;
   }
-  HARMOFL_VALIDATE(std::filesystem::is_regular_file(sample.mask), sample.mask.string(),
-                   ": there is no such mask, but ", whose, " needs one. Add the mask or leave the ",
-                   "image out.");
+  HARMOFL_VALIDATE(is_file(sample.mask), sample.mask.string(), ": there is no such mask, but ",
+                   whose, " needs one. Add the mask or leave the ", "image out.");
 }
 
 void check_site(const std::string& site, std::vector<Sample>& samples, Task task) {

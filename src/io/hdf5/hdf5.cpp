@@ -5,6 +5,7 @@
 #include "io/hdf5/hdf5_driver.hpp"
 #include "io/hdf5/hdf5_handle.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <system_error>
 
@@ -47,7 +48,9 @@ std::string refusal(const std::filesystem::path& path) {
 
 void silence() {
   thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
-  static_cast<void>(silenced);
+  // A file may name filters, which HDF5 would load as libraries from where the environment says.
+  static const bool without_plugins = H5PLset_loading_state(0) >= 0;
+  static_cast<void>(silenced && without_plugins);
 }
 
 std::string last_error() {
@@ -160,6 +163,11 @@ bool File::exists(const std::string& object) const {
   for (std::size_t end = object.find('/', 1);; end = object.find('/', end + 1)) {
     const std::string part = object.substr(0, end);
     if (part != "/" && H5Lexists(id_, part.c_str(), H5P_DEFAULT) <= 0) return false;
+    H5L_info_t link;
+    const bool named = part != "/" && H5Lget_info(id_, part.c_str(), &link, H5P_DEFAULT) >= 0;
+    if (named && link.type != H5L_TYPE_HARD) {
+      fail(part, "is a link to elsewhere, which is not followed");
+    }
     if (end == std::string::npos) break;
   }
   return H5Oexists_by_name(id_, object.c_str(), H5P_DEFAULT) > 0;

@@ -75,6 +75,8 @@ class File {
   /// Whether the disk refused a part of a file that is made: `close` will throw.
   bool disk_failed() const;
 
+  /// Whether there is an object of that name. Throws UserError when a link on the way leads
+  /// elsewhere: to another name or another file.
   bool exists(const std::string& object) const;
   bool is_group(const std::string& object) const;
   void make_group(const std::string& group);                          ///< With missing parents.

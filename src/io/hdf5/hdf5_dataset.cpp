@@ -99,6 +99,10 @@ Handle open_dataset(const File& file, hid_t id, const std::string& dataset) {
   if (H5Iget_type(opened) != H5I_DATASET) {
     file.fail(dataset, "expected a dataset, found a group");
   }
+  const Handle properties(H5Dget_create_plist(opened), H5Pclose);
+  if (H5Pget_external_count(properties) != 0 || H5Pget_layout(properties) == H5D_VIRTUAL) {
+    file.fail(dataset, "its values lie in another file, which is not read");
+  }
   return opened;
 }
 

@@ -34,7 +34,8 @@ class Handle {
   Close close_;
 };
 
-/// Keeps HDF5 from printing its error stack; the stack itself stays readable. Per thread.
+/// Keeps HDF5 from printing its error stack, which stays readable, and from loading plugins. Per
+/// thread.
 void silence();
 
 /// The innermost entry of HDF5's error stack, "No space left on device", or "" when it is empty.
