@@ -112,13 +112,15 @@ Handle drawn_space(Choices& choices) {
   return {H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose};
 }
 
-/// Bytes of a space's elements, or too many.
+/// Bytes of a space's elements, or too many. HDF5 does not notice when their number overflows.
 std::size_t size_of(hid_t space, hid_t type) {
-  const hssize_t count = H5Sget_simple_extent_npoints(space);
-  const std::size_t size = H5Tget_size(type);
-  if (count < 0 || size == 0 || static_cast<std::size_t>(count) > max_bytes / size)
-    return max_bytes + 1;
-  return static_cast<std::size_t>(count) * size;
+  std::vector<hsize_t> shape(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space)));
+  H5Sget_simple_extent_dims(space, shape.data(), nullptr);
+  std::size_t size = H5Sget_simple_extent_type(space) == H5S_NULL ? 0 : H5Tget_size(type);
+  for (const hsize_t side : shape) {
+    if (__builtin_mul_overflow(size, side, &size)) return max_bytes + 1;
+  }
+  return std::min(size, max_bytes + 1);
 }
 
 bool has_pointers(hid_t type) {
