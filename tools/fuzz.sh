@@ -10,6 +10,7 @@
 # New inputs that reach new code stay in build/fuzz/corpus/NAME, so that a later call goes on from
 # there; an input that breaks something is written to build/fuzz/findings. Move it to
 # tests/fuzz/found/NAME once it is mended: the unit tests replay what lies there.
+# HARMOFL_FUZZ_SEED: of what is drawn (default: another one each time).
 # Exit status: 0 nothing was found, 1 something was.
 set -euo pipefail
 
@@ -59,7 +60,7 @@ for target in "${names[@]}"; do
   [[ ! -f "$folder/dictionaries/$target" ]] || dictionary=("-dict=$folder/dictionaries/$target")
   start=$SECONDS
   if ! "$build/tests/fuzz/fuzz_$target" "${limits[@]}" "${dictionary[@]}" -print_final_stats=1 \
-    -max_total_time="$seconds" -artifact_prefix="$build/findings/$target-" \
+    -seed="${HARMOFL_FUZZ_SEED:-0}" -max_total_time="$seconds" -artifact_prefix="$build/findings/$target-" \
     "$build/corpus/$target" "${known[@]}" >"$log" 2>&1; then
     result="$(grep -m 1 -E 'ERROR: |runtime error' "$log" || tail -n 1 "$log") (whole: $log)"
     status=1
