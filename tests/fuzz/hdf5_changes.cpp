@@ -3,6 +3,7 @@
 
 #include "base/checksum.hpp"
 #include "fuzz/targets.hpp"
+#include "io/hdf5/hdf5_handle.hpp"
 #include "support/temp_folder.hpp"
 
 #include <hdf5.h>
@@ -15,6 +16,8 @@
 
 namespace harmofl::fuzz {
 namespace {
+
+using hdf5::Handle;  // what HDF5 refuses stays undone
 
 constexpr int max_changes = 8;
 constexpr std::size_t max_bytes =
@@ -57,24 +60,6 @@ class Choices {
   }
 
   std::string_view bytes_;
-};
-
-/// A handle of HDF5, closed in the end. What HDF5 refuses stays undone.
-class Handle {
- public:
-  Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
-  ~Handle() {
-    if (id_ >= 0) close_(id_);
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-
-  operator hid_t() const { return id_; }  // NOLINT(google-explicit-constructor): as HDF5 takes it
-  bool good() const { return id_ >= 0; }
-
- private:
-  hid_t id_;
-  herr_t (*close_)(hid_t);
 };
 
 hid_t string_type(std::size_t size, bool utf8) {
@@ -141,10 +126,10 @@ void set_attribute(hid_t object, const std::string& name, Choices& choices) {
   H5Adelete(object, name.c_str());
   const Handle type = drawn_type(choices);
   const Handle space = drawn_space(choices);
-  if (!type.good() || !space.good() || size_of(space, type) > max_bytes) return;
+  if (!type.valid() || !space.valid() || size_of(space, type) > max_bytes) return;
   const Handle attribute(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT),
                          H5Aclose);
-  if (!attribute.good()) return;
+  if (!attribute.valid()) return;
   if (H5Tis_variable_str(type) > 0) {
     const std::string text = choices.text();
     const auto count = static_cast<std::size_t>(H5Sget_simple_extent_npoints(space));
@@ -162,7 +147,7 @@ void add_text(hid_t object, const char* name, const std::string& text) {
   H5Adelete(object, name);
   const Handle attribute(H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
   const char* pointer = text.c_str();
-  if (attribute.good()) H5Awrite(attribute, type, &pointer);
+  if (attribute.valid()) H5Awrite(attribute, type, &pointer);
 }
 
 /// The checksum of what a small dataset holds, as its attribute.
@@ -180,7 +165,7 @@ void write_dataset(hid_t dataset, Choices& choices) {
   const Handle type(H5Dget_type(dataset), H5Tclose);
   const Handle space(H5Dget_space(dataset), H5Sclose);
   const std::size_t size = size_of(space, type);
-  if (!type.good() || !space.good() || size == 0 || size > max_bytes) return;
+  if (!type.valid() || !space.valid() || size == 0 || size > max_bytes) return;
   if (H5Tis_variable_str(type) > 0) {
     const std::string text = choices.text();
     const std::vector<const char*> texts(size / sizeof(char*), text.c_str());
@@ -197,7 +182,7 @@ void replace_dataset(hid_t file, const std::string& name, Choices& choices) {
   H5Ldelete(file, name.c_str(), H5P_DEFAULT);
   const Handle type = drawn_type(choices);
   const Handle space = drawn_space(choices);
-  if (!type.good() || !space.good()) return;
+  if (!type.valid() || !space.valid()) return;
   const Handle layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   const int rank = H5Sget_simple_extent_ndims(space);
   switch (choices.below(4)) {
@@ -222,7 +207,7 @@ void replace_dataset(hid_t file, const std::string& name, Choices& choices) {
   }
   const Handle dataset(
       H5Dcreate2(file, name.c_str(), type, space, H5P_DEFAULT, layout, H5P_DEFAULT), H5Dclose);
-  if (!dataset.good()) return;
+  if (!dataset.valid()) return;
   if (choices.below(2) == 0) write_dataset(dataset, choices);
   mend_checksum(dataset);
   add_text(dataset, "role", "parameter");
@@ -230,7 +215,7 @@ void replace_dataset(hid_t file, const std::string& name, Choices& choices) {
   const Handle index(H5Acreate2(dataset, "index", H5T_STD_I64LE, scalar, H5P_DEFAULT, H5P_DEFAULT),
                      H5Aclose);
   const std::int64_t value = choices.number();
-  if (index.good()) H5Awrite(index, H5T_NATIVE_INT64, &value);
+  if (index.valid()) H5Awrite(index, H5T_NATIVE_INT64, &value);
 }
 
 void link(hid_t file, const std::string& name, const std::string& target, Choices& choices) {
@@ -275,7 +260,7 @@ void change(hid_t file, const Hdf5Objects& objects, Choices& choices) {
   // the root in one of four cases, since most of what is said of a file is said there
   const Handle object(H5Oopen(file, choices.below(4) == 0 ? "/" : name.c_str(), H5P_DEFAULT),
                       H5Oclose);
-  if (!object.good()) return;
+  if (!object.valid()) return;
   const std::string& attribute = objects.attributes[choices.below(objects.attributes.size())];
   if (kind == 4) {
     H5Adelete(object, attribute.c_str());
@@ -308,7 +293,7 @@ std::string changed_hdf5(std::string_view intact, const Hdf5Objects& objects,
   H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
   H5Pset_file_image(access, const_cast<char*>(intact.data()), intact.size());  // it is copied
   const Handle file(H5Fopen("in memory", H5F_ACC_RDWR, access), H5Fclose);
-  require(file.good(), "HDF5 opens the intact file");
+  require(file.valid(), "HDF5 opens the intact file");
   Choices choices(input);
   for (int i = 0; i < max_changes && !choices.empty(); ++i) change(file, objects, choices);
   H5Fflush(file, H5F_SCOPE_GLOBAL);

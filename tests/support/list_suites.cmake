@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Run by ctest's build step: writes the ctests of one program of unit tests, one for each suite.
+# Run when a program of unit tests is linked: writes its ctests, one for each suite.
 #
 #   cmake -DPROGRAM=<path> -DNAME=<name> -DOUTPUT=<file> -DCASES=<folder> -DLABELS=<labels>
 #         -DTIMEOUT=<seconds> -DSKIPPED=<exit status> -P list_suites.cmake
