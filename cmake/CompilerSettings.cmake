@@ -12,9 +12,10 @@ endif()
 if(HARMOFL_CCACHE)
   find_program(CCACHE ccache)
   if(CCACHE)
-    # Precompiled headers hold time stamps; without this ccache would never hit.
+    # Precompiled headers hold time stamps; without the first ccache would never hit. With paths taken
+    # relative to the sources the presets and clones of one machine share what they compile alike.
     set(CMAKE_CXX_COMPILER_LAUNCHER
-        ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+        ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
         ${CCACHE})
   endif()
 endif()
@@ -40,6 +41,18 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND HARMOFL_CCACHE AND CCACHE)
 endif()
 if(HARMOFL_CHECKS)
   target_compile_definitions(harmofl_settings INTERFACE HARMOFL_CHECKS)
+endif()
+# What makes a defect end a program rather than be of use to a hostile file. Checked by reading the
+# programs (tests/tools/hardening_test.py). Sanitizers have checks of their own.
+if(NOT HARMOFL_SANITIZE AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+  target_compile_options(harmofl_settings INTERFACE -fstack-protector-strong -fstack-clash-protection
+    $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE>  # some compilers set it to less
+    $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=3>)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    target_compile_options(harmofl_settings INTERFACE -fcf-protection=full)
+  endif()
+  target_link_options(harmofl_settings INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie>)
 endif()
 if(HARMOFL_SANITIZE)
   # Undefined behaviour ends the program; by default it is printed and a test passes.

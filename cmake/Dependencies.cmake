@@ -12,6 +12,10 @@ set(MPI_CXX_SKIP_MPICXX TRUE)  # the C++ bindings that MPI 3 removed
 find_package(MPI REQUIRED COMPONENTS CXX)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
 find_package(PNG REQUIRED)
+find_package(TIFF 4.5 REQUIRED)  # its limits of memory
+find_package(JPEG REQUIRED)
+find_package(pugixml REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 set(HDF5_PREFER_PARALLEL OFF)
 find_package(HDF5 1.10 REQUIRED COMPONENTS C)

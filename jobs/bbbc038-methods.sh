@@ -11,7 +11,7 @@
 # task takes its share of the runs of `sweep`, later of `final` (--array=0-13: one method a task).
 # Environment: RANKS (default 2), HARMOFL (the program), STUDY (folder of the runs), SHARDS,
 # METHODS (default: all that `harmofl algorithms` lists).
-# tools/report_methods.py writes the tables.
+# tools/report.py makes the page: .deps/venv/bin/python tools/report.py runs/bbbc038-methods/final --output FILE
 set -euo pipefail
 # shellcheck source=jobs/study-functions.sh
 source "$(dirname "${BASH_SOURCE[0]}")/study-functions.sh"

@@ -9,7 +9,7 @@
 #
 # Finished runs are kept, so a call continues where the last one stopped. Environment: RANKS
 # (default 2), HARMOFL (the program), STUDY (folder of the runs), SHARDS (folder of the shards).
-# tools/report_study.py draws the curves and writes the tables.
+# tools/report.py makes the page: .deps/venv/bin/python tools/report.py runs/bbbc038-study/final --output FILE
 set -euo pipefail
 # shellcheck source=jobs/study-functions.sh
 source "$(dirname "${BASH_SOURCE[0]}")/study-functions.sh"

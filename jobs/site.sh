@@ -11,13 +11,18 @@
 # The modules that harmofl was built with, and what else a job needs in its environment.
 prepare_site() {
   # module load gcc/12 openmpi hdf5 boost
+  # export HARMOFL_PYTHON=$HOME/pytorch/bin/python   # for a bundle: a Python that has PyTorch
   # export TMPDIR=${SLURM_TMPDIR:-/scratch/$USER}   # a disk of the node, where there is one
   :
 }
 
 # The program, seen from the root of the checkout or absolute, with what has to stand before it:
 # program=(apptainer exec --bind "$PWD" harmofl.sif harmofl)
-program=("${HARMOFL:-build/release/harmofl}")
+# The job files for GPUs set HARMOFL_PRESET to cuda. In a bundle it is the bundle's, with its own mpirun.
+program=("${HARMOFL:-build/${HARMOFL_PRESET:-release}/harmofl}")
+if [[ -x bin/start ]]; then
+  program=("${HARMOFL:-bin/harmofl}") PATH="$PWD/bin:$PATH"
+fi
 
 # mpirun or srun (docs/guides/cluster.md says when), and what it is told besides the number of ranks.
 launcher=${LAUNCHER:-mpirun}

@@ -28,7 +28,11 @@ choose_launcher() {
   case $launcher in
     mpirun) launch=(mpirun -n "$SLURM_NTASKS" "${mpirun_options[@]}") ;;
     srun)
-      launch=(srun -n "$SLURM_NTASKS" "${srun_options[@]}")
+      # One kind of barrier for all: with two (Slurm's default, "mixed") about one start of Open MPI in a
+      # hundred crashes in MPI_Init (docs/guides/cluster.md).
+      export SLURM_PMIX_FENCE="${SLURM_PMIX_FENCE:-tree}"
+      # A rank that dies ends the step: without this the others wait for it until the job's time is over.
+      launch=(srun -n "$SLURM_NTASKS" --kill-on-bad-exit=1 "${srun_options[@]}")
       # Since Slurm 22.05 srun does not take this from the job.
       [[ -z "${SLURM_CPUS_PER_TASK:-}" ]] || launch+=(--cpus-per-task="$SLURM_CPUS_PER_TASK")
       ;;
@@ -36,13 +40,14 @@ choose_launcher() {
   esac
 }
 
-# Waits for the launcher and sets `status`; a trapped signal ends `wait`, not the launcher.
+# Waits for the launcher and sets `status`. A trapped signal ends `wait`, not the launcher; bash still
+# knows how a child ended that is gone.
 wait_for_launcher() {
-  while :; do
-    status=0
-    wait "$launched" || status=$?
-    kill -0 "$launched" 2>/dev/null || break
+  while kill -0 "$launched" 2>/dev/null; do
+    wait "$launched" || true
   done
+  status=0
+  wait "$launched" || status=$?
   launched=
 }
 

@@ -50,7 +50,7 @@ check_python() {
 
 check_spelling() {
   needs "$lint/codespell"
-  tracked ':!LICENSE' ':!*.csv' ':!*.json' ':!*.png' ':!*.svg' ':!tests/fixtures' ':!tools/lint' ':!bench/peers/constraints.txt'
+  tracked ':!LICENSE' ':!*.csv' ':!*.json' ':!*.png' ':!*.svg' ':!tests/fixtures' ':!tools/lint' ':!tools/requirements'
   "$lint/codespell" --builtin clear,rare --ignore-words tools/lint/words.txt "${files[@]}" || return 1
   tracked '*.md'
   # What stands between backticks, is indented or names a file is code, which may be spelled otherwise.

@@ -3,15 +3,16 @@
 # Installs what harmofl needs on Debian 12 (or tells what to load on a cluster).
 #
 #   tools/install-deps.sh [--cuda] [--pytorch] [--bench] [--cluster] [--fuzz] [--lint] [--docs]
-#                         [--prefix DIR] [--no-system]
+#                         [--report] [--bundle] [--prefix DIR] [--no-system]
 #
 #   --cuda        also what the `cuda` preset needs to compile and link (NCCL, CUDA headers; no GPU,
 #                 no CUDA toolkit needed)
 #   --pytorch     also what Python needs to import torch from the same wheel: the tests compare with
 #                 plain PyTorch (1.5 GB to fetch, 3.4 GB on disk in all; GPU libraries, which torch
-#                 loads even where no GPU is)
+#                 loads even where no GPU is), and torch.compile needs
 #   --bench       also what bench/run.sh compares with: pfl-research and Flower, in an environment of
-#                 their own (0.2 GB to fetch, 0.7 GB on disk), and --pytorch, whose torch they share
+#                 their own (0.2 GB to fetch, 0.7 GB on disk), --pytorch, whose torch they share, and
+#                 Python's headers, against which torch.compile compiles
 #   --cluster     also Slurm with munge and SimGrid, for the tests that start a small cluster on this
 #                 machine; left out with a note where only root could install them. None of their
 #                 services is started.
@@ -19,6 +20,9 @@
 #   --lint        also what tools/check.sh runs: shellcheck, and in an environment of their own ruff,
 #                 codespell and clang-tidy (0.1 GB to fetch)
 #   --docs        also Doxygen, for the API pages
+#   --report      also Chromium, for the tests that open the page of tools/report.py in a browser (0.3 GB
+#                 on disk); the report itself needs none
+#   --bundle      also patchelf, for tools/bundle.sh
 #   --prefix DIR  where the Python environment and libtorch go (default: $HARMOFL_DEPS, or else
 #                 .deps in the checkout)
 #   --no-system   do not look at the system's packages: compiler, MPI, HDF5 and so on come from
@@ -26,7 +30,8 @@
 #
 # The parts, each of them left alone when it is already there:
 #   1. packages of the system, through apt-get, as root or by sudo
-#   2. DIR/venv      numpy, h5py, matplotlib and clang-format, for the tools
+#   2. DIR/venv      numpy, h5py, pandas, scipy, matplotlib, clang-format and onnxruntime, for the
+#                    tools and tests
 #   3. DIR/libtorch  libtorch as the PyTorch wheel holds it, with the two small CUDA libraries that
 #                    its CPU part is linked against
 #   4. DIR/bench-venv  with --bench: pfl, Flower and what they need
@@ -40,31 +45,18 @@ set -euo pipefail
 system_packages=(
   build-essential cmake ninja-build ccache git ca-certificates pkg-config
   libopenmpi-dev openmpi-bin libhdf5-dev libboost-program-options-dev
-  libgtest-dev libgmock-dev libbenchmark-dev libpng-dev nlohmann-json3-dev libxxhash-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libpng-dev libtiff-dev libjpeg62-turbo-dev libpugixml-dev zlib1g-dev nlohmann-json3-dev libxxhash-dev
   python3 python3-venv
 )
 cluster_packages=(slurm-wlm munge libsimgrid-dev)
 fuzz_packages=(clang-14 clang libclang-rt-14-dev)
 lint_packages=(shellcheck)
 docs_packages=(doxygen)
-venv_pins=(numpy==2.4.6 h5py==3.16.0 matplotlib==3.11.2 clang-format==18.1.8 safetensors==0.8.0)
-# The versions of the CUDA parts are those that torch's own metadata asks for.
-torch_pins=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
-# Headers: nccl.h; crt/ (cuda_runtime.h needs it); nv/target (cuda_fp16.h needs it).
-cuda_pins=(nvidia-nccl-cu13==2.28.9 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85)
-
-# What torch's shared objects and its Python modules need to be imported, and no more.
-pytorch_pins=(
-  typing_extensions==4.16.0 sympy==1.14.0 mpmath==1.3.0 nvidia-nccl-cu13==2.28.9
-  nvidia-cublas==13.1.0.3 nvidia-cudnn-cu13==9.19.0.56 nvidia-cufft==12.0.0.61
-  nvidia-cufile==1.15.1.6 nvidia-curand==10.4.0.35 nvidia-cusparse==12.6.3.3
-  nvidia-cusparselt-cu13==0.8.0 nvidia-nvjitlink==13.0.88 nvidia-nvshmem-cu13==3.4.5
-)
-
-# What the benchmarks compare with; what these need is pinned in bench/peers/constraints.txt.
-bench_pins=(pfl==0.6.0 "flwr[simulation]==1.41.0" numpy==2.4.6 h5py==3.16.0 safetensors==0.8.0)
-
-lint_pins=(ruff==0.17.6 codespell==2.4.3 clang-tidy==18.1.8)
+report_packages=(chromium fonts-dejavu-core)
+bench_packages=(python3-dev)
+bundle_packages=(patchelf)
+# What pip installs stands in tools/requirements/NAME.txt, with the checksum of every file that it may
+# fetch (tools/update_hashes.py); pip refuses any other.
 
 # shellcheck source=tools/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -76,6 +68,8 @@ with_cluster=no
 with_fuzz=no
 with_lint=no
 with_docs=no
+with_report=no
+with_bundle=no
 with_system=yes
 while [[ $# -gt 0 ]]; do
   case "$1" in
@@ -86,6 +80,8 @@ while [[ $# -gt 0 ]]; do
     --fuzz) with_fuzz=yes ;;
     --lint) with_lint=yes ;;
     --docs) with_docs=yes ;;
+    --report) with_report=yes ;;
+    --bundle) with_bundle=yes ;;
     --no-system) with_system=no ;;
     --prefix)
       [[ $# -ge 2 ]] || fail "--prefix needs a folder"
@@ -96,7 +92,7 @@ while [[ $# -gt 0 ]]; do
       print_help "$0"
       exit 0
       ;;
-    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --fuzz --lint --docs --prefix DIR --no-system --help" ;;
+    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --fuzz --lint --docs --report --bundle --prefix DIR --no-system --help" ;;
   esac
   shift
 done
@@ -129,9 +125,10 @@ error: these packages are missing, and only root can install them (there is no u
 On Debian 12 or newer ask for:  apt-get install --no-install-recommends $*
 
 On a cluster load modules (or Spack packages) instead; their names differ from site to site:
-    module load gcc/12 cmake/3.25 ninja openmpi hdf5 boost googletest benchmark libpng nlohmann-json xxhash python/3.11
+    module load gcc/12 cmake/3.25 ninja openmpi hdf5 boost googletest benchmark libpng libtiff libjpeg-turbo pugixml nlohmann-json xxhash python/3.11
       gcc >= 12, cmake >= 3.25, an MPI with a C interface, HDF5 >= 1.10 (C library), Boost >= 1.74
-      (program_options), GoogleTest >= 1.12, Google Benchmark >= 1.7, libpng, nlohmann-json >= 3.11, xxhash >= 0.8, Python >= 3.11
+      (program_options), GoogleTest >= 1.12, Google Benchmark >= 1.7, libpng, libtiff >= 4.5, libjpeg-turbo,
+      pugixml, nlohmann-json >= 3.11, xxhash >= 0.8, Python >= 3.11
 then
     HARMOFL_PYTHON=\$(command -v python3) tools/install-deps.sh --no-system
 and tell CMake where libraries of your own are, where it does not find them by itself:
@@ -185,6 +182,9 @@ install_system_packages() {
   [[ "$with_fuzz" == no ]] || wanted+=("${fuzz_packages[@]}")
   [[ "$with_lint" == no ]] || wanted+=("${lint_packages[@]}")
   [[ "$with_docs" == no ]] || wanted+=("${docs_packages[@]}")
+  [[ "$with_report" == no ]] || wanted+=("${report_packages[@]}")
+  [[ "$with_bench" == no ]] || wanted+=("${bench_packages[@]}")
+  [[ "$with_bundle" == no ]] || wanted+=("${bundle_packages[@]}")
   mapfile -t missing < <(missing_packages "${wanted[@]}")
   if [[ "$with_cluster" == yes ]]; then
     mapfile -t cluster_missing < <(missing_packages "${cluster_packages[@]}")
@@ -206,57 +206,62 @@ install_system_packages() {
 # Each folder holds a stamp with its pins, written last: without it, or with other pins in it, the
 # folder is made anew.
 
-is_current() {  # is_current STAMP_FILE PINS...
-  local file="$1"
-  shift
-  [[ -f "$file" && "$(cat "$file")" == "$*" ]]
+is_current() {  # is_current STAMP_FILE PINS
+  [[ -f "$1" && "$(cat "$1")" == "$2" ]]
 }
 
+requirements() { printf '%s' "$HARMOFL_ROOT/tools/requirements/$1.txt"; }
+
+# pins NAME: the packages of a list and their versions, on one line.
+pins() { sed -n 's/^\([A-Za-z][^ ]*==[^ ]*\).*/\1/p' "$(requirements "$1")" | paste -sd ' '; }
+
+# pip_install VENV NAME PIP_ARGUMENTS...: installs the packages of a list and nothing else.
 pip_install() {
-  "$HARMOFL_DEPS/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
+  local venv="$1" name="$2"
+  shift 2
+  "$HARMOFL_DEPS/$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
+    --require-hashes --requirement "$(requirements "$name")" "$@"
 }
 
-# install_environment NAME WHAT KEY PIP_ARGUMENTS...: a Python environment in DIR/NAME, made anew when
-# the arguments or the key have changed.
+# install_environment NAME VENV WHAT: a Python environment in DIR/VENV, made anew when its list has
+# changed.
 install_environment() {
-  local venv="$HARMOFL_DEPS/$1" what="$2" key="$3"
-  shift 3
+  local name="$1" venv="$HARMOFL_DEPS/$2" what="$3" stamp
   # Its programs name the folder on their first line: a moved environment is made anew as well.
-  local stamp=("$venv" "$python" "$@" ${key:+"$key"})
-  if is_current "$venv/.harmofl-pins" "${stamp[@]}" && "$venv/bin/python" -c '' 2>/dev/null; then
+  stamp="$venv $python $(pins "$name")"
+  if is_current "$venv/.harmofl-pins" "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
     step "$what: there"
     return
   fi
-  step "$what: installing $*"
+  step "$what: installing $(pins "$name")"
   rm -rf "$venv"
   "$python" -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
-  printf '%s\n' "${stamp[*]}" >"$venv/.harmofl-pins"
+  pip_install "$2" "$name"
+  printf '%s\n' "$stamp" >"$venv/.harmofl-pins"
 }
 
 install_libtorch() {
   local target="$HARMOFL_DEPS/libtorch"
-  if is_current "$target/.harmofl-pins" "${torch_pins[@]}"; then
+  if is_current "$target/.harmofl-pins" "$(pins libtorch)"; then
     step "libtorch: there"
     return
   fi
-  step "libtorch: installing ${torch_pins[*]} (0.6 GB to fetch, 1.2 GB on disk)"
+  step "libtorch: installing $(pins libtorch) (0.6 GB to fetch, 1.2 GB on disk)"
   # Under another name first: an interrupted installation is never taken for a whole one.
   rm -rf "$target.part"
-  pip_install --no-deps --target "$target.part" "${torch_pins[@]}"
-  printf '%s\n' "${torch_pins[*]}" >"$target.part/.harmofl-pins"
+  pip_install venv libtorch --target "$target.part"
+  pins libtorch >"$target.part/.harmofl-pins"
   rm -rf "$target"
   mv "$target.part" "$target"
 }
 
-# install_beside NAME WHAT PINS...: puts packages into libtorch's folder, file by file: libtorch finds
+# install_beside NAME WHAT: puts the packages of a list into libtorch's folder, file by file: libtorch finds
 # its neighbours there by its run path, and what is already compiled against it stays up to date.
 install_beside() {
   local name="$1" what="$2"
-  shift 2
   local target="$HARMOFL_DEPS/libtorch"
   local stamp_file="$target/.harmofl-$name-pins"
-  if is_current "$stamp_file" "$@"; then
+  if is_current "$stamp_file" "$(pins "$name")"; then
     step "$what: there"
     return
   fi
@@ -264,18 +269,16 @@ install_beside() {
     rm -rf "$target"
     install_libtorch
   fi
-  step "$what: installing $*"
+  step "$what: installing $(pins "$name")"
   rm -rf "$target-$name.part"
-  pip_install --no-deps --target "$target-$name.part" "$@"
+  pip_install venv "$name" --target "$target-$name.part"
   cp -a "$target-$name.part/." "$target/"
   rm -rf "$target-$name.part"
-  printf '%s\n' "$*" >"$stamp_file"
+  pins "$name" >"$stamp_file"
 }
 
 install_bench() {
-  local constraints="$HARMOFL_ROOT/bench/peers/constraints.txt"
-  install_environment bench-venv "benchmarks' peers (0.2 GB to fetch, 0.7 GB on disk)" \
-    "$(cksum <"$constraints")" --constraint "$constraints" "${bench_pins[@]}"
+  install_environment bench bench-venv "benchmarks' peers (0.2 GB to fetch, 0.7 GB on disk)"
   # torch is libtorch's wheel; what is here as well comes first.
   "$HARMOFL_DEPS/bench-venv/bin/python" - "$HARMOFL_DEPS/libtorch" <<'PYTHON'
 import pathlib
@@ -299,19 +302,21 @@ exec 9>"$HARMOFL_DEPS/.lock"
 if command -v flock >/dev/null; then
   flock 9
 fi
-install_environment venv "python packages" "" "${venv_pins[@]}"
+install_environment venv venv "python packages"
 install_libtorch
 if [[ "$with_cuda" == yes ]]; then
-  install_beside cuda "NCCL and CUDA headers" "${cuda_pins[@]}"
+  install_beside cuda "NCCL and CUDA headers"
 fi
 if [[ "$with_pytorch" == yes ]]; then
-  install_beside pytorch "PyTorch for Python" "${pytorch_pins[@]}"
+  install_beside pytorch "PyTorch for Python"
+  # A list of its own: a change of the other would make all of libtorch anew.
+  install_beside compile "what torch.compile needs"
 fi
 if [[ "$with_bench" == yes ]]; then
   install_bench
 fi
 if [[ "$with_lint" == yes ]]; then
-  install_environment lint-venv "linters" "" "${lint_pins[@]}"
+  install_environment lint lint-venv "linters"
 fi
 step "dependencies are in $HARMOFL_DEPS"
 if [[ "$HARMOFL_DEPS" != "$HARMOFL_ROOT/.deps" ]]; then

@@ -4,21 +4,23 @@
 
     git clone . ../faulty && cd ../faulty && ln -s ../harmofl/.deps .deps
     tools/mutate.py plant [--faults 200] [--seed 1] [--files 60]
-    tools/mutate.py run [--stages unit,mpi,golden] [--minutes 60]
+    tools/mutate.py reach [--stages unit,mpi,golden]
+    tools/mutate.py run [--stages unit,mpi,golden] [--files REGEX] [--minutes 60]
     tools/mutate.py report
 
 By hand, in a clone of its own: `plant` changes the sources of src/fl, src/data, src/model, src/comm
 and src/io, and builds them and the tests in build/release. A fault is another operator, another
 constant, a condition turned round, or a statement left out. All are compiled together;
-$HARMOFL_PLANTED switches one on. Those that do not compile so are left out and said. `run` switches
-each on, runs the nearest tests first (unit tests of the same room, of the layer, then those under
-mpirun on 1 and 2 ranks, golden, end to end) and stops at the first that fails. A test that takes
-far more processor time than without a fault has failed.
+$HARMOFL_PLANTED switches one on. Those that do not compile so are left out and said. `reach` runs
+every suite once without a fault and notes which faults it comes by. `run` switches each on, runs
+the tests that come by it (unit tests of its layer, other unit tests, then under mpirun on 1 and 2
+ranks, golden and end to end, the shortest first) and stops at the first that fails. A test that
+takes far more processor time than without a fault has failed.
 
 build/mutate/ledger.jsonl has a line a fault: file, line, before, after, verdict (killed-by: TEST,
-survived, does not compile, equivalent), the tests that were run, seconds. `run` goes on where it
-was ended; with more stages it runs what is new of what survived. A fault that changes nothing that
-anyone can see is marked by hand: `tools/mutate.py equivalent FILE:LINE REASON`.
+survived, does not compile, equivalent), the tests that were run, seconds. `reach` and `run` go on
+where they were ended; with more stages `run` runs what is new of what survived. A fault that
+changes nothing that anyone can see is marked by hand: `tools/mutate.py equivalent FILE:LINE REASON`.
 """
 
 import argparse
@@ -84,6 +86,7 @@ def plant(arguments):
     most = -(-2 * arguments.faults // len(sources))
     drawn = faults.draw(sources, arguments.faults, arguments.seed, most)
     (WORK / "plan.json").write_text(json.dumps([vars(fault) for fault in drawn], indent=1))
+    (WORK / "reach.jsonl").unlink(missing_ok=True)  # numbers of other faults
     book = ledger.Ledger(WORK / "ledger.jsonl")
     left = dict(enumerate(drawn, 1))
     while True:
@@ -125,85 +128,83 @@ def refused(output, numbered):
     return bad
 
 
-class Runner:
-    """Runs tests with one fault switched on, within limits taken from a run without any."""
+def usual_limit(test):
+    return LEAST_CPU_S + CPU_FACTOR * test.usual_s
 
-    def __init__(self):
-        self.path = WORK / "baseline.json"
-        self.baseline = json.loads(self.path.read_text()) if self.path.is_file() else {}
 
-    def usual(self, test):
-        """Processor seconds of a test without a fault; it must pass."""
-        key = " ".join(test.command)
-        if key not in self.baseline:
-            good, seconds, output = self.start(test, 0, 3600)
-            if not good:
-                sys.exit(f"{output[-3000:]}\nerror: {test.name} fails without a fault")
-            self.baseline[key] = seconds
-            self.path.write_text(json.dumps(self.baseline, indent=1))
-        return self.baseline[key]
+def start(command, cpu_s, environment):
+    """Whether a command succeeds, its processor seconds and its output."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
-    def passes(self, test, number):
-        limit = LEAST_CPU_S + CPU_FACTOR * self.usual(test)
-        return self.start(test, number, limit)[0]
+    def limit():
+        resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s), int(cpu_s) + 5))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-    def start(self, test, number, cpu_s):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        environment = {**os.environ, **MPI, "HARMOFL_PLANTED": str(number)}
-
-        def limit():
-            resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s), int(cpu_s) + 5))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-        process = subprocess.Popen(
-            test.command,
-            cwd=ROOT,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            errors="replace",
-            start_new_session=True,
-            preexec_fn=limit,
-        )
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **MPI, **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        errors="replace",
+        start_new_session=True,
+        preexec_fn=limit,
+    )
+    try:
+        output, _ = process.communicate(timeout=MOST_WALL_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)
+        time.sleep(2)
         try:
-            output, _ = process.communicate(timeout=MOST_WALL_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGTERM)
-            time.sleep(2)
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            output, _ = process.communicate()
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return process.returncode in (0, 77), seconds, output
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        output, _ = process.communicate()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return process.returncode in (0, 77), seconds, output
+
+
+def reach(arguments):
+    """Runs every suite without a fault; it must pass."""
+    stages, notes = arguments.stages.split(","), WORK / "reached"
+    known = nearest.Reach(WORK / "reach.jsonl")
+    for part in nearest.all_parts(ROOT, BUILD, stages):
+        if part in known.parts:
+            continue
+        notes.write_bytes(bytes(planting.MOST_FAULTS + 1))
+        command = nearest.command_of([part], ROOT, BUILD, arguments.python)
+        good, seconds, output = start(command, 3600, {"HARMOFL_REACHED": str(notes)})
+        if not good:
+            sys.exit(f"{output[-3000:]}\nerror: {part.key} fails without a fault")
+        reached = [number for number, byte in enumerate(notes.read_bytes()) if byte]
+        known.write(part, seconds, reached)
+        print(f"{part.key}: {len(reached)} faults, {seconds:.1f} s", flush=True)
 
 
 def run(arguments):
     """Switches each fault on until a test notices it."""
     end = time.monotonic() + 60 * arguments.minutes
     stages = arguments.stages.split(",")
-    book, runner = ledger.Ledger(WORK / "ledger.jsonl"), Runner()
-    numbered = list(enumerate(read_plan(), 1))
-    # Layers in turn, so that a run that is ended has seen all of them.
-    numbered.sort(key=lambda entry: entry[0] * 7919 % 10007)
-    for number, fault in numbered:
-        tests = [
-            test
-            for test in nearest.tests_for(fault.file, ROOT, BUILD, arguments.python)
-            if test.stage in stages
-        ]
-        waiting = book.open_tests(fault, tests)
-        if not waiting:
-            continue
+    book, known = ledger.Ledger(WORK / "ledger.jsonl"), nearest.Reach(WORK / "reach.jsonl")
+    if not known.parts:
+        sys.exit("error: which test comes by which fault is not known. Run tools/mutate.py reach first.")
+    waiting = []
+    for number, fault in enumerate(read_plan(), 1):
+        layer = ledger.layer_of(vars(fault))
+        tests = known.tests_for(number, layer, ROOT, BUILD, arguments.python)
+        tests = book.open_tests(fault, [test for test in tests if test.stage in stages])
+        if re.search(arguments.only, fault.file) and (tests or fault.key() not in book.entries):
+            waiting.append((number, fault, tests))
+    # The cheapest first, so that a run that is ended has seen many.
+    for number, fault, tests in sorted(waiting, key=lambda one: sum(test.usual_s for test in one[2])):
         if time.monotonic() > end:
             break
         started, done = time.monotonic(), list(book.done_tests(fault))
         verdict = "survived"
-        for test in waiting:
-            good = runner.passes(test, number)
+        for test in tests:
+            good, _, _ = start(test.command, usual_limit(test), {"HARMOFL_PLANTED": str(number)})
             done.append(test.name)
             if not good:
                 verdict = f"killed-by: {test.name}"
@@ -237,8 +238,13 @@ def main():
     planted.add_argument("--seed", type=int, default=1)
     planted.add_argument("--jobs", type=int, default=1)
     planted.set_defaults(run=plant)
+    reaching = commands.add_parser("reach", help="see which test comes by which fault")
+    reaching.add_argument("--stages", default="unit,mpi,golden", help=f"of {','.join(nearest.STAGES)}")
+    reaching.add_argument("--python", default=sys.executable)
+    reaching.set_defaults(run=reach)
     running = commands.add_parser("run", help="run the tests with each fault in turn")
     running.add_argument("--stages", default="unit,mpi,golden", help=f"of {','.join(nearest.STAGES)}")
+    running.add_argument("--files", dest="only", default="", help="a regular expression; default: all")
     running.add_argument("--minutes", type=float, default=60.0)
     running.add_argument("--python", default=sys.executable)
     running.set_defaults(run=run)

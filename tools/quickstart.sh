@@ -73,9 +73,10 @@ done
 
 step "test Dice per site, of each method's best round"
 echo
-"$HARMOFL_DEPS/venv/bin/python" tools/compare_runs.py "${run_folders[@]}"
+"$HARMOFL_DEPS/venv/bin/python" tools/report.py "${run_folders[@]}" --output "$runs/report.html"
 echo
 step "where things are"
+note "$runs/report.html    the page of these runs, for a browser"
 for folder in "${run_folders[@]}"; do
   note "$folder/    metrics.jsonl: every round; best.h5: the best model; summary.json: the table's numbers"
 done

@@ -61,7 +61,7 @@ bench::Timings measure(const Ways& ways, torch::Tensor buffer, std::int64_t repe
 }
 
 void all_reduce(const bench::Arguments& arguments, const Communicator& comm) {
-  const torch::Device device = bench::choose_device(arguments, comm.local_rank());
+  const torch::Device device = bench::choose_device(arguments, comm);
   const std::int64_t values = arguments.number("values");
   const std::int64_t repeats = arguments.number("repeats");
   const auto gpu = make_transport(TransportKind::automatic, comm, device.is_cuda());

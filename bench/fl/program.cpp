@@ -2,9 +2,9 @@
 #include "program.hpp"
 
 #include "base/memory.hpp"
+#include "fl/run/rank_device.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/model/network.hpp"
-#include "model/device/device.hpp"
 #include "model/weights/weights_file.hpp"
 
 #include <torch/utils.h>
@@ -21,6 +21,12 @@ Precision precision_of(const std::string& text) {
     if (text == to_string(known)) return known;
   }
   throw UsageError(concat("precision=", text, " is unknown. Known: fp32, tf32, bf16."));
+}
+
+NamedTensor named(const std::string& name, const torch::Tensor& tensor) {
+  const torch::Tensor values = tensor.to(torch::kFloat32).contiguous();
+  const float* first = values.const_data_ptr<float>();
+  return {name, "", values.sizes().vec(), {first, first + values.numel()}};
 }
 
 bool is_harmofl(const Arguments& arguments) {
@@ -49,14 +55,23 @@ std::string Arguments::text(const std::string& name, const std::string& otherwis
   return found == values_.end() ? otherwise : found->second;
 }
 
-torch::Device choose_device(const Arguments& arguments, int local_rank) {
+torch::Device choose_device(const Arguments& arguments, const Communicator& comm) {
   torch::set_num_threads(static_cast<int>(arguments.number("threads")));
   const bool gpu = arguments.text("device", "cpu") == "cuda";
-  return select_device(gpu ? DeviceType::cuda : DeviceType::cpu, local_rank);
+  return device_of_rank(gpu ? DeviceType::cuda : DeviceType::cpu, comm);
 }
 
 ClientData load_samples(const Arguments& arguments) {
   return load_client(arguments.text("shard"), torch::kCPU);
+}
+
+void write_samples(const Arguments& arguments, const ClientData& client) {
+  const std::string path = arguments.text("samples", "");
+  if (path.empty() || std::filesystem::exists(path)) return;
+  const Samples& train = client.split(Split::train);
+  write_weights(path,
+                {named("images", train.images.to(torch::kFloat32) / train.intensity_scale),
+                 named("targets", train.targets), named("classes", torch::tensor(client.classes))});
 }
 
 std::unique_ptr<Model> make_model(const Arguments& arguments, const ClientData& client,

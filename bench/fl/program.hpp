@@ -2,6 +2,7 @@
 /// What the benchmark programs of this layer are told, and what they make of it.
 #pragma once
 
+#include "comm/communicator.hpp"
 #include "fl/local/local_trainer.hpp"
 #include "harmofl/data/client_data.hpp"
 #include "model/model.hpp"
@@ -30,10 +31,17 @@ class Arguments {
 };
 
 /// The device `device` (cpu | cuda) of a rank; libtorch computes with `threads` from then on.
-torch::Device choose_device(const Arguments& arguments, int local_rank = 0);
+/// Collective.
+torch::Device choose_device(const Arguments& arguments,
+                            const Communicator& comm = Communicator::serial());
 
 /// The samples of the file `shard`, on the host.
 ClientData load_samples(const Arguments& arguments);
+
+/// Writes what is trained on as the network sees it to the file `samples`, if that is asked for and
+/// not there yet: float32 tensors `images` [N, C, H, W], `targets` and `classes` (one number), for
+/// programs that read no shards.
+void write_samples(const Arguments& arguments, const ClientData& client);
 
 /// The model of `network`, `width`, `precision` (fp32 | tf32 | bf16) and `format` (contiguous |
 /// channels-last) for the images of `client`, with HarmoFL's amplitude normalisation unless

@@ -84,6 +84,17 @@ void batches(benchmark::State& state, const Kind& kind) {
   state.SetItemsProcessed(images);
 }
 
+/// The batches of samples that are read while they are cut, from a warm cache.
+void streamed(benchmark::State& state, const Kind& kind) {
+  ShardPool pool({shard_of(kind).path});
+  ClientPart part{"site"};
+  for (std::int64_t row = 0; row < kind.images; ++row) part.samples[0].push_back({0, row});
+  const ClientData client = load_client(part, pool, torch::kCPU, Residence::stream);
+  std::int64_t images = 0;
+  for (auto _ : state) images += cut(client.split(Split::train), kind);
+  state.SetItemsProcessed(images);
+}
+
 void plain_read(benchmark::State& state, const Kind& kind, bool cold) {
   const Shard& shard = shard_of(kind);
   std::vector<char> buffer(std::size_t{1} << 20);
@@ -106,6 +117,7 @@ const bool registered = [] {
       add("read/" + name, [=](benchmark::State& state) { plain_read(state, kind, cold); });
     }
     add(concat("batches/", kind.name), [=](benchmark::State& state) { batches(state, kind); });
+    add(concat("stream/", kind.name), [=](benchmark::State& state) { streamed(state, kind); });
   }
   return true;
 }();

@@ -7,6 +7,7 @@ Batch norms have the batch's statistics in training and evaluation, and no weigh
 
 import torch
 import torch.nn.functional as F
+from tensors import read_tensors
 from torch import nn
 
 
@@ -145,10 +146,8 @@ NETWORKS = {"unet": UNet, "densenet121": DenseNet121, "cnn": Cnn}
 
 def load_network(name, width, classes, weights):
     """The network with the weights of a safetensors file that harmofl wrote."""
-    from safetensors.torch import load_file
-
     network = NETWORKS[name](int(width), classes)
-    tensors = load_file(weights)
+    tensors = read_tensors(weights)
     network.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("amp_norm.")})
     return network
 

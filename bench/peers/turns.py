@@ -30,10 +30,11 @@ class Turns:
     when the driver wants more, and says False when it wants no more.
     """
 
-    def __init__(self, save, synchronize=lambda command: command):
-        """`save(path)` writes the weights; `synchronize(command)` gives all processes rank 0's."""
-        self._save, self._synchronize = save, synchronize
-        self._left, self._start, self._loss = 0, 0.0, 0.0
+    def __init__(self, save, synchronize=lambda command: command, mean=False):
+        """`save(path)` writes the weights; `synchronize(command)` gives all processes rank 0's; `mean`
+        answers with the mean of a turn's losses instead of the last one."""
+        self._save, self._synchronize, self._mean = save, synchronize, mean
+        self._left, self._count, self._start, self._losses = 0, 0, 0.0, 0.0
         self._is_first = int(os.environ.get("RANK", 0)) == 0
         self._output = sys.stdout
         sys.stdout = sys.stderr  # whatever frameworks print
@@ -52,14 +53,19 @@ class Turns:
                     self._save(words[1])
                 self._say("saved")
                 continue
-            self._left = int(words[0])
+            self._left = self._count = int(words[0])
+            self._losses = 0.0
             self._start = time.perf_counter()
         return True
 
     def done(self, loss=0.0):
         self._left -= 1
+        if self._mean:
+            self._losses = self._losses + loss  # a tensor on a GPU stays there until the turn ends
         if self._left == 0:
-            loss = float(loss)  # of a tensor on a GPU: waits until it is there
+            loss = float(
+                self._losses / self._count if self._mean else loss
+            )  # of a tensor on a GPU: waits until it is there
             self._say(f"{time.perf_counter() - self._start:.9f} {loss:.9g}")
 
     def _say(self, text):

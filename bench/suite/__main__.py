@@ -13,6 +13,7 @@ from .figures import missing, table
 from .gpu import gpu
 from .growth import growth
 from .kernels import kernels
+from .lanes import lanes
 from .memory import memory
 from .overhead import overhead
 from .programs import Refused, end_leftovers
@@ -30,6 +31,7 @@ FAMILIES = {
     "aggregate": aggregate,
     "weak": weak,
     "memory": memory,
+    "lanes": lanes,
     "startup": startup,
     "growth": growth,
     "gpu": gpu,

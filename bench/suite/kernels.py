@@ -118,6 +118,13 @@ def file_rows():
             None,
             "the batches of samples in memory, of the time with reading them",
         )
+        yield Row(
+            f"stream {task}",
+            f"stream/{task}",
+            f"batches/{task}",
+            None,
+            "the batches of samples that are read while they are cut, against those of samples in memory",
+        )
     for count, size in list(COUNTS.items())[:2]:
         yield Row(
             f"checkpoint {size}",
@@ -145,7 +152,7 @@ def families():
     return (
         Family("^(amplitude|copy|transforms|libtorch)/", "cpu_time", list(amplitude_rows())),
         Family("^step/", "cpu_time", list(step_rows())),
-        Family("^(load|read|batches|checkpoint)/", "real_time", list(file_rows())),
+        Family("^(load|read|batches|stream|checkpoint)/", "real_time", list(file_rows())),
     )
 
 

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import pathlib
+import shutil
 import signal
 import statistics
 import subprocess
@@ -16,10 +17,17 @@ from dataclasses import dataclass
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPS = pathlib.Path(os.environ.get("HARMOFL_DEPS", ROOT / ".deps"))
 BUILD = pathlib.Path(os.environ.get("HARMOFL_BUILD", ROOT / "build/release"))
-HARMOFL = BUILD / "harmofl"
+BUNDLE = os.environ.get("HARMOFL_BUNDLE")  # the folder of a bundle (tools/bundle.sh), in place of a build
+HARMOFL = pathlib.Path(BUNDLE, "bin/harmofl") if BUNDLE else BUILD / "harmofl"
+MPIRUN = pathlib.Path(BUNDLE, "bin/mpirun") if BUNDLE else "mpirun"
 PEERS = ROOT / "bench/peers"
 TOKEN = uuid.uuid4().hex  # in the environment of all that a peer starts
 CORES = sorted(os.sched_getaffinity(0))
+
+
+def bench_program(name):
+    """The path of a program bench_*."""
+    return pathlib.Path(BUNDLE, "bin", name) if BUNDLE else BUILD / "bench" / name
 
 
 def run(command, **options):
@@ -32,19 +40,11 @@ def run(command, **options):
 
 
 class Refused(Exception):
-    """A family cannot be measured here; says why."""
-
-
-def run_or_error(command, **options):
-    """Runs a program to its end; "" or the last line that it said where it failed."""
-    done = subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, check=False, **options
-    )
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["failed"])[-1]
+    """Something cannot be measured here; says why."""
 
 
 def mpirun(ranks, *command):
-    return ("mpirun", "-n", ranks, *command)
+    return (MPIRUN, "-n", ranks, *command)
 
 
 def pinned(cores, *command):
@@ -110,6 +110,7 @@ def chosen(cases):
 @functools.cache
 def can_import(python, path, modules):
     """Whether that Python imports torch and finds the modules."""
+    python = shutil.which(python) or python
     check = (
         f"import importlib.util, sys, torch; sys.exit(not all(importlib.util.find_spec(name) "
         f"for name in {modules!r}))"
@@ -124,17 +125,27 @@ def can_import(python, path, modules):
 
 
 def peer_python(*modules):
-    """The Python that has torch and these modules, and its environment; (None, reason) without.
+    """The Python that has torch, what reads shards, and these modules, and its environment; (None,
+    reason) without.
 
     HARMOFL_BENCH_PYTHON names another one than that of tools/install-deps.sh --bench.
     """
-    own = os.environ.get("HARMOFL_BENCH_PYTHON")
+    return _python_with(("h5py", "safetensors", *modules), ", ".join(modules) or "PyTorch")
+
+
+def torch_python():
+    """As peer_python, of a Python that has torch and perhaps nothing else; in a bundle this one."""
+    return _python_with((), "PyTorch")
+
+
+def _python_with(modules, wanted):
+    own = os.environ.get("HARMOFL_BENCH_PYTHON") or (sys.executable if BUNDLE else None)
     candidates = [own] if own else [DEPS / "bench-venv/bin/python", DEPS / "venv/bin/python"]
-    path = os.pathsep.join([str(PEERS)] + ([] if own else [str(DEPS / "libtorch")]))
+    given = [os.environ[name] for name in ("PYTHONPATH",) if own and os.environ.get(name)]
+    path = os.pathsep.join([str(PEERS), *given] + ([] if own else [str(DEPS / "libtorch")]))
     for python in candidates:
-        if can_import(str(python), path, ("h5py", "safetensors", *modules)):
+        if can_import(str(python), path, modules):
             return str(python), {**os.environ, "PYTHONPATH": path, "HARMOFL_BENCH_TOKEN": TOKEN}
-    wanted = ", ".join(modules) or "PyTorch"
     return None, f"not installed: {wanted} (tools/install-deps.sh --bench)"
 
 

@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import dataclass
 
 from .figures import missing, require_below, speedup
-from .programs import BUILD, HARMOFL, PEERS, Worker, chosen, in_turn, peer_python, pinned, run
+from .programs import HARMOFL, PEERS, Worker, bench_program, chosen, in_turn, pinned, run, torch_python
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Tolerance:
 TOLERANCES = {"fp32": Tolerance(1e-4, 5e-2), "tf32": Tolerance(2e-3, 2e-2), "bf16": Tolerance(4e-2, 1e-1)}
 
 
-def words(folder, case, precision, layout, threads, **more):
-    """The command line of either side."""
+def words(folder, case, precision, layout, threads, batches=1, **more):
+    """The command line of either side, for a client of so many batches."""
     shards = folder / case.name.replace(" ", "-")
     if not shards.exists():
         run(
@@ -82,7 +82,7 @@ def words(folder, case, precision, layout, threads, **more):
                 "--sites",
                 1,
                 "--train",
-                case.batch,
+                batches * case.batch,
                 "--val",
                 4,
                 "--test",
@@ -96,6 +96,7 @@ def words(folder, case, precision, layout, threads, **more):
         "width": case.width,
         "shard": shards / "site_0.h5",
         "weights": shards / "weights.safetensors",
+        "samples": shards / "samples.safetensors",
         "batch": case.batch,
         "precision": precision,
         "format": layout,
@@ -117,56 +118,77 @@ def check(case, precision, losses, tolerance):
 
 
 def measure(case, precision, workers, repeats, steps=1):
-    """Seconds of a step by worker, in turns of `steps`; the first step warms up."""
+    """Seconds of a step by worker, in turns of `steps`; the first step warms up, and where turns have
+    more of them the first turn: graphs are recorded in it."""
     tolerance = TOLERANCES[precision]
     _, losses = in_turn(workers, 1, 1)
     check(case, precision, losses, tolerance.first)
+    if steps > 1:
+        _, losses = in_turn(workers, steps, 1)
+        check(case, precision, losses, tolerance.later)
     seconds, losses = in_turn(workers, steps, repeats)
     check(case, precision, losses, tolerance.later)
     return seconds
 
 
+@dataclass(frozen=True)
+class Peer:
+    """How PyTorch computes the step beside ours."""
+
+    layout: str
+    precision: str
+    compile: str = "none"  # the mode of torch.compile
+
+
+def peers_of(precision, threads, quick):
+    """Eager PyTorch as it comes, which is contiguous and float32 whatever ours is; on one thread also
+    channels_last in our precision, and the same by torch.compile. Quick runs compile nothing to machine
+    code, which takes minutes."""
+    eager = {"eager": Peer("contiguous", "fp32")}
+    if threads > 1:
+        return eager
+    if quick:
+        return (
+            {**eager, "dynamo": Peer("channels-last", precision, "aot_eager")}
+            if precision == "fp32"
+            else eager
+        )
+    return {
+        **eager,
+        "channels_last": Peer("channels-last", precision),
+        "compile": Peer("channels-last", precision, "default"),
+    }
+
+
+def worker_of(folder, case, peer, threads, python, environment):
+    options = words(folder, case, peer.precision, peer.layout, threads, compile=peer.compile)
+    return Worker(pinned(threads, python, PEERS / "step.py", *options), environment=environment)
+
+
 def compare(folder, case, precision, threads, quick, python, environment):
-    """Rows of one case: against eager PyTorch as it comes, which is contiguous and float32 whatever
-    ours is, and on one thread also in channels_last and the same precision."""
-
-    def pytorch(layout, its_precision):
-        return Worker(
-            pinned(threads, python, PEERS / "step.py", *words(folder, case, its_precision, layout, threads)),
-            environment=environment,
-        )
-
-    peers = {"eager": ("contiguous", "fp32"), "channels_last": ("channels-last", precision)}
-    if threads > 1 or (quick and precision == "bf16"):
-        del peers["channels_last"]
+    """Rows of one case."""
+    peers = peers_of(precision, threads, quick)
+    program = bench_program("bench_step")
     with contextlib.ExitStack() as stack:
-        ours = stack.enter_context(
-            Worker(
-                pinned(
-                    threads,
-                    BUILD / "bench/bench_step",
-                    *words(folder, case, precision, "channels-last", threads),
-                )
-            )
-        )
-        workers = {"ours": ours}
-        for name, (layout, its_precision) in peers.items():
-            workers[name] = stack.enter_context(pytorch(layout, its_precision))
+        ours = pinned(threads, program, *words(folder, case, precision, "channels-last", threads))
+        workers = {"ours": stack.enter_context(Worker(ours))}
+        for name, peer in peers.items():
+            workers[name] = stack.enter_context(worker_of(folder, case, peer, threads, python, environment))
         found = measure(case, precision, workers, 1 if quick else 5)
     what = f"{case.network} {case.width}, 3x{case.side}x{case.side}, batch {case.batch}, {threads} thread(s)"
-    for name, (_, its_precision) in peers.items():
+    for name, peer in peers.items():
         goal = case.goals.get(precision) if name == "eager" else None
         yield speedup(
             f"step {case.name} {precision} {threads}t {name}",
             found["ours"],
             found[name],
             goal,
-            f"{what}: PyTorch {name} {its_precision} over harmofl {precision}",
+            f"{what}: PyTorch {name} {peer.precision} over harmofl {precision}",
         )
 
 
 def step(quick, folder):
-    python, environment = peer_python()
+    python, environment = torch_python()
     threads = (1,) if quick else (1, 2)
     for case in QUICK if quick else chosen(CASES):
         for precision in ("fp32", "bf16"):

@@ -43,10 +43,9 @@ double number_option(const GivenOptions& given, const std::string& name, const N
   throw UsageError(concat("--", name, " ", text, " is not ", range.text(), "."));
 }
 
-std::int64_t whole_option(const GivenOptions& given, const std::string& name, std::int64_t least) {
+std::int64_t whole_option(const GivenOptions& given, const std::string& name, WholeRange range) {
   const auto& text = given[name].as<std::string>();
   const std::optional<std::int64_t> value = parse_whole(text);
-  const WholeRange range{least};
   if (value && range.holds(*value)) return *value;
   throw UsageError(concat("--", name, " ", text, " is not ", range.text(), "."));
 }

@@ -26,6 +26,11 @@ auto with_usage_errors(const std::string& origin, const Suggest& suggest, const 
     name.erase(0, name.find_first_not_of('-'));
     throw UsageError(
         concat(origin, ": '", name, "' is unknown.", suggest(name), " See `", help, "`."));
+  } catch (const po::invalid_config_file_syntax& error) {
+    // Boost's own message puts the line in the place of "%invalid_line%", without end where the
+    // line holds that text.
+    throw UsageError(concat(origin, ": the line '", error.tokens(),
+                            "' is not of the form KEY = VALUE. See `", help, "`."));
   } catch (const po::error& error) {
     throw UsageError(concat(origin, ": ", error.what(), ". See `", help, "`."));
   }
@@ -49,6 +54,6 @@ boost::program_options::typed_value<std::string>* text_option(const std::string&
 /// The number that option `name` of `given` is. Throws UsageError, naming it and its value, unless
 /// it is one in the range.
 double number_option(const GivenOptions& given, const std::string& name, const NumberRange& range);
-std::int64_t whole_option(const GivenOptions& given, const std::string& name, std::int64_t least);
+std::int64_t whole_option(const GivenOptions& given, const std::string& name, WholeRange range);
 
 }  // namespace harmofl

@@ -2,10 +2,10 @@
 #include "app/commands.hpp"
 
 #include "app/command_line.hpp"
+#include "base/log.hpp"
 #include "base/version.hpp"
 
 #include <algorithm>
-#include <iostream>
 
 namespace harmofl {
 namespace {
@@ -36,6 +36,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table{
       {"train", "train a federation by a configuration file", train},
       {"evaluate", "measure a checkpoint on the shards of a folder", evaluate_checkpoint},
+      {"predict", "predict shards or images: masks, classes, probabilities", predict},
       {"analyse", "drift, flatness, loss surface, spectra, gradients", analyse},
       {"algorithms", "list the methods with their keys, defaults and papers", list_algorithms},
       {"export", "write a checkpoint's model as .safetensors or .pt", export_weights},
@@ -66,7 +67,9 @@ ExitCode run_command(const Arguments& arguments, const Communicator& comm) {
 }
 
 void print(const std::string& text, const Communicator& comm) {
-  if (comm.is_root()) std::cout << text << std::flush;
+  comm.agree([&] {
+    if (comm.is_root()) log::answer(text);
+  });
 }
 
 }  // namespace harmofl

@@ -24,6 +24,7 @@ const std::vector<Command>& commands();
 
 ExitCode train(const Arguments& arguments, const Communicator& comm);
 ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& comm);
+ExitCode predict(const Arguments& arguments, const Communicator& comm);
 ExitCode inspect(const Arguments& arguments, const Communicator& comm);
 ExitCode analyse(const Arguments& arguments, const Communicator& comm);
 ExitCode export_weights(const Arguments& arguments, const Communicator& comm);
@@ -33,7 +34,8 @@ ExitCode synthesize_federation(const Arguments& arguments, const Communicator& c
 /// Runs the subcommand that `arguments` start with. Collective.
 ExitCode run_command(const Arguments& arguments, const Communicator& comm);
 
-/// Prints `text` to standard output, on the root only.
+/// Prints `text` to standard output, on the root only. Collective: where it cannot be written every
+/// rank throws UserError.
 void print(const std::string& text, const Communicator& comm);
 
 }  // namespace harmofl

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/command_line.hpp"
 #include "app/commands.hpp"
+#include "app/sheet/sheet.hpp"
+#include "base/read_file.hpp"
 #include "harmofl/data/client_data.hpp"
+#include "io/atomic_file.hpp"
 #include "io/checkpoint/checkpoint.hpp"
 #include "io/hdf5/hdf5.hpp"
+#include "io/png_writer.hpp"
+#include "model/networks/script.hpp"
 
 #include <cmath>
+#include <filesystem>
 #include <iomanip>
 #include <limits>
 #include <optional>
@@ -48,17 +54,17 @@ std::string describe_shard(const std::string& path) {
   const ShardReader reader(path);
   const ShardInfo& info = reader.info();
   const ClientData data = load_client(path, torch::kCPU);  // verifies every checksum
-  std::string text =
-      concat(path, ": shard of site '", info.site, "'\n  task             ", to_string(info.task),
-             "\n  classes          ", join(info.class_names), "\n  images           ",
-             to_string(info.pixel_type), " ", info.channels, "x", info.height, "x", info.width,
-             " (channels x height x width)\n  intensity scale  ", info.intensity_scale,
-             "\n  preprocessing    ", info.preprocessing, "\n  source checksum  ",
-             info.source_checksum.empty() ? "none" : info.source_checksum, "\n");
+  std::string text = concat(
+      printable(path), ": shard of site '", info.site, "'\n  task             ",
+      to_string(info.task), "\n  classes          ", join(info.class_names),
+      "\n  images           ", to_string(info.pixel_type), " ", info.channels, "x", info.height,
+      "x", info.width, " (channels x height x width)\n  intensity scale  ", info.intensity_scale,
+      "\n  preprocessing    ", printable(info.preprocessing), "\n  source checksum  ",
+      info.source_checksum.empty() ? "none" : printable(info.source_checksum), "\n");
   for (const Split split : all_splits) {
     const Samples& samples = data.split(split);
     text += concat("  ", to_string(split), ": ", samples.count(), " samples, xxh3 ",
-                   reader.stored_checksum(split), "\n");
+                   printable(reader.stored_checksum(split)), "\n");
     if (samples.count() == 0) continue;
     text += concat("    ", image_statistics(samples), "\n    ",
                    class_shares(data, samples, info.class_names), "\n");
@@ -68,31 +74,65 @@ std::string describe_shard(const std::string& path) {
 
 std::string describe_tensors(const CheckpointReader& reader, const std::string& group) {
   std::ostringstream out;
-  out << "  /" << group << "\n";
+  out << "  /" << printable(group) << "\n";
   for (const NamedTensor& tensor : reader.read(group)) {
     double squares = 0.0;
     for (const float value : tensor.values) squares += double{value} * value;
-    out << "    " << std::left << std::setw(44) << tensor.name << " ["
-        << c10::Join(", ", tensor.shape) << "]  norm " << std::sqrt(squares) << "  " << tensor.role
-        << "\n";
+    out << "    " << std::left << std::setw(44) << printable(tensor.name) << " ["
+        << c10::Join(", ", tensor.shape) << "]  norm " << std::sqrt(squares) << "  "
+        << printable(tensor.role) << "\n";
   }
   return out.str();
 }
 
+/// A line on the network, where it is one of the user's own.
+std::string script_text(const CheckpointReader& reader) {
+  const std::optional<StoredScript> script = reader.script();
+  if (!script) return "";
+  return concat("  /script  TorchScript without weights, ", script->code.size(),
+                " bytes; xxh3 of its file ", printable(script->source_checksum), "\n");
+}
+
 std::string describe_checkpoint(const std::string& path) {
-  CheckpointReader::verify(path);
   const CheckpointReader reader(path);
   const CheckpointInfo& info = reader.info();
-  std::string text = concat(path, ": checkpoint of ", info.algorithm, " after ", info.rounds_done,
-                            " rounds\n", describe_tensors(reader, checkpoint_groups::model));
+  std::string text = concat(printable(path), ": checkpoint of ", printable(info.algorithm),
+                            " after ", info.rounds_done, " rounds\n", script_text(reader),
+                            describe_tensors(reader, checkpoint_groups::model));
   for (const std::string& site : reader.groups(checkpoint_groups::clients)) {
     text += describe_tensors(reader, checkpoint_groups::of_client(site));
   }
   return text + "  every checksum verified\n\n" + info.config;
 }
 
+/// A file that is one of these by its extension: HDF5 would only say that it is not its own.
+bool is_script(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  return extension == ".pt" || extension == ".pth";
+}
+
 bool is_checkpoint(const std::string& path) {
-  return hdf5::File::open(path).exists(concat("/", checkpoint_groups::model));
+  return CheckpointReader::has_seal(path) ||
+         hdf5::File::open(path).exists(concat("/", checkpoint_groups::model));
+}
+
+/// Writes the sheet of a shard, or of all in a folder; returns its legend.
+std::string make_sheet(const std::string& path, const std::string& picture) {
+  if (!picture.ends_with(".png")) {
+    throw UsageError(
+        concat("--sheet ", picture, " is not the name of a .png file. Give another one."));
+  }
+  check_replaceable(picture);
+  const bool folder = std::filesystem::is_directory(path);
+  std::vector<SiteLook> sites;
+  for (const auto& shard : folder ? list_shards(path) : std::vector<std::filesystem::path>{path}) {
+    HARMOFL_VALIDATE(shard != std::filesystem::path(picture), picture, ": is the shard that is ",
+                     "read. Give --sheet another name.");
+    sites.push_back(look_at(shard));
+  }
+  const Canvas canvas = draw_sheet(sites);
+  write_text_file(picture, colour_png(canvas.pixels(), canvas.height(), canvas.width()));
+  return concat(sheet_legend(sites), "sheet: ", printable(picture), "\n");
 }
 
 }  // namespace
@@ -100,9 +140,15 @@ bool is_checkpoint(const std::string& path) {
 ExitCode inspect(const Arguments& arguments, const Communicator& comm) {
   po::options_description options(
       "usage: harmofl inspect FILE\n"
-      "Describes a shard or a checkpoint and verifies its checksums.\n\nOptions");
-  options.add_options()("help,h", "show this text")("file", po::value<std::string>()->required(),
-                                                    "shard or checkpoint");
+      "       harmofl inspect FILE|DIR --sheet PICTURE\n"
+      "Describes a shard or a checkpoint and verifies its checksums, or a network of your own, for "
+      "model.script; or shows what the images of a shard, or of each shard of a folder, look "
+      "like.\n\nOptions");
+  options.add_options()("help,h", "show this text")(
+      "file", po::value<std::string>()->required(),
+      "shard, checkpoint or TorchScript (.pt); folder of shards")(
+      "sheet", po::value<std::string>(),
+      "write a picture, .png: images with masks, mean colour, histogram and spectrum of each site");
   std::optional<po::variables_map> given;
   comm.agree([&] { given = parse_command("inspect", arguments, options, "file"); });
   if (given->contains("help")) {
@@ -113,7 +159,13 @@ ExitCode inspect(const Arguments& arguments, const Communicator& comm) {
   comm.agree([&] {
     if (!comm.is_root()) return;
     const std::string path = (*given)["file"].as<std::string>();
-    text = is_checkpoint(path) ? describe_checkpoint(path) : describe_shard(path);
+    if (given->contains("sheet")) {
+      text = make_sheet(path, (*given)["sheet"].as<std::string>());
+    } else if (is_script(path)) {
+      text = describe_script({path, read_bytes(path)});
+    } else {
+      text = is_checkpoint(path) ? describe_checkpoint(path) : describe_shard(path);
+    }
   });
   print(text, comm);
   return ExitCode::done;

@@ -3,6 +3,7 @@
 
 #include "app/config/keys.hpp"
 #include "base/version.hpp"
+#include "harmofl/base/text.hpp"
 #include "io/hdf5/hdf5.hpp"
 
 #include <boost/version.hpp>
@@ -40,7 +41,7 @@ json scheduler() {
   json found = json::object();
   for (const char* name :
        {"SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "SLURM_RESTART_COUNT"}) {
-    if (const char* value = std::getenv(name)) found[name] = value;
+    if (const char* value = std::getenv(name)) found[name] = printable(value);
   }
   return found;
 }
@@ -74,14 +75,22 @@ std::string cohort_text(const CohortOptions& cohort, std::int64_t clients) {
   return concat(cohort.size, " of ", clients, " clients a round");
 }
 
+/// "; held out: north, south", where some sites are.
+std::string held_out_text(const Federation& federation) {
+  std::vector<std::string> names;
+  for (const Member& site : federation.held_out) names.push_back(site.site);
+  return names.empty() ? "" : concat("; held out: ", clients_text(names));
+}
+
 }  // namespace
 
-std::vector<RankPlace> describe_ranks(const Communicator& comm, const std::string& device) {
-  const json own = {comm.host(), device, torch::get_num_threads(), getpid()};
+std::vector<RankPlace> describe_ranks(const Communicator& comm, const std::string& device,
+                                      std::int64_t lanes) {
+  const json own = {comm.host(), device, torch::get_num_threads(), lanes, getpid()};
   std::vector<RankPlace> places;
   for (const std::string& text : comm.all_gather(own.dump())) {
     const json place = json::parse(text);
-    places.push_back({place[0], place[1], place[2], place[3]});
+    places.push_back({place[0], place[1], place[2], place[3], place[4]});
   }
   return places;
 }
@@ -109,12 +118,16 @@ json run_record(const RunOptions& run, const Config& config, const Federation& f
         {{"rank", i},
          {"host", ranks[i].host},
          {"device", ranks[i].device},
+         {"lanes", ranks[i].lanes},
          {"threads", ranks[i].threads},
          {"process_id", ranks[i].process_id},
          {"sites", sites_of(Rank(static_cast<std::int64_t>(i)), federation, placement)}});
   }
-  for (const Member& member : federation.sites) {
+  std::vector<Member> shards = federation.sites;
+  shards.insert(shards.end(), federation.held_out.begin(), federation.held_out.end());
+  for (const Member& member : shards) {
     json shard = {{"site", member.site}, {"path", member.shard.string()}};
+    if (std::ssize(record["shards"]) >= std::ssize(federation.sites)) shard["held_out"] = true;
     for (const Split split : all_splits) {
       const auto index = static_cast<std::size_t>(split);
       shard[std::string(to_string(split))] = {{"samples", member.counts[index]},
@@ -125,6 +138,17 @@ json run_record(const RunOptions& run, const Config& config, const Federation& f
   return record;
 }
 
+namespace {
+
+/// "unet of width 32", or the file of one of the user's own.
+std::string network_text(const RunOptions& run) {
+  const NetworkOptions& network = run.simulation.model.network;
+  if (network.script) return concat("the network of ", run.script.string());
+  return concat(network.name, " of width ", network.width);
+}
+
+}  // namespace
+
 std::string banner(const RunOptions& run, const Federation& federation,
                    const std::vector<Rank>& placement, const std::vector<RankPlace>& ranks,
                    std::int64_t parameters) {
@@ -133,17 +157,17 @@ std::string banner(const RunOptions& run, const Federation& federation,
   const ProblemShape& shape = federation.shape;
   std::set<std::string> hosts;
   for (const RankPlace& place : ranks) hosts.insert(place.host);
-  std::string text =
-      concat("harmofl ", build.version, " (", build.git_commit, ")  run '", run.name, "' -> ",
-             run.output.string(), "\n  ", s.algorithm, ": amplitude ", band_text(s.model.amplitude),
-             ", alpha ", s.local.perturbation.alpha, "; ", s.model.network.name, " of width ",
-             s.model.network.width, ", ", parameters, " parameters\n  ",
-             cohort_text(s.cohort, federation.size()), " on ", ranks.size(), " ranks, ",
-             hosts.size(), " host(s); ", to_string(shape.task), " of ", shape.channels, "x",
-             shape.height, "x", shape.width, "; ", s.rounds, " rounds\n");
+  std::string text = concat(
+      "harmofl ", build.version, " (", build.git_commit, ")  run '", run.name, "' -> ",
+      run.output.string(), "\n  ", s.algorithm, ": amplitude ", band_text(s.model.amplitude),
+      ", alpha ", s.local.perturbation.alpha, "; ", network_text(run), ", ", parameters,
+      " parameters\n  ", cohort_text(s.cohort, federation.size()), " on ", ranks.size(), " ranks, ",
+      hosts.size(), " host(s); ", to_string(shape.task), " of ", shape.channels, "x", shape.height,
+      "x", shape.width, "; ", s.rounds, " rounds", held_out_text(federation), "\n");
   for (std::size_t i = 0; i < ranks.size(); ++i) {
     text +=
-        concat("  rank ", i, " on ", ranks[i].host, ", ", ranks[i].device, ", ", ranks[i].threads,
+        concat("  rank ", i, " on ", ranks[i].host, ", ", ranks[i].device, ", ",
+               ranks[i].lanes > 1 ? concat(ranks[i].lanes, " lanes of ") : "", ranks[i].threads,
                " thread(s): ",
                clients_text(sites_of(Rank(static_cast<std::int64_t>(i)), federation, placement)),
                i + 1 < ranks.size() ? "\n" : "");

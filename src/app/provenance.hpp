@@ -17,12 +17,14 @@ namespace harmofl {
 struct RankPlace {
   std::string host;
   std::string device;
-  int threads = 1;
+  int threads = 1;         ///< Threads of a lane.
+  std::int64_t lanes = 1;  ///< Clients that it trains at the same time.
   int process_id = 0;
 };
 
-/// Describes all ranks to all ranks. Collective.
-std::vector<RankPlace> describe_ranks(const Communicator& comm, const std::string& device);
+/// Describes all ranks to all ranks: this one by its device and lanes. Collective.
+std::vector<RankPlace> describe_ranks(const Communicator& comm, const std::string& device,
+                                      std::int64_t lanes);
 
 /// Everything that made the run: build, libraries, ranks, shards, placement, configuration.
 nlohmann::json run_record(const RunOptions& run, const Config& config, const Federation& federation,

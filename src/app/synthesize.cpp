@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <sstream>
 
 namespace harmofl {
 namespace {
@@ -19,10 +20,11 @@ po::options_description synthesize_options() {
   options.add_options()("help,h", "show this text")("output", po::value<std::string>()->required(),
                                                     "folder for the shards")(
       "task", text_option("segmentation"), "segmentation | classification")(
-      "sites", text_option("4"), "number of sites")("train", text_option("48"),
-                                                    "training images a site")(
-      "val", text_option("12"), "validation images a site")("test", text_option("12"),
-                                                            "test images a site")(
+      "sites", text_option("4"), "number of sites")(
+      "train", text_option("48"),
+      "training images a site, or a list with a number for each: 9,5,7")(
+      "val", text_option("12"), "validation images a site, or a list")(
+      "test", text_option("12"), "test images a site, or a list")(
       "size", text_option("64x64"), "height x width, pixels")("shift", text_option("1"),
                                                               "strength of the sites' differences")(
       "unequal", po::bool_switch(), "site k holds 1/(k+1) of the training images, of at least 4")(
@@ -43,6 +45,24 @@ void read_size(const std::string& text, SyntheticOptions& options) {
   options.width = *width;
 }
 
+/// A number of samples for all sites, or one for each with commas in between.
+void read_counts(const GivenOptions& given, const std::string& name, WholeRange range,
+                 std::int64_t& all, std::vector<std::int64_t>& by_site) {
+  const std::string text = given[name].as<std::string>();
+  if (text.find(',') == std::string::npos) {
+    all = whole_option(given, name, range);
+    return;
+  }
+  std::istringstream items(text);
+  for (std::string item; std::getline(items, item, ',');) {
+    const auto number = parse_whole(item);
+    if (!number || !range.holds(*number)) {
+      throw UsageError(concat("--", name, " ", text, ": '", item, "' is not ", range.text(), "."));
+    }
+    by_site.push_back(*number);
+  }
+}
+
 SyntheticOptions read_synthetic_options(const GivenOptions& given) {
   SyntheticOptions options;
   const std::string task = given["task"].as<std::string>();
@@ -50,11 +70,11 @@ SyntheticOptions read_synthetic_options(const GivenOptions& given) {
     throw UsageError(concat("--task ", task, " is unknown. Known: segmentation, classification."));
   }
   options.task = task == "segmentation" ? Task::segmentation : Task::classification;
-  options.sites = whole_option(given, "sites", 1);
-  options.train = whole_option(given, "train", 1);
-  options.val = whole_option(given, "val", 0);
-  options.test = whole_option(given, "test", 0);
-  options.seed = static_cast<std::uint64_t>(whole_option(given, "seed", 0));
+  options.sites = whole_option(given, "sites", {1});
+  read_counts(given, "train", {1}, options.train, options.by_site[0]);
+  read_counts(given, "val", {0}, options.val, options.by_site[1]);
+  read_counts(given, "test", {0}, options.test, options.by_site[2]);
+  options.seed = static_cast<std::uint64_t>(whole_option(given, "seed", {0}));
   options.shift = number_option(given, "shift", from_to(0.0, 2.0));
   options.unequal = given["unequal"].as<bool>();
   read_size(given["size"].as<std::string>(), options);
@@ -70,13 +90,15 @@ ExitCode synthesize_federation(const Arguments& arguments, const Communicator& c
     print(concat(synthesize_options()), comm);
     return ExitCode::done;
   }
+  std::string text;
   comm.agree([&] {
     const SyntheticOptions options = read_synthetic_options(*given);
     if (!comm.is_root()) return;
     for (const auto& path : synthesize(options, (*given)["output"].as<std::string>())) {
-      print(path.string() + "\n", comm);
+      text += path.string() + "\n";
     }
   });
+  print(text, comm);
   return ExitCode::done;
 }
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/threads.hpp"
 
+#include "base/cores.hpp"
 #include "base/log.hpp"
+#include "base/memory.hpp"
+#include "harmofl/base/error.hpp"
 
-#include <sched.h>
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -32,12 +35,12 @@ std::vector<Neighbours> by_host(const std::vector<RankCores>& ranks) {
 
 int total_threads(const Neighbours& host) {
   int total = 0;
-  for (const RankCores& rank : host) total += rank.threads;
+  for (const RankCores& rank : host) total += rank.all_threads();
   return total;
 }
 
 int max_threads(const Neighbours& host) {
-  return std::ranges::max_element(host, {}, &RankCores::threads)->threads;
+  return std::ranges::max_element(host, {}, &RankCores::all_threads)->all_threads();
 }
 
 int cores_of_all(const Neighbours& host) {
@@ -47,7 +50,7 @@ int cores_of_all(const Neighbours& host) {
 }
 
 bool has_too_few_cores(const RankCores& rank) {
-  return rank.threads > static_cast<int>(rank.cores.size());
+  return rank.all_threads() > static_cast<int>(rank.cores.size());
 }
 
 bool is_oversubscribed(const Neighbours& host) {
@@ -80,8 +83,11 @@ std::string explain_oversubscription(const Neighbours& host) {
         "too few. Give each rank as many cores as it has threads: ", binding_options(host), ".");
   }
   const int fair = std::max(1, cores / static_cast<int>(host.size()));
+  const bool lanes = std::ranges::any_of(host, [](const RankCores& r) { return r.lanes > 1; });
   const std::string fewer_threads =
-      max_threads(host) > fair ? concat(", or fewer threads (--device.threads ", fair, "),") : "";
+      max_threads(host) <= fair ? ""
+      : lanes                   ? concat(", or fewer lanes times threads (", fair, " at most),")
+                                : concat(", or fewer threads (--device.threads ", fair, "),");
   return concat(problem, ", and wait for one another. Fewer ranks (each hosts several clients)",
                 fewer_threads, " are faster.");
 }
@@ -99,15 +105,37 @@ bool openmp_binds() {
          std::getenv("GOMP_CPU_AFFINITY") != nullptr;
 }
 
-ThreadWishes wishes_of(const RunOptions& run) {
-  ThreadWishes wishes;
-  wishes.configured = static_cast<int>(run.threads);
-  wishes.exact = run.simulation.reduction == Reduction::exact;
+CoreWishes core_wishes() {
+  CoreWishes wishes;
   // Not libtorch's own number, which MKL limits to the cores. "4,2" is 4 here: the outer level.
   wishes.omp = positive_number("OMP_NUM_THREADS");
   if (wishes.omp == 0 && openmp_binds()) wishes.omp = torch::get_num_threads();
   wishes.slurm_cpus_task = positive_number("SLURM_CPUS_PER_TASK");
   return wishes;
+}
+
+LaneWishes lane_wishes(const RunOptions& run, const Federation& federation,
+                       const Communicator& comm) {
+  const SimulationOptions& s = run.simulation;
+  LaneWishes wishes{.lanes = static_cast<int>(run.lanes),
+                    .threads = static_cast<int>(run.threads),
+                    .exact = s.reduction == Reduction::exact,
+                    .gpu = run.device == DeviceType::cuda,
+                    .clients = clients_at_once(s, federation.size(), comm.size())};
+  if (openmp_binds()) wishes.clients = 1;  // all lanes would be bound to the first one's core
+  const bool measured = wishes.clients > 1 || wishes.lanes > 1;
+  if (measured && !s.model.network.script) {
+    wishes.fitting = lanes_that_fit(model_memory_bytes(s.model.network, federation.shape),
+                                    static_cast<double>(machine_memory_bytes()), comm.local_size());
+  }
+  return wishes;
+}
+
+/// Refuses lanes whose models alone are larger than the machine's memory.
+void check_lane_memory(const LaneWishes& wishes) {
+  HARMOFL_VALIDATE(wishes.gpu || wishes.lanes <= std::max<std::int64_t>(1, wishes.fitting),
+                   "device.lanes = ", wishes.lanes, ": this machine has memory for the models of ",
+                   wishes.fitting, " lane(s) a rank. Lower device.lanes or model.width.");
 }
 
 std::vector<RankCores> gather_cores(const Communicator& comm) {
@@ -123,27 +151,7 @@ std::vector<RankCores> gather_cores(const Communicator& comm) {
 
 }  // namespace
 
-std::vector<int> usable_cores() {
-  std::vector<int> cores;
-  // The kernel refuses a set that is smaller than its own, whose size cannot be asked for.
-  for (int size = 1024; cores.empty() && size <= 1 << 20; size *= 2) {
-    const std::size_t bytes = CPU_ALLOC_SIZE(size);
-    cpu_set_t* set = CPU_ALLOC(size);
-    if (set != nullptr && sched_getaffinity(0, bytes, set) == 0) {
-      for (int core = 0; core < size; ++core) {
-        if (CPU_ISSET_S(core, bytes, set)) cores.push_back(core);
-      }
-    }
-    CPU_FREE(set);
-  }
-  if (cores.empty()) cores.push_back(0);
-  return cores;
-}
-
-int threads_for(const ThreadWishes& wishes, const std::vector<RankCores>& ranks, std::size_t rank) {
-  if (wishes.configured > 0) return wishes.configured;
-  // libtorch splits sums by its number of threads: another number, other last bits.
-  if (wishes.exact) return 1;
+int cores_for(const CoreWishes& wishes, const std::vector<RankCores>& ranks, std::size_t rank) {
   if (wishes.omp > 0) return wishes.omp;
   if (wishes.slurm_cpus_task > 0) return wishes.slurm_cpus_task;
   double part = 1e-9;  // three thirds are a whole
@@ -154,6 +162,33 @@ int threads_for(const ThreadWishes& wishes, const std::vector<RankCores>& ranks,
         }));
   }
   return std::max(1, static_cast<int>(part));
+}
+
+LanesAndThreads lanes_and_threads(const LaneWishes& wishes, int cores) {
+  // libtorch splits sums by its number of threads: another number, other last bits.
+  const int threads = wishes.threads > 0 ? wishes.threads : wishes.exact ? 1 : 0;
+  std::int64_t lanes = wishes.lanes;
+  if (lanes == 0 && wishes.gpu) lanes = 1;
+  if (lanes == 0) lanes = std::min<std::int64_t>(wishes.clients, cores / std::max(1, threads));
+  if (wishes.lanes == 0) lanes = std::max<std::int64_t>(1, std::min(lanes, wishes.fitting));
+  const int count = static_cast<int>(lanes);
+  return {count, threads > 0 ? threads : std::max(1, cores / count)};
+}
+
+std::int64_t clients_at_once(const SimulationOptions& run, std::int64_t clients,
+                             std::int64_t ranks) {
+  const bool one = run.model.network.script || run.local.pieces > 1 ||
+                   make_algorithm(run.algorithm, run.algorithm_values)->sequential();
+  if (one) return 1;
+  return std::max<std::int64_t>(1, (invited_count(run.cohort, clients) + ranks - 1) / ranks);
+}
+
+// A further lane has a model and a gradient of its own; the global model is there once.
+std::int64_t lanes_that_fit(double model_bytes, double memory_bytes, std::int64_t neighbours) {
+  const double own = memory_bytes / static_cast<double>(neighbours);
+  const double further = std::floor((own - model_bytes) / (model_bytes * 2.0 / 3.0));
+  constexpr double most = 32767.0;  // what device.lanes takes
+  return 1 + static_cast<std::int64_t>(std::clamp(further, 0.0, most - 1.0));
 }
 
 std::string oversubscription(const std::vector<RankCores>& ranks) {
@@ -173,15 +208,35 @@ std::string pinning_advice(const std::vector<RankCores>& ranks) {
   return {};
 }
 
-void choose_threads(const RunOptions& run, const Communicator& comm) {
+int choose_lanes_and_threads(const RunOptions& run, const Federation& federation,
+                             const Communicator& comm) {
   std::vector<RankCores> ranks = gather_cores(comm);
   const auto self = static_cast<std::size_t>(comm.rank().value());
-  torch::set_num_threads(threads_for(wishes_of(run), ranks, self));
+  LanesAndThreads own;
+  comm.agree([&] {
+    const LaneWishes wishes = lane_wishes(run, federation, comm);
+    check_lane_memory(wishes);
+    own = lanes_and_threads(wishes, cores_for(core_wishes(), ranks, self));
+  });
+  torch::set_num_threads(own.threads);
   const std::vector<int> threads = comm.all_gather_value(torch::get_num_threads());
-  for (std::size_t i = 0; i < ranks.size(); ++i) ranks[i].threads = threads[i];
-  if (!comm.is_root() || openmp_binds()) return;
+  const std::vector<int> lanes = comm.all_gather_value(own.lanes);
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    ranks[i].threads = threads[i];
+    ranks[i].lanes = lanes[i];
+  }
+  if (!comm.is_root()) return own.lanes;
+  if (openmp_binds()) {
+    if (own.lanes > 1) {
+      log::warn_once(concat("OMP_PROC_BIND or GOMP_CPU_AFFINITY binds the first thread of a rank ",
+                            "to one core, which its ", own.lanes, " lanes then share. Unset it, ",
+                            "and let the launcher bind."));
+    }
+    return own.lanes;
+  }
   if (const std::string text = oversubscription(ranks); !text.empty()) log::warn_once(text);
   if (const std::string text = pinning_advice(ranks); !text.empty()) log::info(text);
+  return own.lanes;
 }
 
 }  // namespace harmofl

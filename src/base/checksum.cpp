@@ -2,13 +2,12 @@
 #include "base/checksum.hpp"
 
 #define XXH_INLINE_ALL
-#include "harmofl/base/error.hpp"
+#include "base/read_file.hpp"
 
 #include <xxhash.h>
 
 #include <array>
 #include <cstdio>
-#include <fstream>
 #include <new>
 
 namespace harmofl {
@@ -43,14 +42,8 @@ void Checksum::add(std::span<const std::byte> bytes) {
 std::string Checksum::digest() const { return hexadecimal(XXH3_128bits_digest(&state_->xxh)); }
 
 std::string file_checksum(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  HARMOFL_VALIDATE(file, path.string(), ": cannot be opened for reading. Check that it exists ",
-                   "and that you may read it.");
   Checksum sum;
-  std::array<char, 1 << 16> buffer{};
-  while (file.read(buffer.data(), buffer.size()), file.gcount() > 0) {
-    sum.add(std::as_bytes(std::span(buffer.data(), static_cast<std::size_t>(file.gcount()))));
-  }
+  read_file(path, [&](std::span<const std::byte> part) { sum.add(part); });
   return sum.digest();
 }
 

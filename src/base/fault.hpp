@@ -11,4 +11,7 @@ namespace harmofl {
 /// nothing otherwise.
 void fault_point(std::string_view place, long rank, long round);
 
+/// Warns of a run that HARMOFL_FAULT is to make fail, so that nobody takes it for an accident.
+void announce_fault();
+
 }  // namespace harmofl

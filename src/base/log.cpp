@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.hpp"
 
+#include "harmofl/base/error.hpp"
+#include "harmofl/base/text.hpp"
+
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <fcntl.h>
 #include <mutex>
 #include <set>
 #include <unistd.h>
@@ -47,25 +53,41 @@ void set_rank(int rank, int size) {
 
 void info(const std::string& message) {
   const std::lock_guard lock(state().mutex);
-  if (state().rank == 0) write_line(message);
+  if (state().rank == 0) write_line(printable(message, "\n"));
 }
 
 void warn_once(const std::string& message) {
   const std::lock_guard lock(state().mutex);
   if (state().warned.insert(message).second)
-    write_line("warning" + origin(state()) + ": " + message);
+    write_line("warning" + origin(state()) + ": " + printable(message));
 }
 
 void error(const std::string& message) {
   const std::lock_guard lock(state().mutex);
-  write_line("error: " + message);
+  write_line("error: " + printable(message));
+}
+
+void answer(const std::string& text) {
+  const std::string shown = printable(text, "\n");
+  const bool written = std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() &&
+                       std::fflush(stdout) == 0;
+  HARMOFL_VALIDATE(written, "standard output cannot be written (", std::strerror(errno),
+                   "). Free space where it goes, or send it elsewhere.");
+}
+
+void keep_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    const bool closed = fcntl(stream, F_GETFD) < 0 && errno == EBADF;
+    // Gets the lowest free number, which is this one; read-only, so that writing is an error.
+    if (closed) static_cast<void>(open("/dev/null", O_RDONLY));
+  }
 }
 
 void progress(const std::string& line) {
   static const bool terminal = isatty(STDERR_FILENO) != 0;
   const std::lock_guard lock(state().mutex);
   if (!terminal || state().rank != 0) return;
-  std::fprintf(stderr, "\r\033[K%s", line.c_str());
+  std::fprintf(stderr, "\r\033[K%s", printable(line).c_str());
   std::fflush(stderr);
   state().progress_shown = true;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// What the program says to a person: one line a fact, on standard error, each whole.
 ///
-/// Results that other programs read go to files and to standard output, never here.
+/// Results that other programs read go to files and to standard output, by `answer` alone. What
+/// names of others hold that a terminal would obey is shown as `\x1B` and the like: a warning and
+/// an error are one line whatever they say.
 #pragma once
 
 #include <string>
@@ -19,6 +21,14 @@ void warn_once(const std::string& message);
 
 /// Says "error: message" on any rank; the message itself names the rank where that matters.
 void error(const std::string& message);
+
+/// Writes a result, of one line or several, to standard output. Throws UserError when that cannot
+/// be written: a full disk, say.
+void answer(const std::string& text);
+
+/// Puts something that cannot be written in the place of each standard stream that is closed, so
+/// that no file of the program gets its number, and with it what is meant for people.
+void keep_standard_streams();
 
 /// Redraws one line of progress on a terminal; does nothing in a log file.
 void progress(const std::string& line);

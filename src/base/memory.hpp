@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
 
 namespace harmofl {
 
@@ -16,7 +19,14 @@ void keep_freed_memory();
 /// Most memory that this process held in RAM so far, in bytes.
 std::int64_t peak_memory_bytes();
 
-/// RAM of the machine, in bytes; the largest number when the system does not say.
+/// RAM that this process may use, in bytes: the machine's, or less where its control group has a
+/// limit (a Slurm job, a container). The largest number when the system does not say.
 std::int64_t machine_memory_bytes();
+
+/// Lowest memory limit, in bytes, of a process's control groups and of those that they lie in.
+/// `groups` is the text of /proc/PID/cgroup, `mount` where the groups are shown as folders: of
+/// version 2 there is one, of version 1 one a resource. None without a limit.
+std::optional<std::int64_t> control_group_memory(const std::string& groups,
+                                                 const std::filesystem::path& mount);
 
 }  // namespace harmofl

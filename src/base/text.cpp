@@ -25,6 +25,49 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+/// What a text begins with.
+struct Character {
+  std::size_t length = 0;  ///< Bytes; 0 where the text does not begin with a character of UTF-8.
+  char32_t code = 0;
+};
+
+Character first_character(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return {1, lead};
+  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC0 || lead >= 0xF8 || text.size() < length) return {};
+  char32_t code = lead & (0xFFU >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if ((byte & 0xC0) != 0x80) return {};
+    code = code << 6 | (byte & 0x3FU);
+  }
+  constexpr std::array<char32_t, 5> least{0, 0, 0x80, 0x800, 0x10000};  // less is a longer form
+  const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
+  if (code < least[length] || code > 0x10FFFF || surrogate) return {};
+  return {length, code};
+}
+
+bool within(char32_t code, char32_t first, char32_t last) { return code >= first && code <= last; }
+
+/// Whether a terminal shows the character, and neither obeys it nor lets it turn what it stands in.
+bool is_shown(char32_t code) {
+  const bool control = code < 0x20 || within(code, 0x7F, 0x9F);
+  const bool line_end = within(code, 0x2028, 0x2029);
+  const bool direction = code == 0x61C || within(code, 0x200E, 0x200F) ||
+                         within(code, 0x202A, 0x202E) || within(code, 0x2066, 0x2069);
+  return !control && !line_end && !direction;
+}
+
+std::string escaped(char byte) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  if (byte == '\n') return "\\n";
+  if (byte == '\r') return "\\r";
+  if (byte == '\t') return "\\t";
+  const auto value = static_cast<unsigned char>(byte);
+  return {'\\', 'x', digits[value / 16], digits[value % 16]};
+}
+
 template <class... Numbers>
 std::string print(const char* format, Numbers... numbers) {
   std::array<char, 64> buffer{};
@@ -41,6 +84,27 @@ std::string join(const std::vector<std::string>& items, std::string_view separat
     joined += items[i];
   }
   return joined;
+}
+
+bool is_printable(std::string_view text) {
+  while (!text.empty()) {
+    const Character next = first_character(text);
+    if (next.length == 0 || !is_shown(next.code)) return false;
+    text.remove_prefix(next.length);
+  }
+  return true;
+}
+
+std::string printable(std::string_view text, std::string_view kept) {
+  std::string shown;
+  while (!text.empty()) {
+    const Character next = first_character(text);
+    const bool as_it_is = next.length > 0 && (is_shown(next.code) ||
+                                              kept.find(text.front()) != std::string_view::npos);
+    shown += as_it_is ? std::string(text.substr(0, next.length)) : escaped(text.front());
+    text.remove_prefix(as_it_is ? next.length : 1);
+  }
+  return shown;
 }
 
 std::string closest(std::string_view name, const std::vector<std::string>& known) {

@@ -2,9 +2,12 @@
 /// Wall-clock time, in seconds.
 #pragma once
 
+#include "base/range.hpp"
+
 #include <chrono>
 #include <map>
 #include <string>
+#include <utility>
 
 namespace harmofl {
 
@@ -25,7 +28,8 @@ class PhaseTimes {
   /// Adds the lifetime of the returned object to phase `name`.
   class Scope {
    public:
-    Scope(PhaseTimes& times, std::string name) : times_(times), name_(std::move(name)) {}
+    Scope(PhaseTimes& times, std::string name)
+        : times_(times), name_(std::move(name)), range_(name_.c_str()) {}
     ~Scope() { times_.seconds_[name_] += watch_.elapsed_s(); }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
@@ -33,6 +37,7 @@ class PhaseTimes {
    private:
     PhaseTimes& times_;
     std::string name_;
+    Range range_;  ///< Of the same name.
     Stopwatch watch_;
   };
 

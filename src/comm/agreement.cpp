@@ -24,7 +24,7 @@ std::optional<Failure> run_and_catch(const std::function<void()>& work) {
   } catch (const Error& error) {
     return Failure{error.exit_code(), error.what()};
   } catch (const std::exception& error) {
-    return Failure{ExitCode::rank_failure, error.what()};
+    return Failure{ExitCode::rank_failure, message_of(error)};
   } catch (...) {
     return Failure{ExitCode::rank_failure, "an exception of unknown type. This is a defect."};
   }

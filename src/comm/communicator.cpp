@@ -85,6 +85,21 @@ void Communicator::all_reduce_sum(std::span<std::int64_t> buffer) const {
   if (!impl_->alone()) all_reduce(impl_->comm, impl_->message_elements, buffer, MPI_SUM);
 }
 
+bool Communicator::try_all_reduce_sum(std::span<std::int64_t> buffer) const {
+  if (impl_->alone()) return true;
+  MPI_Comm errors_return = MPI_COMM_NULL;
+  MPI_Comm_dup(impl_->comm, &errors_return);
+  MPI_Comm_set_errhandler(errors_return, MPI_ERRORS_RETURN);
+  bool summed = true;
+  in_messages(std::ssize(buffer), impl_->message_elements, [&](std::int64_t offset, int count) {
+    summed = MPI_Allreduce(MPI_IN_PLACE, buffer.data() + offset, count, MPI_INT64_T, MPI_SUM,
+                           errors_return) == MPI_SUCCESS &&
+             summed;
+  });
+  MPI_Comm_free(&errors_return);
+  return summed;
+}
+
 void Communicator::all_reduce_max(std::span<double> buffer) const {
   if (impl_->alone()) return;
   MPI_Op op = MPI_OP_NULL;

@@ -82,6 +82,9 @@ class Communicator {
   void all_reduce_sum(std::span<float> buffer) const;
   void all_reduce_sum(std::span<double> buffer) const;
   void all_reduce_sum(std::span<std::int64_t> buffer) const;
+  /// The same, but false on this rank where MPI reports an error, which ends the job otherwise.
+  /// What the buffer then holds is not known.
+  bool try_all_reduce_sum(std::span<std::int64_t> buffer) const;
   /// Largest over all ranks, element by element, in place. NaN anywhere gives NaN.
   void all_reduce_max(std::span<double> buffer) const;
 

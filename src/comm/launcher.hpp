@@ -2,6 +2,8 @@
 /// Whether what started this process and the MPI library understand each other.
 #pragma once
 
+#include <optional>
+
 namespace harmofl {
 
 class Communicator;
@@ -14,6 +16,11 @@ void check_pmi();
 /// Throws UserError when Slurm started several tasks but MPI says that this one is alone: every
 /// task would then do the whole job by itself. `world` is the communicator of all ranks.
 void check_launcher(const Communicator& world);
+
+/// Position of this process among those of its host, as what started it says in the environment.
+/// None where nothing says it, or two say different things: a variable may be left over from
+/// another launcher.
+std::optional<int> launched_local_rank();
 
 /// True for one task of a step of srun, which speaks for all while MPI has no ranks yet; true
 /// without Slurm.

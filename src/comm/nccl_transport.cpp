@@ -1,109 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
 // All-reduce of GPU memory by NCCL, on a stream of its own. An event orders the sum after the work
 // that fills the buffer, on whatever stream that was launched, and the call returns when the sum is
-// done, so that whatever comes next on any stream sees it. While it waits it asks NCCL whether a
-// peer failed; a peer that hangs is the watchdog's business. After a failure the communicator is
-// aborted: destroying it in good order would wait for the peer that is gone.
+// done, so that whatever comes next on any stream sees it.
+//
+// NCCL takes one rank a GPU. Ranks that share one sum in host memory first; the lowest of them,
+// their leader, takes what comes out to NCCL and hands the sum back to the others:
+//
+//     GPU memory -> host -> sum of those who share -> leader: GPU, NCCL, host -> all: GPU memory
 #ifdef HARMOFL_WITH_NCCL
 
 #include "comm/nccl_transport.hpp"
 
 #include "comm/cuda_check.hpp"
+#include "comm/cuda_handles.hpp"
+#include "comm/nccl_ranks.hpp"
 
-#include <nccl.h>
-
-#include <exception>
-#include <string>
-#include <thread>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <vector>
 
 namespace harmofl {
 namespace {
 
-void check_nccl(ncclResult_t status, const char* what) {
-  if (status == ncclSuccess) return;
-  throw RankFailure(concat("NCCL failed to ", what, ": ", ncclGetErrorString(status),
-                           ". Set NCCL_DEBUG=WARN for NCCL's own account, or use transport mpi."));
-}
+constexpr ncclDataType_t type_in_nccl(float) { return ncclFloat; }
+constexpr ncclDataType_t type_in_nccl(std::int64_t) { return ncclInt64; }
 
 class NcclTransport final : public Transport {
  public:
-  explicit NcclTransport(const Communicator& comm) {
+  NcclTransport(const Communicator& comm, std::int64_t leader, double limit_s)
+      : sharers_(comm.split(static_cast<int>(leader))),
+        leaders_(comm.split(sharers_.is_root() ? 0 : 1)) {
     ncclUniqueId id{};
     comm.agree([&] {
       if (comm.is_root()) check_nccl(ncclGetUniqueId(&id), "make a unique id");
+      stream_.emplace();
+      filled_.emplace();
     });
     comm.broadcast_value(id);
-    comm.agree([&] { make_stream(); });
-    connect(id, comm);
+    comm.agree([&] {  // communicates, but not for ever where there is a limit
+      if (leads()) {
+        nccl_.emplace(id, static_cast<int>(leaders_.size()),
+                      static_cast<int>(leaders_.rank().value()), limit_s);
+      }
+    });
   }
-
-  ~NcclTransport() override { release(); }
-  NcclTransport(const NcclTransport&) = delete;
-  NcclTransport& operator=(const NcclTransport&) = delete;
 
   std::string_view name() const override { return "nccl"; }
   bool on_gpu() const override { return true; }
-
   void all_reduce_sum(std::span<float> buffer, StreamHandle filled_on) override {
-    sum(buffer.data(), buffer.size(), ncclFloat, filled_on);
+    sum(buffer, filled_on);
   }
   void all_reduce_sum(std::span<std::int64_t> buffer, StreamHandle filled_on) override {
-    sum(buffer.data(), buffer.size(), ncclInt64, filled_on);
+    sum(buffer, filled_on);
   }
 
  private:
-  void make_stream() {
-    check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
-    check_cuda(cudaEventCreateWithFlags(&filled_, cudaEventDisableTiming), "make an event");
+  bool leads() const { return sharers_.is_root(); }
+  bool shares() const { return sharers_.size() > 1; }
+
+  template <class Number>
+  void sum(std::span<Number> buffer, StreamHandle filled_on) {
+    if (buffer.empty()) return;
+    filled_->order(static_cast<cudaStream_t>(filled_on), stream_->get());
+    if (!shares()) return sum_by_nccl(buffer);
+    auto& host = host_memory<Number>();
+    host.resize(buffer.size());
+    copy(buffer.data(), host.data(), buffer.size_bytes(), cudaMemcpyDeviceToHost);
+    sharers_.all_reduce_sum(std::span(host));
+    if (leads()) {
+      copy(host.data(), buffer.data(), buffer.size_bytes(), cudaMemcpyHostToDevice);
+      sum_by_nccl(buffer);
+      copy(buffer.data(), host.data(), buffer.size_bytes(), cudaMemcpyDeviceToHost);
+    }
+    sharers_.broadcast(host);
+    if (!leads()) copy(host.data(), buffer.data(), buffer.size_bytes(), cudaMemcpyHostToDevice);
   }
 
-  void connect(const ncclUniqueId& id, const Communicator& comm) {
-    const int rank = static_cast<int>(comm.rank().value());
-    check_nccl(ncclCommInitRank(&nccl_, static_cast<int>(comm.size()), id, rank),
-               "connect the ranks");
+  template <class Number>
+  void sum_by_nccl(std::span<Number> buffer) {
+    nccl_->all_reduce_sum(buffer.data(), buffer.size(), type_in_nccl(Number{}), stream_->get());
   }
 
-  void sum(void* data, std::size_t count, ncclDataType_t type, StreamHandle filled_on) {
-    if (count == 0) return;
-    in_doubt_ = true;
-    check_cuda(cudaEventRecord(filled_, static_cast<cudaStream_t>(filled_on)), "record an event");
-    check_cuda(cudaStreamWaitEvent(stream_, filled_, 0), "order two streams");
-    check_nccl(ncclAllReduce(data, data, count, type, ncclSum, nccl_, stream_), "sum a buffer");
-    wait();
-    in_doubt_ = false;
-  }
-
-  void wait() const {
-    while (true) {
-      const cudaError_t done = cudaStreamQuery(stream_);
-      if (done != cudaErrorNotReady) return check_cuda(done, "sum a buffer");
-      ncclResult_t state = ncclSuccess;
-      check_nccl(ncclCommGetAsyncError(nccl_, &state), "tell its state");
-      check_nccl(state, "sum a buffer");
-      std::this_thread::yield();
+  template <class Number>
+  std::vector<Number>& host_memory() {
+    if constexpr (std::is_same_v<Number, float>) {
+      return floats_;
+    } else {
+      return integers_;
     }
   }
 
-  void release() noexcept {
-    if (nccl_ != nullptr && (in_doubt_ || std::uncaught_exceptions() > 0)) {
-      ncclCommAbort(nccl_);
-    } else if (nccl_ != nullptr) {
-      ncclCommDestroy(nccl_);
-    }
-    if (filled_ != nullptr) cudaEventDestroy(filled_);
-    if (stream_ != nullptr) cudaStreamDestroy(stream_);
+  /// Copies on the stream and waits for it.
+  void copy(const void* from, void* to, std::size_t bytes, cudaMemcpyKind kind) {
+    check_cuda(cudaMemcpyAsync(to, from, bytes, kind, stream_->get()), "copy a buffer");
+    check_cuda(cudaStreamSynchronize(stream_->get()), "copy a buffer");
   }
 
-  cudaStream_t stream_ = nullptr;
-  cudaEvent_t filled_ = nullptr;
-  ncclComm_t nccl_ = nullptr;
-  bool in_doubt_ = false;  ///< A sum has begun and not ended well.
+  Communicator sharers_;  ///< Ranks on this rank's GPU; the first of them leads.
+  Communicator leaders_;  ///< One rank a GPU; for the others, those who lead nobody.
+  std::optional<CudaStream> stream_;
+  std::optional<CudaEvent> filled_;
+  std::optional<NcclRank> nccl_;  ///< On leaders alone. Ends before the stream does.
+  std::vector<float> floats_;     ///< Host memory for sums of those who share.
+  std::vector<std::int64_t> integers_;
 };
 
 }  // namespace
 
-std::unique_ptr<Transport> make_nccl_transport(const Communicator& comm) {
-  return std::make_unique<NcclTransport>(comm);
+std::unique_ptr<Transport> make_nccl_transport(const Communicator& comm,
+                                               const std::vector<std::int64_t>& leaders,
+                                               double limit_s) {
+  return std::make_unique<NcclTransport>(comm, leaders.at(comm.rank().position()), limit_s);
 }
 
 }  // namespace harmofl

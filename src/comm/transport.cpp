@@ -15,7 +15,10 @@ namespace {
 constexpr bool has_nccl = true;
 #else
 constexpr bool has_nccl = false;
-std::unique_ptr<Transport> make_nccl_transport(const Communicator&) { return nullptr; }
+std::unique_ptr<Transport> make_nccl_transport(const Communicator&,
+                                               const std::vector<std::int64_t>&, double) {
+  return nullptr;
+}
 #endif
 
 /// Sums buffers by MPI_Allreduce: in host memory, or in GPU memory if the library can.
@@ -49,11 +52,12 @@ std::vector<GpuPlace> gather_places(const Communicator& comm) {
   GpuPlace own;
   comm.agree([&] { own = current_gpu(comm); });
   const std::vector<std::string> hosts = comm.all_gather(own.host);
+  const std::vector<std::string> uuids = comm.all_gather(own.uuid);
   const std::vector<std::string> bus_ids = comm.all_gather(own.bus_id);
   const std::vector<std::string> host_ids = comm.all_gather(own.nccl_host_id);
   std::vector<GpuPlace> places;
   for (std::size_t rank = 0; rank < hosts.size(); ++rank) {
-    places.push_back({hosts[rank], bus_ids[rank], host_ids[rank]});
+    places.push_back({hosts[rank], uuids[rank], bus_ids[rank], host_ids[rank]});
   }
   return places;
 }
@@ -70,16 +74,19 @@ void tell(const TransportChoice& choice, const std::vector<GpuPlace>& places) {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_transport(TransportKind kind, const Communicator& comm, bool gpu) {
+std::unique_ptr<Transport> make_transport(TransportKind kind, const Communicator& comm, bool gpu,
+                                          double connect_limit_s) {
   TransportSetting setting{.gpu = gpu, .has_nccl = has_nccl};
   if (gpu) {
-    setting.cuda_aware_mpi = has_nccl && !comm.any(!mpi_takes_gpu_memory());
     if (has_nccl) setting.places = gather_places(comm);
+    setting.cuda_aware_mpi = mpi_sums_gpu_memory(comm);
   }
   TransportChoice choice;
   comm.agree([&] { choice = choose_transport(kind, setting); });
   if (gpu && comm.is_root()) tell(choice, setting.places);
-  if (choice.route == TransportRoute::nccl) return make_nccl_transport(comm);
+  if (choice.route == TransportRoute::nccl) {
+    return make_nccl_transport(comm, nccl_leaders(setting.places), connect_limit_s);
+  }
   return std::make_unique<MpiTransport>(comm, choice.route);
 }
 

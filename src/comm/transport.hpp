@@ -4,6 +4,7 @@
 #pragma once
 
 #include "comm/communicator.hpp"
+#include "comm/silence.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -37,8 +38,10 @@ class Transport {
 
 /// Makes the transport for buffers of the host (`gpu` false) or of the current GPU, as
 /// `choose_transport` says (transport_choice.hpp). For a GPU the log says once, on the root, which
-/// one it is and why, and which ranks share a GPU. Throws UserError for NCCL without a GPU, in a
-/// build without it, or where ranks share a GPU. Collective. `comm` must outlive the transport.
-std::unique_ptr<Transport> make_transport(TransportKind kind, const Communicator& comm, bool gpu);
+/// one it is and why, and which ranks share a GPU. Throws UserError for NCCL without a GPU or in a
+/// build without it, RankFailure where NCCL has not connected the ranks within `connect_limit_s`
+/// seconds (0: however long it takes). Collective. `comm` must outlive the transport.
+std::unique_ptr<Transport> make_transport(TransportKind kind, const Communicator& comm, bool gpu,
+                                          double connect_limit_s = SilenceLimits::floor_s);
 
 }  // namespace harmofl

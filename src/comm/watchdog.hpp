@@ -2,24 +2,27 @@
 /// Ends a job that hangs.
 #pragma once
 
+#include "comm/silence.hpp"
 #include "harmofl/base/ids.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace harmofl {
 
-/// While it lives, `kick` must be called at least every `timeout_s` seconds on this rank;
-/// otherwise it says which rank was doing what and ends the job (exit code 3).
-/// A timeout of 0 switches it off.
+/// While it lives, this rank must `kick` it before the limit of what it does is over
+/// (SilenceLimits); otherwise it says which rank was doing what and ends the job (exit code 3).
+/// Time in which the whole process stood still (a suspended job, SIGSTOP) does not count.
 class Watchdog {
  public:
-  Watchdog(double timeout_s, Rank rank);
+  /// Every kick within `timeout_s` seconds; 0 is never, no value is auto.
+  Watchdog(std::optional<double> timeout_s, Rank rank);
   ~Watchdog();
 
-  /// Reports progress: this rank now does `activity`, which are also its last words if a signal
-  /// ends it, whatever the timeout.
-  void kick(const std::string& activity);
+  /// Reports progress: this rank now does `what`, which took as long before, and `when` ("in round
+  /// 3") it does; both are also its last words if a signal ends it, whatever the timeout.
+  void kick(const std::string& what, const std::string& when = "", Work work = Work::own);
 
  private:
   struct Impl;

@@ -2,6 +2,8 @@
 #include "harmofl/data/client_data.hpp"
 
 #include "data/batches/residence.hpp"
+#include "data/sample_tensors.hpp"
+#include "data/shard_source.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <torch/types.h>
@@ -19,24 +21,6 @@ torch::Tensor adopt(std::vector<Value> owner, const std::vector<std::int64_t>& s
   if (owner.empty()) return torch::empty(shape, dtype);
   const auto kept = std::make_shared<std::vector<Value>>(std::move(owner));
   return torch::from_blob(kept->data(), shape, [kept](void*) {}, dtype);
-}
-
-/// Shapes of the tensors of `count` samples.
-std::vector<std::int64_t> image_shape(const ShardInfo& info, std::int64_t count) {
-  return {count, info.channels, info.height, info.width};
-}
-
-std::vector<std::int64_t> target_shape(const ShardInfo& info, std::int64_t count) {
-  if (info.task == Task::classification) return {count};
-  return {count, info.height, info.width};
-}
-
-torch::Dtype image_type(const ShardInfo& info) {
-  return info.pixel_type == PixelType::uint8 ? torch::kUInt8 : torch::kFloat32;
-}
-
-torch::Dtype target_type(const ShardInfo& info) {
-  return info.task == Task::classification ? torch::kInt64 : torch::kUInt8;
 }
 
 Samples to_samples(SplitData data, const ShardInfo& info) {
@@ -120,7 +104,8 @@ ClientData load_client(const std::filesystem::path& shard, torch::Device device)
   return client;
 }
 
-ClientData load_client(const ClientPart& part, ShardPool& shards, torch::Device device) {
+ClientData load_client(const ClientPart& part, ShardPool& shards, torch::Device device,
+                       Residence residence, SampleBudget* budget) {
   std::array<std::vector<Piece>, 3> pieces;
   const ShardReader* first = nullptr;
   for (const Split split : all_splits) {
@@ -135,10 +120,12 @@ ClientData load_client(const ClientPart& part, ShardPool& shards, torch::Device 
                    "' holds no sample at all. Deal to fewer clients (data.clients).");
   ClientData client = empty_client(part.name, first->info());
   for (const Split split : all_splits) {
-    client.split(split) = read_pieces(pieces[static_cast<std::size_t>(split)], split, shards,
-                                      first->info(), part.count(split));
+    client.split(split) = residence == Residence::stream
+                              ? stream_samples(part.split(split), split, shards, first->info())
+                              : read_pieces(pieces[static_cast<std::size_t>(split)], split, shards,
+                                            first->info(), part.count(split));
   }
-  settle(client, device);
+  settle(client, device, budget);
   return client;
 }
 

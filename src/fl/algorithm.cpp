@@ -10,6 +10,7 @@
 namespace harmofl {
 
 // One each, in src/fl/methods/.
+AlgorithmEntry cyclic();
 AlgorithmEntry ditto();
 AlgorithmEntry fedadagrad();
 AlgorithmEntry fedadam();
@@ -22,13 +23,15 @@ AlgorithmEntry fedprox();
 AlgorithmEntry fedsam();
 AlgorithmEntry fedyogi();
 AlgorithmEntry harmofl_method();
+AlgorithmEntry local_method();
 AlgorithmEntry moon();
 AlgorithmEntry scaffold();
 
 const std::vector<AlgorithmEntry>& algorithms() {
   static const std::vector<AlgorithmEntry> table{
-      ditto(),   fedadagrad(), fedadam(), fedavg(),  fedavgm(),        fedbn(), feddyn(),
-      fednova(), fedprox(),    fedsam(),  fedyogi(), harmofl_method(), moon(),  scaffold(),
+      cyclic(),         ditto(),        fedadagrad(), fedadam(),  fedavg(), fedavgm(),
+      fedbn(),          feddyn(),       fednova(),    fedprox(),  fedsam(), fedyogi(),
+      harmofl_method(), local_method(), moon(),       scaffold(),
   };
   return table;
 }

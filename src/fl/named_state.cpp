@@ -28,11 +28,25 @@ std::shared_ptr<float> make_block(std::size_t count) {
   return {static_cast<float*>(memory), [bytes](float* first) { munmap(first, bytes); }};
 }
 
+void check_shape(const std::string& name, const torch::Tensor& tensor, torch::IntArrayRef needed) {
+  HARMOFL_VALIDATE(tensor.sizes() == needed, "the tensor '", name, "' that is kept has the shape ",
+                   tensor.sizes(), ", but ", needed,
+                   " is needed. Go on from the checkpoint of a run of this model.");
+}
+
 }  // namespace
 
 torch::Tensor& NamedState::tensor(const std::string& name, const torch::Tensor& like) {
   torch::Tensor& tensor = tensors_[name];
   if (!tensor.defined()) tensor = torch::zeros_like(like);
+  check_shape(name, tensor, like.sizes());
+  return tensor;
+}
+
+torch::Tensor& NamedState::number(const std::string& name, const torch::Tensor& like) {
+  torch::Tensor& tensor = tensors_[name];
+  if (!tensor.defined()) tensor = torch::zeros({}, like.options());
+  check_shape(name, tensor, {});
   return tensor;
 }
 
@@ -70,7 +84,10 @@ std::vector<NamedTensor> NamedState::export_tensors() const {
 void NamedState::import_tensors(const std::vector<NamedTensor>& tensors, torch::Device device) {
   tensors_.clear();
   std::size_t count = 0;
-  for (const NamedTensor& tensor : tensors) count += aligned(tensor.values.size());
+  for (const NamedTensor& tensor : tensors) {
+    HARMOFL_EXPECT(element_count(tensor.shape) == std::ssize(tensor.values));
+    count += aligned(tensor.values.size());
+  }
   const std::shared_ptr<float> block = make_block(count);
   float* place = block.get();
   for (const NamedTensor& tensor : tensors) {

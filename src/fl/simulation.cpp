@@ -3,11 +3,10 @@
 // two all-reduces is local and a rank may host any number of clients.
 #include "fl/simulation.hpp"
 
-#include "base/fault.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
-#include "fl/local/batch_statistics.hpp"
-#include "harmofl/base/error.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <iterator>
@@ -20,39 +19,65 @@ bool due(std::int64_t every, std::int64_t rounds_done) {
   return every > 0 && rounds_done % every == 0;
 }
 
-std::vector<ClientId> everyone(const Federation& federation) {
-  std::vector<ClientId> clients;
-  for (ClientId id{0}; id.value() < federation.size(); ++id) clients.push_back(id);
-  return clients;
-}
-
 }  // namespace
 
 Outcome Simulation::run() {
   Stopwatch since_save;
-  while (state_.round.value() < options_.rounds) {
+  while (!is_done()) {
     run_round();
-    const bool last = state_.round.value() == options_.rounds;
+    const bool last = is_done();
     const double unsaved_s = comm_.is_root() ? since_save.elapsed_s() : 0.0;  // one clock decides
     const bool late = options_.save_minutes > 0.0 && unsaved_s >= 60.0 * options_.save_minutes;
     const bool asked = comm_.any(interrupt_requested() || late);
     const bool interrupted = asked && comm_.any(interrupt_requested()) && !last;
     if (last || asked || due(options_.save_every, state_.round.value())) {
-      watchdog_.kick(concat("saving after round ", state_.round));
+      watchdog_.kick("saving", concat("after round ", state_.round));
       checkpoints_.save();
       since_save.reset();
     }
     if (interrupted) return Outcome::interrupted;
   }
-  reporter_.write_summary(options_.algorithm, state_);
+  return finish();
+}
+
+bool Simulation::is_done() const {
+  return state_.round.value() >= options_.rounds || reporter_.out_of_patience();
+}
+
+// What comes after the last round, of which a checkpoint keeps nothing: it is done anew when a run
+// is resumed.
+Outcome Simulation::finish() {
+  const bool all_rounds = state_.round.value() >= options_.rounds;
+  nlohmann::json more = {{"stopped_by", all_rounds ? "run.rounds" : "run.patience"}};
+  if (!all_rounds) {
+    log::info(concat("stopping after ", state_.round, " round(s): the last ", options_.patience,
+                     " measured were not better than the best (run.patience)"));
+  }
+  const PersonalizationOptions& tuning = options_.personalization;
+  if (tuning.epochs > 0) {
+    const auto tuned = personalize_clients(state_, hosting_, lanes_, evaluation_, federation_,
+                                           options_.local, tuning, options_.seed, comm_, watchdog_);
+    if (!tuned) return Outcome::interrupted;
+    more["personalized"] = reporter_.report(*tuned);
+    more["personalized"]["epochs"] = tuning.epochs;
+    more["personalized"]["lr"] = tuning_options(options_.local, tuning).optimizer.lr;
+  }
+  reporter_.write_summary(options_.algorithm, state_, more);
   return Outcome::finished;
 }
 
 void Simulation::run_round() {
   const Stopwatch watch;
   plan_the_round();
-  std::vector<Score> scores = train_clients();
-  aggregate();
+  std::vector<Score> scores;
+  if (state_.algorithm->sequential()) {
+    for (const ClientId id : trained_) take_turn({id}, scores);
+  } else {
+    take_turn(trained_, scores);
+  }
+  if (!plan_.counted.empty()) {
+    state_.sent_bytes += exchange_.layout().length() * bytes_of(options_.reduction);
+  }
   const std::int64_t rounds_done = state_.round.value() + 1;
   if (due(options_.evaluate_every, rounds_done) || rounds_done == options_.rounds) {
     const std::vector<Score> evaluated = evaluate_models();
@@ -64,7 +89,7 @@ void Simulation::run_round() {
 // Who takes part, on which rank, and what everyone sends.
 void Simulation::plan_the_round() {
   const auto timed = state_.times.measure("place");
-  watchdog_.kick(concat("placing the clients of round ", state_.round));
+  report_work("waiting for the clients to be placed", Work::waiting);
   exchange_ = Exchange(state_.model, *state_.algorithm, options_.buffers);
   // A real client would send float32, whatever this simulation sums with.
   work_.upload_bytes = exchange_.layout().length() * bytes_of(Reduction::fast);
@@ -73,87 +98,32 @@ void Simulation::plan_the_round() {
   trained_.clear();
   std::ranges::merge(plan_.counted, plan_.wasted, std::back_inserter(trained_));
   moved_clients_ = hosting_.rebalance(trained_);
+  left_out_.clear();
 }
 
-// Every client starts from w_t and adds p_i times its message to this rank's sum.
-std::vector<Score> Simulation::train_clients() {
-  const auto timed = state_.times.measure("train");
-  updates_.begin(exchange_.layout(), state_.model.device(), plan_.counted);
-  std::vector<Score> scores;
-  for (const ClientId id : trained_) {
-    const auto client = hosting_.own().find(id);
-    if (client != hosting_.own().end()) scores.push_back(train_named(id, client->second));
-  }
-  return scores;
+// The clients of a turn all start from w_t; w_{t+1} is what the next turn starts from.
+void Simulation::take_turn(const std::vector<ClientId>& clients, std::vector<Score>& scores) {
+  train_clients(clients, scores);
+  aggregate();
 }
 
-// Errors of libraries do not know whose they are: they get the client's name here.
-Score Simulation::train_named(ClientId id, const ClientData& data) {
-  watchdog_.kick(concat("training client ", data.site, " in round ", state_.round));
-  log::progress(concat("round ", state_.round, " (", state_.round.value() + 1, "/", options_.rounds,
-                       "), training ", data.site));
-  try {
-    fault_point("train", comm_.rank().value(), state_.round.value());
-    Score score;
-    hosting_.with_state(id, [&](NamedState& kept) { score = train_client(id, data, kept); });
-    return score;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw RankFailure(concat("client ", data.site, " in round ", state_.round, ": ", error.what()));
-  }
-}
-
-Score Simulation::train_client(ClientId id, const ClientData& data, NamedState& kept) {
-  const Stopwatch watch;
-  const torch::Tensor state = state_.model.state().state();
-  state.copy_(state_.global);
-  const bool own_layers = personalize_layers(state_.model, kept);
-  const ClientReport report =
-      trainer_.train(data, {state_.round, id, options_.seed}, kept, state_.server,
-                     own_layers ? torch::Tensor() : state_.global);
-  state_.times.add({{"input", report.input_s}, {"train", -report.input_s}});
-  if (observe_update_) observe_update_(id, report.update);
-  exchange_.keep_local(state_.model.state(), kept);
-  count_update(id, exchange_.pack(state, report.extra), kept);
-  Score score{id, Split::train, {{"loss", report.loss}}, 0.0};
-  if (options_.local.measure) {
-    score.values["drift"] = report.drift;
-    score.values["gradient_norm"] = report.gradient_norm;
-  }
-  score.seconds = watch.elapsed_s();
-  return score;
-}
-
-// Adds the message to the average, if it is to count and can.
-void Simulation::count_update(ClientId id, const torch::Tensor& message, NamedState& kept) {
-  if (!std::ranges::binary_search(plan_.counted, id)) return;
-  const std::string& site = federation_.members[id.position()].site;
-  if (updates_.add(id, message, site)) return;
-  const std::string problem =
-      concat("client ", site, ": its model holds NaN or infinite values after local training");
-  if (options_.nonfinite == NonFinite::stop) {
-    throw RankFailure(concat(problem, ". Lower --train.lr or --perturbation.alpha, look at its ",
-                             "images with `harmofl inspect`, or leave such updates out with ",
-                             "--train.nonfinite leave-out."));
-  }
-  log::warn_once(concat(problem, " in round ", state_.round,
-                        ". Its update is left out and what it ",
-                        "kept is forgotten (train.nonfinite = leave-out)."));
-  kept.drop("");
-  updates_.leave_out(id);
+void Simulation::report_work(const std::string& what, Work work) {
+  watchdog_.kick(what, concat("in round ", state_.round), work);
 }
 
 // w_{t+1} from sum p_i w_i, by the method's server step; the same on every rank.
 void Simulation::aggregate() {
-  watchdog_.kick(concat("waiting for the other ranks in round ", state_.round));
+  report_work("waiting for the other ranks", Work::waiting);
   {
     const auto timed = state_.times.measure("wait");
-    left_out_ = updates_.agree_on_left_out();
-    plan_.counted = updates_.counted();
+    for (const ClientId id : updates_.agree_on_left_out()) {
+      left_out_.push_back(id);
+      std::erase(plan_.counted, id);
+    }
   }
   const auto timed = state_.times.measure("aggregate");
-  if (!plan_.counted.empty()) return step_server();
+  report_work("summing over the ranks", Work::together);  // all of them are here now
+  if (!updates_.counted().empty()) return step_server();
   log::info(concat("round ", state_.round, ": no update counts, so the model stays as it is"));
   state_.model.state().state().copy_(state_.global);
   state_.model.amplitude()
@@ -163,7 +133,6 @@ void Simulation::aggregate() {
 void Simulation::step_server() {
   torch::NoGradGuard no_grad;
   const torch::Tensor average = updates_.average();
-  state_.sent_bytes += average.numel() * bytes_of(options_.reduction);
   const torch::Tensor next = state_.model.state().state();
   exchange_.unpack(average, state_.global, next);
   const std::int64_t parameters = state_.model.parameter_count();
@@ -177,36 +146,15 @@ void Simulation::step_server() {
   state_.global.copy_(next);
 }
 
-// The statistics of w_{t+1} over all training images, averaged with p_i.
-void Simulation::recompute_statistics_of_clients() {
-  const auto timed = state_.times.measure("recompute");
-  Model& model = state_.model;
-  const std::int64_t parameters = model.parameter_count();
-  const std::int64_t buffers = model.network_count() - parameters;
-  const torch::Tensor statistics = model.state().state().narrow(0, parameters, buffers);
-  updates_.begin({0, buffers, 0}, model.device(), everyone(federation_));
-  for (const auto& [id, client] : hosting_.own()) {
-    watchdog_.kick(concat("recomputing statistics of ", client.site, " in round ", state_.round));
-    recompute_statistics(model, client.split(Split::train), options_.local.batches);
-    if (!updates_.add(id, statistics, client.site)) {
-      throw RankFailure(concat("client ", client.site,
-                               ": the recomputed running statistics of the ",
-                               "global model hold NaN or infinite values. Lower --train.lr."));
-    }
-  }
-  statistics.copy_(updates_.average());
-  state_.sent_bytes += buffers * bytes_of(options_.reduction);
-  state_.global.copy_(model.state().state());
-}
-
 std::vector<Score> Simulation::evaluate_models() {
   if (options_.buffers == BufferPolicy::recompute) recompute_statistics_of_clients();
   const auto timed = state_.times.measure("evaluate");
-  return evaluation_.scores(state_, hosting_, watchdog_);
+  return evaluation_.scores(state_, hosting_, lanes_, watchdog_);
 }
 
 // Says what the round was, which is done then, and keeps its model if it is the best.
 void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
+  report_work("waiting for the other ranks to evaluate", Work::waiting);
   RoundRecord record{.round = state_.round,
                      .seconds = seconds,
                      .clients = std::ssize(trained_),
@@ -216,6 +164,9 @@ void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
                      .sent_bytes = exchange_.layout().length() * bytes_of(options_.reduction),
                      .moved_clients = moved_clients_,
                      .ranks = {}};
+  if (options_.local.schedule.moves()) {
+    record.lr = learning_rate(options_.local.schedule, options_.local.optimizer.lr, state_.round);
+  }
   for (const auto& [client, loss] : plan_.lost) ++record.lost[std::string(to_string(loss))];
   if (!left_out_.empty()) record.lost["not_finite"] = std::ssize(left_out_);
   const bool best = reporter_.report(record, own_scores, state_.times);

@@ -2,21 +2,25 @@
 /// The federated run: choose, train, aggregate, evaluate, save.
 ///
 /// Owned here is the loop of the rounds, and what only it needs: who takes part (Fleet, RoundPlan),
-/// the local work (LocalTrainer) and the messages (Exchange, UpdateAverage). What a run is, is a
-/// RunState; its files are RunCheckpoints'; what it measures RunEvaluation's; what it says
+/// the local work (LocalTrainer, Lanes) and the messages (Exchange, UpdateAverage). What a run is,
+/// is a RunState; its files are RunCheckpoints'; what it measures RunEvaluation's; what it says
 /// RunReporter's; the clients are Hosting's.
 #pragma once
 
 #include "comm/communicator.hpp"
 #include "comm/transport.hpp"
 #include "comm/watchdog.hpp"
+#include "fl/aggregate/aggregator.hpp"
 #include "fl/aggregate/exchange.hpp"
 #include "fl/aggregate/update_average.hpp"
 #include "fl/clients/federation.hpp"
 #include "fl/clients/hosting.hpp"
 #include "fl/fleet/round_plan.hpp"
+#include "fl/lanes/lanes.hpp"
 #include "fl/local/local_trainer.hpp"
+#include "fl/run/personalization.hpp"
 #include "fl/run/run_checkpoints.hpp"
+#include "fl/run/run_estimate.hpp"
 #include "fl/run/run_evaluation.hpp"
 #include "fl/run/run_reporter.hpp"
 #include "fl/run/run_state.hpp"
@@ -26,7 +30,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace harmofl {
@@ -42,10 +48,16 @@ struct SimulationOptions {
   AlgorithmValues algorithm_values;  ///< Values of the method's own keys, where not the defaults.
   std::uint64_t seed = 0;
   std::int64_t rounds = 1;
-  std::int64_t evaluate_every = 1;  ///< Rounds; the last round is always evaluated.
-  std::int64_t save_every = 10;     ///< Rounds; the last round is always saved.
-  double save_minutes = 0.0;        ///< Also when the last save is so long ago; 0 is off.
-  std::int64_t keep = 2;            ///< Checkpoints that the run folder holds, the newest included.
+  std::int64_t evaluate_every = 1;         ///< Rounds; the last round is always evaluated.
+  std::vector<std::string> measures = {};  ///< Names; empty: the usual ones of the task.
+  std::string best_by = {};   ///< Measure that rounds are compared by; "": main_metric.
+  std::int64_t patience = 0;  ///< Measured rounds without a better one that end the run; 0 is off.
+  NewSiteStatistics new_sites = NewSiteStatistics::global;
+  PersonalizationOptions personalization = {};
+  std::int64_t save_every = 10;  ///< Rounds; the last round is always saved.
+  double save_minutes = 0.0;     ///< Also when the last save is so long ago; 0 is off.
+  std::int64_t keep = 2;         ///< Checkpoints that the run folder holds, the newest included.
+  bool accept_changed_data = false;  ///< `resume` goes on with other data than those before.
   Weighting weights = Weighting::uniform;
   bool truncate = false;  ///< Every client uses as many samples as the smallest has.
   LocalOptions local;
@@ -58,9 +70,17 @@ struct SimulationOptions {
   PlacementCosts placement = PlacementCosts::samples;
   Reduction reduction = Reduction::fast;
   TransportKind transport = TransportKind::automatic;
-  double timeout_s = 0.0;  ///< Time limit of the watchdog; 0 is off.
-  std::string config;      ///< Resolved configuration, kept in every checkpoint.
+  std::int64_t lanes = 1;  ///< Clients that this rank trains at the same time, at most.
+  /// Trains the first client alone, and then as many as there is memory for by that.
+  bool lanes_by_memory = false;
+  /// Time limit of the watchdog; 0 is off, and no value lets it find limits of its own.
+  std::optional<double> timeout_s = {};
+  std::string config;  ///< Resolved configuration, kept in every checkpoint.
 };
+
+/// The options with the names of all that is measured. Throws UsageError, naming the key, for a
+/// measure that the task does not have.
+SimulationOptions with_measures(SimulationOptions options, Task task);
 
 /// How a run ended.
 enum class Outcome { finished, interrupted };
@@ -83,20 +103,30 @@ class Simulation {
   using UpdateObserver = std::function<void(ClientId, const torch::Tensor& update)>;
   void observe_updates(UpdateObserver observer) { observe_update_ = std::move(observer); }
 
+  /// Writes the samples of the best round to `per_sample.csv`, with their ids by `names`.
+  void write_samples(SampleNames names) { reporter_.write_samples(std::move(names)); }
+
   /// What is combined outside its theory, one sentence each.
   std::vector<std::string> cautions() const;
 
-  /// Starts from given weights instead of drawn ones. Throws UserError, naming `source`, unless
-  /// they are those of the network.
+  /// Starts from given weights instead of drawn ones: those of the root, others give none. Throws
+  /// UserError, naming `source`, unless they are those of the network. Collective.
   void start_from(const std::vector<NamedTensor>& model, const std::string& source);
 
   /// Writes the model as it stands, before the first round, to `initial.h5`. Collective.
   void save_initial();
 
-  /// Continues from a checkpoint of the same configuration, to the same bits as if never stopped.
-  void resume(const std::filesystem::path& checkpoint);
+  /// Continues from a checkpoint of the same configuration, open on every rank, to the same bits as
+  /// if never stopped. Throws as RunCheckpoints::resume.
+  void resume(const CheckpointReader& checkpoint);
 
-  /// Runs the rounds that are left; leaves after a round, saved, when any rank is interrupted.
+  /// What the run will ask of its ranks, by its next round. `timed` does some of that round's
+  /// steps, evaluation and aggregation, and times them: the simulation is not to be run then.
+  /// Collective.
+  RunEstimate estimate(bool timed);
+
+  /// Runs the rounds that are left, up to the end of patience, then what comes after the last;
+  /// leaves, with the last round saved, when any rank is interrupted.
   Outcome run();
 
   /// Runs one round.
@@ -115,18 +145,45 @@ class Simulation {
   /// Who trained in it, their updates counted or not. Ascending.
   const std::vector<ClientId>& trained() const { return trained_; }
   const Fleet& fleet() const { return fleet_; }
+  /// Data other than before that the run went on with. On the root alone.
+  const std::vector<AcceptedChange>& accepted_changes() const { return state_.accepted_changes; }
 
  private:
+  LaneParts make_lane();
+  void share_gradient();
   void plan_the_round();
-  std::vector<Score> train_clients();
-  Score train_named(ClientId id, const ClientData& data);
-  Score train_client(ClientId id, const ClientData& data, NamedState& kept);
-  void count_update(ClientId id, const torch::Tensor& message, NamedState& kept);
+  struct ClientTurn;
+
+  void take_turn(const std::vector<ClientId>& clients, std::vector<Score>& scores);
+  void train_clients(const std::vector<ClientId>& clients, std::vector<Score>& scores);
+  void train_together(ClientId id, std::vector<Score>& scores);
+  /// Tells the watchdog what this rank does in this round.
+  void report_work(const std::string& what, Work work = Work::own);
+  bool is_own(ClientId id) const { return placement()[id.position()] == comm_.rank(); }
+  TakenIn taken_in(std::int64_t items) const;
+  void train_in_lanes(std::vector<ClientTurn>& turns);
+  void share_out_turns(std::vector<std::size_t> order, TakenIn taken_in, const SharedWork& work);
+  template <class Part>
+  void named(const ClientTurn& turn, const Part& part);
+  void train_client(const Lane& lane, ClientTurn& turn);
+  void take_in(ClientTurn& turn);
+  bool counts(ClientId id) const;
+  torch::Tensor message_of_turn(const ClientTurn& turn);
+  void set_aside(ClientTurn& turn);
+  void count_update(const ClientTurn& turn);
   void aggregate();
   void step_server();
   void recompute_statistics_of_clients();
   std::vector<Score> evaluate_models();
   void report(const std::vector<Score>& own_scores, double seconds);
+  bool is_done() const;
+  Outcome finish();
+  RankEstimate asked_of_this_rank() const;
+  std::int64_t waiting_bytes(const RankEstimate& own) const;
+  void in_lanes(std::int64_t lanes, const std::function<void(const Lane&, std::size_t)>& work);
+  void time_training(RankEstimate& own);
+  void time_evaluation(RankEstimate& own);
+  void time_aggregation(RankEstimate& own);
 
   const Communicator& comm_;
   SimulationOptions options_;
@@ -138,7 +195,9 @@ class Simulation {
   RunEvaluation evaluation_;
   RunState state_;
   LocalTrainer trainer_;
+  Lanes lanes_;
   std::unique_ptr<Transport> transport_;
+  Aggregator gradient_sum_;  ///< Sum of the pieces of a batch, where its gradient is shared.
   Exchange exchange_;
   UpdateAverage updates_;
   RunReporter reporter_;
@@ -148,6 +207,7 @@ class Simulation {
   std::vector<ClientId> trained_;   ///< In this round, on all ranks.
   std::vector<ClientId> left_out_;  ///< In this round, on all ranks: updates that are not finite.
   std::int64_t moved_clients_ = 0;  ///< To another rank, before this round.
+  bool lanes_are_measured_ = false;
 };
 
 }  // namespace harmofl

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/atomic_file.hpp"
 
+#include "base/read_file.hpp"
 #include "harmofl/base/error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <iomanip>
+#include <random>
+#include <sstream>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -15,7 +20,8 @@ namespace harmofl {
 namespace {
 
 constexpr std::string_view infix =
-    ".tmp.";  // between the file's name and the process that writes it
+    ".tmp.";  // between the file's name and what tells its writers apart
+constexpr std::size_t random_digits = 16;  // hexadecimal, behind the process and a '-'
 
 constexpr const char* remedy = "Free space on the disk or choose a folder that you may write to.";
 
@@ -47,23 +53,58 @@ int write_all(int descriptor, std::string_view text) {
   return 0;
 }
 
-/// Replaces the content of `path` in place by `text`. Returns 0 or the error's number.
-int overwrite(const std::filesystem::path& path, std::string_view text) {
-  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+/// Writes `text` to `path`, opened with `flags` too. Returns 0 or the error's number.
+int write_with(int flags, const std::filesystem::path& path, std::string_view text) {
+  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
   if (descriptor < 0) return errno;
   const int error = write_all(descriptor, text);
   const bool closed = close(descriptor) == 0;  // some network file systems report a full disk here
   return error == 0 && !closed ? errno : error;
 }
 
+/// "4711-09f1c3a85e2b7d46": processes of several containers or hosts may have the same number.
+std::string writer_name() {
+  std::random_device random;
+  std::ostringstream name;
+  name << getpid() << '-' << std::hex << std::setfill('0');
+  for (int i = 0; i < 2; ++i) name << std::setw(random_digits / 2) << random();
+  return name.str();
+}
+
+bool consists_of(std::string_view text, std::string_view characters) {
+  return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
+}
+
+/// Whether this is what `writer_name` gives, or the process alone, as earlier versions wrote it.
+bool is_writer_name(std::string_view text) {
+  const std::size_t dash = std::min(text.find('-'), text.size());
+  const bool random = text.size() == dash + 1 + random_digits &&
+                      consists_of(text.substr(dash + 1), "0123456789abcdef");
+  return consists_of(text.substr(0, dash), "0123456789") && (dash == text.size() || random);
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
-  const std::filesystem::path folder = folder_of(target_);
-  HARMOFL_VALIDATE(std::filesystem::is_directory(folder), target_.string(), ": the folder ",
+void check_replaceable(const std::filesystem::path& target) {
+  std::error_code failed;
+  const std::filesystem::path folder = folder_of(target);
+  HARMOFL_VALIDATE(std::filesystem::is_directory(folder, failed), target.string(), ": the folder ",
                    folder.string(), " does not exist. Create it first.");
-  temporary_ = folder / concat(".", target_.filename().string(), infix, getpid());
-  const int descriptor = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const auto found = std::filesystem::symlink_status(target, failed).type();
+  if (found == std::filesystem::file_type::not_found ||
+      found == std::filesystem::file_type::regular) {
+    return;
+  }
+  const bool link = found == std::filesystem::file_type::symlink;
+  throw UserError(concat(
+      target.string(), ": cannot be written over: ", link ? "it is a link" : why_not_a_file(target),
+      ". Only a file is replaced: give another name, or remove what is there."));
+}
+
+AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
+  check_replaceable(target_);
+  temporary_ = folder_of(target_) / concat(".", target_.filename().string(), infix, writer_name());
+  const int descriptor = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0) fail(target_, "cannot be written", errno);
   close(descriptor);
 }
@@ -80,6 +121,7 @@ void AtomicFile::flush() {
 void AtomicFile::commit() {
   HARMOFL_EXPECT(!committed_);
   if (!flushed_) flush();
+  check_replaceable(target_);  // the file may have been long in the making
   if (std::rename(temporary_.c_str(), target_.c_str()) != 0) {
     fail(target_, "cannot be put in place", errno);
   }
@@ -91,16 +133,19 @@ void AtomicFile::commit() {
 std::string target_of_temporary(const std::string& name) {
   const std::size_t end = name.rfind(infix);
   if (!name.starts_with('.') || end == std::string::npos || end < 2) return {};
-  const std::string process = name.substr(end + infix.size());
-  const bool is_number = process.find_first_not_of("0123456789") == std::string::npos;
-  return is_number && !process.empty() ? name.substr(1, end - 1) : std::string();
+  const bool ours = is_writer_name(std::string_view(name).substr(end + infix.size()));
+  return ours ? name.substr(1, end - 1) : std::string();
+}
+
+int append_text(const std::filesystem::path& path, std::string_view text) {
+  return write_with(O_APPEND | O_NOFOLLOW, path, text);
 }
 
 int sync_file(const std::filesystem::path& path) { return sync(path, O_RDWR); }
 
 void write_text_file(const std::filesystem::path& target, std::string_view text) {
   AtomicFile file(target);
-  if (const int error = overwrite(file.temporary(), text)) {
+  if (const int error = write_with(O_TRUNC, file.temporary(), text)) {
     fail(target, "cannot be written", error);
   }
   file.commit();

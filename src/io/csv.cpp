@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/csv.hpp"
 
+#include "base/read_file.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
+#include <set>
 
 namespace harmofl {
 namespace {
 
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-
 /// Takes records off the front of a text and counts its lines.
 class Parser {
  public:
-  Parser(std::string_view text, const std::string& name) : text_(text), name_(name) {
-    if (text_.starts_with(byte_order_mark)) text_.remove_prefix(byte_order_mark.size());
-  }
+  Parser(std::string_view text, const std::string& name) : text_(text), name_(name) {}
 
   bool done() const { return position_ >= text_.size(); }
   int line() const { return line_; }
@@ -72,42 +68,50 @@ class Parser {
   int line_ = 1;
 };
 
+std::vector<std::string> header_of(Parser& parser, const std::string& name) {
+  HARMOFL_VALIDATE(!parser.done(), name, ": the list is empty. Its first line names the columns.");
+  std::vector<std::string> columns = parser.record();
+  std::set<std::string_view> seen;
+  for (const std::string& column : columns) {
+    HARMOFL_VALIDATE(seen.insert(column).second || column.empty(), name, ":1: the column '", column,
+                     "' stands there twice. Remove one of them.");
+  }
+  return columns;
+}
+
 }  // namespace
 
 bool CsvTable::has(std::string_view column) const {
   return std::find(columns.begin(), columns.end(), column) != columns.end();
 }
 
-CsvTable parse_csv(std::string_view text, const std::string& name) {
+void take_csv_rows(std::string_view text, const std::string& name, const CsvRowTaker& take) {
   Parser parser(text, name);
-  HARMOFL_VALIDATE(!parser.done(), name, ": the list is empty. Its first line names the columns.");
-  CsvTable table;
-  table.columns = parser.record();
-  for (auto column = table.columns.begin(); column != table.columns.end(); ++column) {
-    const bool first = std::find(table.columns.begin(), column, *column) == column;
-    HARMOFL_VALIDATE(first || column->empty(), name, ":1: the column '", *column,
-                     "' stands there twice. Remove one of them.");
-  }
+  const std::vector<std::string> columns = header_of(parser, name);
   while (!parser.done()) {
     const int line = parser.line();
     const std::vector<std::string> fields = parser.record();
     if (fields.size() == 1 && fields[0].empty()) continue;  // an empty line
-    HARMOFL_VALIDATE(fields.size() == table.columns.size(), name, ":", line, ": expected ",
-                     table.columns.size(), " fields as in the header, found ", fields.size(), ".");
+    HARMOFL_VALIDATE(fields.size() == columns.size(), name, ":", line, ": expected ",
+                     columns.size(), " fields as in the header, found ", fields.size(), ".");
+    take(columns, fields, line);
+  }
+}
+
+CsvTable parse_csv(std::string_view text, const std::string& name) {
+  CsvTable table;
+  Parser header(text, name);
+  table.columns = header_of(header, name);
+  take_csv_rows(text, name, [&](const auto& columns, const auto& fields, int line) {
     table.lines.push_back(line);
     auto& row = table.rows.emplace_back();
-    for (std::size_t i = 0; i < fields.size(); ++i) row[table.columns[i]] = fields[i];
-  }
+    for (std::size_t i = 0; i < fields.size(); ++i) row[columns[i]] = fields[i];
+  });
   return table;
 }
 
 CsvTable read_csv(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  HARMOFL_VALIDATE(file, path.string(), ": cannot be opened for reading. Check that it exists ",
-                   "and that you may read it.");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return parse_csv(text.str(), path.string());
+  return parse_csv(read_text_file(path), path.string());
 }
 
 std::string csv_field(const std::string& text) {

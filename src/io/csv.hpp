@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -18,6 +19,14 @@ struct CsvTable {
 
   bool has(std::string_view column) const;
 };
+
+/// Takes a row: the names of the columns, as many fields, and the line on which the row begins.
+using CsvRowTaker = std::function<void(const std::vector<std::string>& columns,
+                                       const std::vector<std::string>& fields, int line)>;
+
+/// Hands the rows of `text` to `take`, one after the other: for tables of more rows than memory has
+/// room for as texts. Rules and errors are those of `parse_csv`.
+void take_csv_rows(std::string_view text, const std::string& name, const CsvRowTaker& take);
 
 /// Parses `text`; `name` is the file's name in errors. Fields may be quoted and then hold commas,
 /// line ends and doubled quotes. Throws UserError, with the line, for rows of another length and

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Private to src/io: reads and writes that may move less than they were asked to.
+/// Private to src/io and tools/prepare: reads and writes that may move less than they were asked
+/// to.
 #pragma once
 
 #include <cerrno>

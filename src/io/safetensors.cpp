@@ -4,7 +4,9 @@
 #include "base/memory.hpp"
 #include "harmofl/base/error.hpp"
 #include "io/atomic_file.hpp"
+#include "io/json.hpp"
 #include "io/tensor_elements.hpp"
+#include "io/tensor_names.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -12,7 +14,6 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
-#include <set>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -52,13 +53,6 @@ struct Entry {
 template <class... Parts>
 void check(bool good, const std::string& subject, const Parts&... problem) {
   HARMOFL_VALIDATE(good, subject, ": ", problem..., ". ", remedy);
-}
-
-/// A value of the header for a message: its beginning.
-std::string shown(const json& value) {
-  constexpr std::size_t most = 80;
-  const std::string text = value.dump(-1, ' ', true);  // ASCII, which can be cut anywhere
-  return text.size() <= most ? text : text.substr(0, most) + "...";
 }
 
 /// A file that is read part by part.
@@ -106,23 +100,11 @@ std::string read_header(Source& source) {
   return text;
 }
 
-/// Parses the header; JSON itself lets a key stand twice in an object, the format does not.
 json parse_header(std::string_view text, const std::string& file) {
-  std::vector<std::set<std::string>> keys;  // of the objects that are open
-  const auto refuse = [&](int depth, json::parse_event_t event, json& value) {
-    check(depth <= deepest, file, "the header nests values deeper than the format does");
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key) {
-      check(keys.back().insert(value.get<std::string>()).second, file, "the header has the key '",
-            value.get<std::string>(), "' twice");
-    }
-    return true;
-  };
   try {
-    return json::parse(text, refuse);
-  } catch (const json::exception& error) {
-    check(false, file, "the header is not JSON (", error.what(), ")");
+    return parse_json(text, deepest);
+  } catch (const JsonError& error) {
+    check(false, file, "the header ", error.what());
   }
   return {};
 }
@@ -165,6 +147,8 @@ std::vector<std::int64_t> sizes_under(const json& info, const char* key,
 
 Entry read_entry(const std::string& name, const json& info, std::uint64_t data_bytes,
                  const std::string& file) {
+  const std::string problem = tensor_name_problem(name);
+  check(problem.empty(), file, "the name of a tensor ", problem);
   const std::string subject = concat(file, ": tensor '", name, "'");
   check(info.is_object(), subject, "expected an object, found ", shown(info));
   for (const char* key : {"dtype", "shape", "data_offsets"}) {

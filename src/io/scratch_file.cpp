@@ -11,20 +11,17 @@
 #include <utility>
 
 namespace harmofl {
-namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& folder, const char* doing, int error) {
-  throw UserError(concat(folder.string(), ": the scratch file for clients' state cannot be ", doing,
-                         " (", std::strerror(error), "). Set run.scratch to a folder with space, ",
-                         "or raise run.state_memory."));
+void ScratchFile::fail(const char* doing, int error) const {
+  throw UserError(concat(folder_.string(), ": ", words_.what, " cannot be ", doing, " (",
+                         std::strerror(error), "). ", words_.remedy));
 }
 
-}  // namespace
-
-ScratchFile::ScratchFile(std::filesystem::path folder) : folder_(std::move(folder)) {
+ScratchFile::ScratchFile(std::filesystem::path folder, ScratchWords words)
+    : folder_(std::move(folder)), words_(std::move(words)) {
   std::string pattern = (folder_ / ".harmofl-scratch-XXXXXX").string();
   descriptor_ = mkstemp(pattern.data());
-  if (descriptor_ < 0) fail(folder_, "made", errno);
+  if (descriptor_ < 0) fail("made", errno);
   unlink(pattern.c_str());
 }
 
@@ -41,7 +38,7 @@ void ScratchFile::put(std::int64_t key, const std::string& bytes) {
     return pwrite(descriptor_, bytes.data() + done, bytes.size() - done,
                   record.offset + static_cast<off_t>(done));
   });
-  if (error != 0) fail(folder_, "written", error);
+  if (error != 0) fail("written", error);
 }
 
 std::string ScratchFile::get(std::int64_t key) const {
@@ -51,7 +48,7 @@ std::string ScratchFile::get(std::int64_t key) const {
     return pread(descriptor_, bytes.data() + done, bytes.size() - done,
                  record.offset + static_cast<off_t>(done));
   });
-  if (error != 0) fail(folder_, "read", error);
+  if (error != 0) fail("read", error);
   return bytes;
 }
 

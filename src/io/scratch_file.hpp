@@ -9,12 +9,18 @@
 
 namespace harmofl {
 
+/// What errors of a scratch file speak of.
+struct ScratchWords {
+  std::string what = "the scratch file for clients' state";
+  std::string remedy = "Set run.scratch to a folder with space, or raise run.state_memory.";
+};
+
 /// A temporary file with one record a key. It has no name from the moment it is open, so that
 /// nothing is left behind however the process ends.
 class ScratchFile {
  public:
   /// Throws UserError when `folder` cannot be written.
-  explicit ScratchFile(std::filesystem::path folder);
+  explicit ScratchFile(std::filesystem::path folder, ScratchWords words = {});
   ~ScratchFile();
   ScratchFile(const ScratchFile&) = delete;
   ScratchFile& operator=(const ScratchFile&) = delete;
@@ -39,8 +45,10 @@ class ScratchFile {
   };
 
   Record place_for(std::int64_t size);
+  [[noreturn]] void fail(const char* doing, int error) const;
 
   std::filesystem::path folder_;
+  ScratchWords words_;
   int descriptor_ = -1;
   std::map<std::int64_t, Record> records_;
   std::multimap<std::int64_t, std::int64_t> free_;  ///< Capacity -> offset.

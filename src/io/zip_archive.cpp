@@ -3,10 +3,14 @@
 
 #include "harmofl/base/text.hpp"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace harmofl {
 namespace {
@@ -20,6 +24,9 @@ constexpr std::uint64_t max_comment_bytes = 0xFFFF;
 constexpr std::uint32_t in_extra = 0xFFFFFFFF;  ///< The field is in the zip64 part of the entry.
 constexpr std::uint16_t zip64_part = 1;
 constexpr std::uint16_t encrypted = 1;  ///< Of the flags.
+constexpr std::uint16_t method_stored = 0, method_deflated = 8;
+constexpr std::uint64_t best_deflate = 1032;      ///< Deflate shrinks at most 1032 to 1.
+constexpr std::uint64_t input_bytes = 64 * 1024;  ///< Of the file that are inflated at a time.
 
 template <class... Parts>
 void check_zip(bool good, const Parts&... problem) {
@@ -67,7 +74,80 @@ std::string_view zip64_fields(std::string_view extra) {
 
 }  // namespace
 
-ZipArchive::ZipArchive(const std::filesystem::path& path) : file_(path, std::ios::binary) {
+/// Where an entry is read, and how far.
+struct ZipArchive::Stream::Impl {
+  Impl(std::ifstream& archive, std::string entry, bool deflated_entry)
+      : file(archive), name(std::move(entry)), deflated(deflated_entry) {
+    if (deflated && inflateInit2(&zlib, -MAX_WBITS) != Z_OK) throw std::bad_alloc();
+  }
+  ~Impl() {
+    if (deflated) inflateEnd(&zlib);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  /// Reads the next stored bytes of the file.
+  void take_stored(std::span<std::byte> bytes) {
+    check_zip(bytes.size() <= stored_left, "its entry '", name, "' ends too early");
+    file.seekg(static_cast<std::streamoff>(place));
+    file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    check_zip(file.good(), "its entry '", name, "' cannot be read");
+    place += bytes.size();
+    stored_left -= bytes.size();
+  }
+
+  void inflate_into(std::span<std::byte> bytes) {
+    zlib.next_out = reinterpret_cast<Bytef*>(bytes.data());
+    zlib.avail_out = static_cast<uInt>(bytes.size());
+    while (zlib.avail_out > 0) {
+      if (zlib.avail_in == 0 && stored_left > 0) {
+        input.resize(std::min(stored_left, input_bytes));
+        take_stored(input);
+        zlib.next_in = reinterpret_cast<Bytef*>(input.data());
+        zlib.avail_in = static_cast<uInt>(input.size());
+      }
+      const int status = inflate(&zlib, Z_NO_FLUSH);
+      const bool ends = status == Z_STREAM_END && zlib.avail_out > 0;
+      check_zip((status == Z_OK || status == Z_STREAM_END) && !ends, "its entry '", name,
+                "' is damaged, or shorter than it claims");
+    }
+  }
+
+  std::ifstream& file;
+  std::string name;
+  bool deflated;
+  std::uint64_t place = 0, stored_left = 0;  ///< In the file, in bytes.
+  std::uint64_t left = 0;                    ///< Of the content, in bytes.
+  std::uint32_t crc = 0, expected_crc = 0;
+  std::vector<std::byte> input{};
+  z_stream zlib{};
+};
+
+ZipArchive::Stream::Stream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ZipArchive::Stream::Stream(Stream&& other) noexcept = default;
+ZipArchive::Stream::~Stream() = default;
+
+void ZipArchive::Stream::read(std::span<std::byte> bytes) {
+  Impl& self = *impl_;
+  check_zip(bytes.size() <= self.left, "its entry '", self.name, "' ends too early");
+  for (std::span<std::byte> rest = bytes; !rest.empty();) {
+    const auto part = rest.first(std::min<std::size_t>(rest.size(), std::size_t{1} << 30));
+    if (self.deflated) {
+      self.inflate_into(part);
+    } else {
+      self.take_stored(part);
+    }
+    rest = rest.subspan(part.size());
+  }
+  self.left -= bytes.size();
+  self.crc = static_cast<std::uint32_t>(
+      crc32_z(self.crc, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+  check_zip(self.left > 0 || self.crc == self.expected_crc, "its entry '", self.name,
+            "' does not match its checksum: it is damaged");
+}
+
+ZipArchive::ZipArchive(const std::filesystem::path& path, ZipEntries allowed)
+    : file_(path, std::ios::binary), allowed_(allowed) {
   std::error_code error;
   file_size_ = std::filesystem::file_size(path, error);
   check_zip(file_.good() && !error, "it cannot be read");
@@ -75,6 +155,13 @@ ZipArchive::ZipArchive(const std::filesystem::path& path) : file_(path, std::ios
 }
 
 std::vector<std::byte> ZipArchive::read(const std::string& name) {
+  Stream stream = open(name);  // checks that the entry lies within the file
+  std::vector<std::byte> content(entries_.at(name).size);
+  stream.read(content);
+  return content;
+}
+
+ZipArchive::Stream ZipArchive::open(const std::string& name) {
   const Entry entry = entries_.at(name);
   const std::string header = bytes_at(entry.header, local_bytes);
   ZipFields fields(header);
@@ -82,13 +169,14 @@ std::vector<std::byte> ZipArchive::read(const std::string& name) {
   fields.skip(22);
   const std::uint64_t names = fields.take<std::uint16_t>();
   const std::uint64_t begin = entry.header + local_bytes + names + fields.take<std::uint16_t>();
-  check_zip(begin <= file_size_ && entry.size <= file_size_ - begin, "its entry '", name,
+  check_zip(begin <= file_size_ && entry.stored <= file_size_ - begin, "its entry '", name,
             "' reaches beyond the file");
-  std::vector<std::byte> content(entry.size);
-  file_.seekg(static_cast<std::streamoff>(begin));
-  file_.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(entry.size));
-  check_zip(file_.good(), "its entry '", name, "' cannot be read");
-  return content;
+  auto impl = std::make_unique<Stream::Impl>(file_, name, entry.deflated);
+  impl->place = begin;
+  impl->stored_left = entry.stored;
+  impl->left = entry.size;
+  impl->expected_crc = entry.crc;
+  return Stream(std::move(impl));
 }
 
 std::string ZipArchive::bytes_at(std::uint64_t begin, std::uint64_t size) {
@@ -147,7 +235,8 @@ void ZipArchive::add_entry(ZipFields& fields) {
   fields.skip(4);
   const auto flags = fields.take<std::uint16_t>();
   const auto method = fields.take<std::uint16_t>();
-  fields.skip(8);
+  fields.skip(4);
+  const auto crc = fields.take<std::uint32_t>();
   std::uint64_t stored = fields.take<std::uint32_t>();
   std::uint64_t size = fields.take<std::uint32_t>();
   const auto name_size = fields.take<std::uint16_t>();
@@ -161,15 +250,18 @@ void ZipArchive::add_entry(ZipFields& fields) {
   for (std::uint64_t* field : {&size, &stored, &header}) {
     if (*field == in_extra) *field = large.take<std::uint64_t>();
   }
-  check_zip(method == 0 && (flags & encrypted) == 0 && stored == size, "its entry '", name,
-            "' is compressed or encrypted");
-  check_zip(size <= file_size_ && entries_size_ <= file_size_ - size,
-            "its entries claim more than the ", file_size_, " bytes of the file");
+  const bool deflated = method == method_deflated && allowed_ == ZipEntries::stored_or_deflated;
+  check_zip((method == method_stored || deflated) && (flags & encrypted) == 0 &&
+                (deflated || stored == size),
+            "its entry '", name, "' is compressed or encrypted");
+  check_zip(
+      stored <= file_size_ && entries_size_ <= file_size_ - stored && size / best_deflate <= stored,
+      "its entries claim more than the ", file_size_, " bytes of the file can hold");
   check_zip(header <= file_size_, "its entry '", name, "' reaches beyond the file");
-  entries_size_ += size;
+  entries_size_ += stored;
   if (entries_.empty()) first_ = name;
-  check_zip(entries_.emplace(name, Entry{header, size}).second, "it has the entry '", name,
-            "' twice");
+  check_zip(entries_.emplace(name, Entry{header, stored, size, crc, deflated}).second,
+            "it has the entry '", name, "' twice");
 }
 
 }  // namespace harmofl

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/rows.hpp"
 
+#include "base/host_paths.hpp"
 #include "kernels/choice.hpp"
 
 #include <ATen/core/LegacyTypeDispatch.h>
@@ -23,7 +24,7 @@ std::optional<std::int64_t> row_stride(const torch::Tensor& images) {
 
 bool fits_row_kernels(const torch::Tensor& images) {
   const auto type = images.scalar_type();
-  return kernels_in_use() == Kernels::own && images.is_cpu() &&
+  return kernels_in_use() == Kernels::own && images.is_cpu() && host_paths_in_use() &&
          (type == torch::kFloat32 || type == torch::kBFloat16) && row_stride(images).has_value();
 }
 

@@ -33,11 +33,19 @@ struct ModelOptions {
   Precision precision = Precision::fp32;
 };
 
+/// What a rank that trains needs at least for a network's values, in bytes: the model, its gradient
+/// and the global model, float32. Makes three small networks, whatever the width.
+double model_memory_bytes(const NetworkOptions& options, const ProblemShape& shape);
+
+/// Throws UserError, with both figures, when that is more than the machine has. A network as wide
+/// as by default is let pass.
+void check_model_memory(const NetworkOptions& options, const ProblemShape& shape);
+
 /// A model on one device.
 class Model {
  public:
   /// Makes the network that the options name, with weights drawn from `seed`. Throws UserError for
-  /// a precision that the device does not have.
+  /// a precision that the device does not have, and for a width that `check_model_memory` refuses.
   Model(const ModelOptions& options, const ProblemShape& shape, std::uint64_t seed,
         torch::Device device);
   /// Takes a network that is there; of the options, all but those of the network.
@@ -50,6 +58,9 @@ class Model {
   /// is given, it becomes the features of each image, float32 [B, F]: the network's pooled ones, or
   /// what the projection head makes of them.
   torch::Tensor forward(const torch::Tensor& images, torch::Tensor* features = nullptr);
+
+  /// Whether its network has features.
+  bool has_features() const;
 
   /// Features of `images` at another state of the network, float32 [network_count()], without
   /// gradient. The model's own state is as before afterwards, to the bit.
@@ -64,11 +75,13 @@ class Model {
   void reset_statistics();
 
   AmplitudeNormalization& amplitude() { return amplitude_; }
+  const AmplitudeNormalization& amplitude() const { return amplitude_; }
   ParameterVector& state() { return *state_; }
   const ParameterVector& state() const { return *state_; }
   torch::Device device() const { return device_; }
   /// Whose operations compute it, and are to compute the loss of its logits.
   Kernels kernels() const { return kernels_; }
+  Precision precision() const { return precision_; }
   /// How `forward` wants its images to lie in memory; it brings others into that form.
   torch::MemoryFormat memory_format() const {
     return channels_last_ ? torch::MemoryFormat::ChannelsLast : torch::MemoryFormat::Contiguous;
@@ -94,6 +107,7 @@ class Model {
   bool channels_last_;
   Kernels kernels_;
   Precision precision_;
+  bool one_output_;  ///< The network's output is z, and the logits are [0, z].
   AmplitudeNormalization amplitude_;
   std::shared_ptr<Network> network_;
   std::shared_ptr<Projection> projection_;  ///< Null without a projection head.

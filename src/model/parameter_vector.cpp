@@ -17,7 +17,7 @@ namespace {
 std::set<std::string> norm_names(const torch::nn::Module& module) {
   std::set<std::string> names;
   for (const auto& item : module.named_modules("", /*include_self=*/false)) {
-    if (item.value()->as<Norm>() != nullptr) names.insert(item.key());
+    if (item.value()->as<NormalizationLayer>() != nullptr) names.insert(item.key());
   }
   return names;
 }
@@ -75,7 +75,10 @@ const Slot& ParameterVector::slot(const std::string& name) const {
   if (found == slots_.end()) {
     std::vector<std::string> names;
     for (const Slot& known : slots_) names.push_back(known.name);
-    throw UserError(concat("the model has no tensor '", name, "'. It has: ", join(names), "."));
+    const std::string near = closest(name, names);
+    throw UserError(concat("the model has no tensor '", name, "'.",
+                           near.empty() ? "" : concat(" Did you mean '", near, "'?"),
+                           " It has: ", join(names), "."));
   }
   return *found;
 }

@@ -9,8 +9,13 @@
 #include "support/world.hpp"
 
 #include <gmock/gmock.h>
+#include <stdio_ext.h>
 
+#include <cstdio>
+#include <fcntl.h>
+#include <fstream>
 #include <sstream>
+#include <unistd.h>
 
 namespace harmofl {
 namespace {
@@ -63,6 +68,22 @@ TEST(Program, answers_all_spellings_of_help_alike) {
 TEST(Program, without_a_command_shows_the_help_as_a_usage_error) {
   EXPECT_EQ(run({}).code, ExitCode::usage);
   EXPECT_EQ(run({}).text, run({"--help"}).text);
+}
+
+TEST(Program, that_cannot_write_its_answer_fails) {
+  const test::TempFolder folder;
+  std::ofstream(folder / "file").flush();
+  std::fflush(stdout);
+  const int kept = dup(STDOUT_FILENO);
+  const int unwritable = open((folder / "file").c_str(), O_RDONLY);
+  dup2(unwritable, STDOUT_FILENO);
+  const std::string message = test::user_error_of([] { run_command({"help"}, test::world()); });
+  clearerr(stdout);
+  __fpurge(stdout);
+  dup2(kept, STDOUT_FILENO);
+  close(unwritable);
+  close(kept);
+  EXPECT_THAT(message, HasSubstr("standard output cannot be written"));
 }
 
 TEST(Program, says_its_version) {

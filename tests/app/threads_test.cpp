@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/threads.hpp"
 
+#include "base/cores.hpp"
+
 #include <gmock/gmock.h>
 #include <sched.h>
+
+#include <memory>
+#include <vector>
 
 namespace harmofl {
 namespace {
@@ -33,40 +38,117 @@ std::vector<RankCores> unbound(int count, int shared, int threads, const char* h
                                 {host, 8, cores(0, shared), threads});
 }
 
-TEST(ThreadsFor, the_first_wish_decides) {
+TEST(CoresFor, the_first_wish_decides) {
   const auto ranks = unbound(2, 8, 1);
-  EXPECT_EQ(threads_for({.configured = 5, .exact = true, .omp = 3, .slurm_cpus_task = 2}, ranks, 0),
-            5);
-  EXPECT_EQ(threads_for({.exact = true, .omp = 3, .slurm_cpus_task = 2}, ranks, 0), 1);
-  EXPECT_EQ(threads_for({.omp = 3, .slurm_cpus_task = 2}, ranks, 0), 3);
-  EXPECT_EQ(threads_for({.slurm_cpus_task = 2}, ranks, 0), 2);
+  EXPECT_EQ(cores_for({.omp = 3, .slurm_cpus_task = 2}, ranks, 0), 3);
+  EXPECT_EQ(cores_for({.slurm_cpus_task = 2}, ranks, 0), 2);
 }
 
-TEST(ThreadsFor, ranks_that_are_not_bound_share_the_cores_out) {
-  EXPECT_EQ(threads_for({}, unbound(1, 8, 1), 0), 8);
-  EXPECT_EQ(threads_for({}, unbound(2, 8, 1), 1), 4);
-  EXPECT_EQ(threads_for({}, unbound(3, 8, 1), 2), 2);
-  EXPECT_EQ(threads_for({}, unbound(3, 3, 1), 2), 1);
-  EXPECT_EQ(threads_for({}, unbound(20, 8, 1), 7), 1);
+TEST(CoresFor, ranks_that_are_not_bound_share_the_cores_out) {
+  EXPECT_EQ(cores_for({}, unbound(1, 8, 1), 0), 8);
+  EXPECT_EQ(cores_for({}, unbound(2, 8, 1), 1), 4);
+  EXPECT_EQ(cores_for({}, unbound(3, 8, 1), 2), 2);
+  EXPECT_EQ(cores_for({}, unbound(3, 3, 1), 2), 1);
+  EXPECT_EQ(cores_for({}, unbound(20, 8, 1), 7), 1);
 }
 
-TEST(ThreadsFor, bound_ranks_use_all_that_they_are_bound_to) {
-  EXPECT_EQ(threads_for({}, bound(2, 4, 1), 0), 4);
-  EXPECT_EQ(threads_for({}, bound(2, 4, 1), 1), 4);
+TEST(CoresFor, bound_ranks_use_all_that_they_are_bound_to) {
+  EXPECT_EQ(cores_for({}, bound(2, 4, 1), 0), 4);
+  EXPECT_EQ(cores_for({}, bound(2, 4, 1), 1), 4);
 }
 
-TEST(ThreadsFor, ranks_of_other_hosts_share_nothing) {
+TEST(CoresFor, ranks_of_other_hosts_share_nothing) {
   auto ranks = unbound(2, 8, 1, "a");
   ranks.push_back({"b", 8, cores(0, 8), 1});
-  EXPECT_EQ(threads_for({}, ranks, 0), 4);
-  EXPECT_EQ(threads_for({}, ranks, 2), 8);
+  EXPECT_EQ(cores_for({}, ranks, 0), 4);
+  EXPECT_EQ(cores_for({}, ranks, 2), 8);
 }
 
-TEST(ThreadsFor, ranks_bound_to_one_socket_each_share_its_cores) {
+TEST(CoresFor, ranks_bound_to_one_socket_each_share_its_cores) {
   auto ranks = unbound(2, 4, 1);
   ranks.push_back({"a", 8, cores(4, 4), 1});
-  EXPECT_EQ(threads_for({}, ranks, 0), 2);
-  EXPECT_EQ(threads_for({}, ranks, 2), 4);
+  EXPECT_EQ(cores_for({}, ranks, 0), 2);
+  EXPECT_EQ(cores_for({}, ranks, 2), 4);
+}
+
+struct LaneCase {
+  const char* what;
+  LaneWishes wishes;
+  int cores;
+  LanesAndThreads expected;
+};
+
+constexpr std::int64_t all_fit = 1000;
+
+std::vector<LaneCase> lane_cases() {
+  return {
+      {"a lane for each core", {.clients = 20, .fitting = all_fit}, 8, {8, 1}},
+      {"a lane for each client", {.clients = 8, .fitting = all_fit}, 8, {8, 1}},
+      {"threads where clients are fewer", {.clients = 3, .fitting = all_fit}, 8, {3, 2}},
+      {"threads for a client alone", {.clients = 1, .fitting = all_fit}, 8, {1, 8}},
+      {"no thread that has no core", {.clients = 5, .fitting = all_fit}, 8, {5, 1}},
+      {"one core", {.clients = 20, .fitting = all_fit}, 1, {1, 1}},
+      {"exact: lanes of one thread", {.exact = true, .clients = 3, .fitting = all_fit}, 8, {3, 1}},
+      {"exact, a client alone", {.exact = true, .clients = 1, .fitting = all_fit}, 8, {1, 1}},
+      {"threads given", {.threads = 2, .clients = 20, .fitting = all_fit}, 8, {4, 2}},
+      {"more threads given than a core a lane",
+       {.threads = 3, .clients = 20, .fitting = all_fit},
+       8,
+       {2, 3}},
+      {"more threads given than cores",
+       {.threads = 9, .clients = 20, .fitting = all_fit},
+       8,
+       {1, 9}},
+      {"threads given, exact",
+       {.threads = 2, .exact = true, .clients = 2, .fitting = all_fit},
+       8,
+       {2, 2}},
+      {"lanes given", {.lanes = 2, .clients = 20, .fitting = all_fit}, 8, {2, 4}},
+      {"lanes given, exact", {.lanes = 2, .exact = true, .clients = 20, .fitting = 9}, 8, {2, 1}},
+      {"more lanes given than cores", {.lanes = 9, .clients = 20, .fitting = all_fit}, 8, {9, 1}},
+      {"both given", {.lanes = 3, .threads = 5, .clients = 1, .fitting = 1}, 2, {3, 5}},
+      {"models too large for all", {.clients = 20, .fitting = 3}, 8, {3, 2}},
+      {"one lane on a GPU", {.gpu = true, .clients = 20, .fitting = all_fit}, 8, {1, 8}},
+      {"lanes given on a GPU", {.lanes = 4, .gpu = true, .clients = 20, .fitting = 1}, 8, {4, 2}},
+  };
+}
+
+TEST(LanesAndThreads, follow_from_what_is_given_and_from_clients_cores_and_memory) {
+  for (const LaneCase& c : lane_cases()) {
+    const LanesAndThreads found = lanes_and_threads(c.wishes, c.cores);
+    EXPECT_EQ(found.lanes, c.expected.lanes) << c.what;
+    EXPECT_EQ(found.threads, c.expected.threads) << c.what;
+  }
+}
+
+TEST(ClientsAtOnce, are_the_share_of_a_rank_in_those_who_are_invited) {
+  SimulationOptions run;
+  EXPECT_EQ(clients_at_once(run, 7, 2), 4);
+  EXPECT_EQ(clients_at_once(run, 7, 9), 1);
+  run.cohort.size = 5;
+  EXPECT_EQ(clients_at_once(run, 100, 2), 3);
+  run.cohort.over_sampling = 1.5;  // 8 are invited
+  EXPECT_EQ(clients_at_once(run, 100, 2), 4);
+  EXPECT_EQ(clients_at_once(run, 6, 2), 3);
+}
+
+TEST(ClientsAtOnce, are_one_where_they_cannot_be_trained_at_the_same_time) {
+  SimulationOptions cyclic, pieces, script;
+  cyclic.algorithm = "cyclic";
+  pieces.local.pieces = 2;
+  script.model.network.script = std::make_shared<ScriptFile>();
+  for (const SimulationOptions& run : {cyclic, pieces, script}) {
+    EXPECT_EQ(clients_at_once(run, 10, 1), 1);
+  }
+}
+
+TEST(LanesThatFit, have_a_model_and_a_gradient_each_beside_one_global_model) {
+  // 3 GB for one lane and 2 GB for each further one.
+  EXPECT_EQ(lanes_that_fit(3e9, 9e9, 1), 4);
+  EXPECT_EQ(lanes_that_fit(3e9, 8.9e9, 1), 3);
+  EXPECT_EQ(lanes_that_fit(3e9, 18e9, 2), 4);
+  EXPECT_EQ(lanes_that_fit(3e9, 1e9, 1), 1);
+  EXPECT_EQ(lanes_that_fit(1.0, 1e18, 1), 32767);
 }
 
 TEST(Oversubscription, is_silent_where_every_thread_has_a_core) {
@@ -84,6 +166,14 @@ TEST(Oversubscription, of_single_threads_asks_for_fewer_ranks_alone) {
   EXPECT_THAT(oversubscription(unbound(12, 8, 1)),
               AllOf(HasSubstr("12 rank(s) with 12 thread(s)"), HasSubstr("Fewer ranks"),
                     Not(HasSubstr("--device.threads"))));
+}
+
+TEST(Oversubscription, counts_the_threads_of_all_lanes) {
+  auto ranks = unbound(2, 8, 2);
+  EXPECT_THAT(oversubscription(ranks), IsEmpty());
+  for (RankCores& rank : ranks) rank.lanes = 3;
+  EXPECT_THAT(oversubscription(ranks), AllOf(HasSubstr("2 rank(s) with 12 thread(s)"),
+                                             HasSubstr("fewer lanes times threads (4 at most)")));
 }
 
 TEST(Oversubscription, counts_the_cores_that_a_job_has_of_a_larger_host) {

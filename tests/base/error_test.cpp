@@ -15,6 +15,15 @@ void validate_rounds(int rounds) {
   HARMOFL_VALIDATE(rounds > 0, "rounds is ", rounds, ", but must be positive. Give 1 or more.");
 }
 
+TEST(MessageOf, an_error_of_libtorch_is_without_its_trace) {
+  const std::runtime_error error(
+      "can't allocate memory\nException raised from alloc_cpu at alloc.cpp:1 (most recent call "
+      "first):\nframe #0: c10::Error\n");
+  EXPECT_EQ(message_of(error), "can't allocate memory");
+  EXPECT_EQ(message_of(std::runtime_error("no trace")), "no trace");
+  EXPECT_NE(message_of(std::bad_alloc()).find("not enough memory"), std::string::npos);
+}
+
 TEST(Error, validate_passes_what_is_valid) { EXPECT_NO_THROW(validate_rounds(1)); }
 
 TEST(Error, validate_throws_a_user_error_with_the_streamed_text) {
@@ -25,6 +34,19 @@ TEST(Error, validate_throws_a_user_error_with_the_streamed_text) {
     EXPECT_STREQ(error.what(), "rounds is -2, but must be positive. Give 1 or more.");
     EXPECT_EQ(error.exit_code(), ExitCode::user_error);
   }
+}
+
+TEST(Error, shows_what_a_c_string_would_end_at) {
+  EXPECT_STREQ(UserError(std::string("a\0b. Remedy.", 12)).what(), "a\\x00b. Remedy.");
+}
+
+TEST(Error, leaves_out_the_middle_of_an_endless_value) {
+  const std::string value(5'000'000, '1');
+  const std::string message = UserError("fleet.csv:2: speed = " + value + ". Correct it.").what();
+  EXPECT_LT(message.size(), 1500u);
+  EXPECT_TRUE(message.starts_with("fleet.csv:2: speed = 111"));
+  EXPECT_TRUE(message.ends_with("111. Correct it."));
+  EXPECT_NE(message.find("1 [...] 1"), std::string::npos);
 }
 
 TEST(Error, kinds_have_their_exit_codes) {

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.hpp"
 
+#include "support/errors.hpp"
+#include "support/temp_folder.hpp"
+
 #include <gmock/gmock.h>
+#include <stdio_ext.h>
+
+#include <cstdio>
+#include <fcntl.h>
+#include <fstream>
+#include <functional>
+#include <unistd.h>
 
 namespace harmofl {
 namespace {
@@ -33,6 +43,76 @@ TEST(Log, warnings_are_said_once) {
     log::warn_once("Slow network.");
   });
   EXPECT_EQ(text, "warning: Slow disk.\nwarning: Slow network.\n");
+}
+
+TEST(Log, shows_what_a_terminal_would_obey_and_says_an_error_on_one_line) {
+  EXPECT_EQ(said(0, 1, [] { log::error("site 'a\n\x1b[2Jb': No."); }),
+            "error: site 'a\\n\\x1B[2Jb': No.\n");
+  EXPECT_EQ(said(0, 1, [] { log::warn_once("site 'x\r\xe4': Slow."); }),
+            "warning: site 'x\\r\\xE4': Slow.\n");
+  EXPECT_EQ(said(0, 1, [] { log::info("plan\n  a\x1b[2J"); }), "plan\n  a\\x1B[2J\n");
+}
+
+/// What `action` writes to standard output.
+std::string answered(const std::function<void()>& action) {
+  testing::internal::CaptureStdout();
+  action();
+  return testing::internal::GetCapturedStdout();
+}
+
+/// Puts another descriptor in the place of a standard stream for its life.
+class Redirected {
+ public:
+  Redirected(int stream, int descriptor) : stream_(stream), kept_(dup(stream)) {
+    EXPECT_EQ(dup2(descriptor, stream), stream);
+  }
+  ~Redirected() {
+    dup2(kept_, stream_);
+    close(kept_);
+  }
+  Redirected(const Redirected&) = delete;
+  Redirected& operator=(const Redirected&) = delete;
+
+ private:
+  int stream_;
+  int kept_;
+};
+
+TEST(Answer, is_written_as_it_is_but_for_what_a_terminal_would_obey) {
+  EXPECT_EQ(answered([] { log::answer("a  1\nb\x1b[2J  2\n"); }), "a  1\nb\\x1B[2J  2\n");
+}
+
+TEST(Answer, that_cannot_be_written_is_an_error) {
+  const test::TempFolder folder;
+  std::ofstream(folder / "file").flush();
+  const int unwritable = open((folder / "file").c_str(), O_RDONLY);
+  std::string message;
+  {
+    std::fflush(stdout);
+    const Redirected to(STDOUT_FILENO, unwritable);
+    message = test::user_error_of([] { log::answer("text\n"); });
+    clearerr(stdout);
+    __fpurge(stdout);
+  }
+  close(unwritable);
+  EXPECT_EQ(message,
+            "standard output cannot be written (Bad file descriptor). Free space where it goes, or "
+            "send it elsewhere.");
+}
+
+TEST(StandardStreams, that_are_closed_are_held_so_that_no_file_takes_their_place) {
+  const test::TempFolder folder;
+  std::fflush(stdout);
+  const int kept = dup(STDOUT_FILENO);
+  close(STDOUT_FILENO);
+  log::keep_standard_streams();
+  const int opened = open((folder / "file").c_str(), O_CREAT | O_WRONLY, 0600);
+  const ssize_t written = write(STDOUT_FILENO, "x", 1);
+  dup2(kept, STDOUT_FILENO);
+  close(kept);
+  close(opened);
+  EXPECT_NE(opened, STDOUT_FILENO);
+  EXPECT_EQ(written, -1);
 }
 
 TEST(Log, progress_stays_out_of_files) {

@@ -2,31 +2,20 @@
 #include "comm/launcher.hpp"
 
 #include "comm/communicator.hpp"
+#include "support/scoped_variable.hpp"
 
 #include <gmock/gmock.h>
 
-#include <cstdlib>
+#include <list>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace harmofl {
 namespace {
 
-/// Sets (or, without a value, unsets) a variable of the environment for the life of the object.
-class ScopedVariable {
- public:
-  ScopedVariable(const char* name, const char* value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before;
-    value == nullptr ? unsetenv(name) : setenv(name, value, 1);
-  }
-  ~ScopedVariable() { before_ ? setenv(name_, before_->c_str(), 1) : unsetenv(name_); }
-  ScopedVariable(const ScopedVariable&) = delete;
-  ScopedVariable& operator=(const ScopedVariable&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
+using test::ScopedVariable;
 
 class Launcher : public testing::Test {
  private:
@@ -124,6 +113,57 @@ TEST_F(Launcher, lets_the_first_task_speak) {
   EXPECT_TRUE(is_first_task());
   const ScopedVariable second("SLURM_PROCID", "1");
   EXPECT_FALSE(is_first_task());
+}
+
+/// All variables by which launchers say a local rank, unset.
+class LocalRank : public testing::Test {
+ protected:
+  using Variables = std::vector<std::pair<const char*, const char*>>;
+
+  static std::optional<int> with(const Variables& variables) {
+    std::list<ScopedVariable> set;
+    for (const auto& [name, value] : variables) set.emplace_back(name, value);
+    return launched_local_rank();
+  }
+
+ private:
+  ScopedVariable open_mpi_{"OMPI_COMM_WORLD_LOCAL_RANK", nullptr};
+  ScopedVariable mpich_{"MPI_LOCALRANKID", nullptr};
+  ScopedVariable mvapich_{"MV2_COMM_WORLD_LOCAL_RANK", nullptr};
+  ScopedVariable pals_{"PALS_LOCAL_RANKID", nullptr};
+  ScopedVariable flux_{"FLUX_TASK_LOCAL_ID", nullptr};
+  ScopedVariable slurm_{"SLURM_LOCALID", nullptr};
+  ScopedVariable step_{"SLURM_STEP_ID", nullptr};
+};
+
+TEST_F(LocalRank, is_unknown_where_nothing_says_it) { EXPECT_EQ(with({}), std::nullopt); }
+
+TEST_F(LocalRank, is_what_the_launcher_says) {
+  for (const char* name :
+       {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "MV2_COMM_WORLD_LOCAL_RANK",
+        "PALS_LOCAL_RANKID", "FLUX_TASK_LOCAL_ID"}) {
+    EXPECT_EQ(with({{name, "3"}}), 3) << name;
+  }
+}
+
+TEST_F(LocalRank, is_that_of_a_step_of_slurm_and_not_of_its_batch_script) {
+  EXPECT_EQ(with({{"SLURM_STEP_ID", "0"}, {"SLURM_LOCALID", "2"}}), 2);
+  EXPECT_EQ(with({{"SLURM_LOCALID", "0"}}), std::nullopt);
+}
+
+TEST_F(LocalRank, is_that_of_mpirun_within_a_step) {
+  EXPECT_EQ(with({{"SLURM_STEP_ID", "0"}, {"SLURM_LOCALID", "0"}, {"MPI_LOCALRANKID", "1"}}), 1);
+}
+
+TEST_F(LocalRank, is_unknown_where_two_launchers_differ) {
+  EXPECT_EQ(with({{"OMPI_COMM_WORLD_LOCAL_RANK", "1"}, {"MPI_LOCALRANKID", "2"}}), std::nullopt);
+  EXPECT_EQ(with({{"OMPI_COMM_WORLD_LOCAL_RANK", "1"}, {"MPI_LOCALRANKID", "1"}}), 1);
+}
+
+TEST_F(LocalRank, is_unknown_where_it_is_no_number) {
+  for (const char* text : {"", "x", "1x", "-1", "1.5"}) {
+    EXPECT_EQ(with({{"OMPI_COMM_WORLD_LOCAL_RANK", text}}), std::nullopt) << "'" << text << "'";
+  }
 }
 
 }  // namespace

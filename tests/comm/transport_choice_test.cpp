@@ -12,9 +12,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const GpuPlace first{"n1", "0000:19:00.0", ""};
-const GpuPlace second{"n1", "0000:3B:00.0", ""};
-const GpuPlace elsewhere{"n2", "0000:19:00.0", ""};
+const GpuPlace first{"n1", "GPU-1", "0000:19:00.0", ""};
+const GpuPlace second{"n1", "GPU-2", "0000:3B:00.0", ""};
+const GpuPlace elsewhere{"n2", "GPU-3", "0000:19:00.0", ""};
+const GpuPlace slice{"n1", "MIG-1", "0000:5E:00.0", ""};
+const GpuPlace next_slice{"n1", "MIG-2", "0000:5E:00.0", ""};
 
 TransportSetting on_gpus(std::vector<GpuPlace> places, bool cuda_aware = false) {
   return {.gpu = true, .has_nccl = true, .cuda_aware_mpi = cuda_aware, .places = std::move(places)};
@@ -33,6 +35,20 @@ TEST(TransportChoice, names_ranks_that_share_a_gpu) {
   EXPECT_THAT(shared_gpus({first, second, second, first}),
               ElementsAre("ranks 0 and 3 share GPU 0000:19:00.0 of n1",
                           "ranks 1 and 2 share GPU 0000:3B:00.0 of n1"));
+  EXPECT_THAT(shared_gpus({slice, next_slice}), IsEmpty()) << "they have what each of them has";
+  EXPECT_THAT(shared_gpus({slice, next_slice, slice}),
+              ElementsAre("ranks 0 and 2 share GPU 0000:5E:00.0 of n1"));
+}
+
+TEST(TransportChoice, lets_the_lowest_of_the_ranks_on_a_gpu_lead) {
+  EXPECT_THAT(nccl_leaders({first, second, elsewhere}), ElementsAre(0, 1, 2));
+  EXPECT_THAT(nccl_leaders({second, first, first, elsewhere, second, first}),
+              ElementsAre(0, 1, 1, 3, 0, 1));
+  EXPECT_THAT(nccl_leaders({first, slice, next_slice}), ElementsAre(0, 1, 1))
+      << "NCCL takes slices of one GPU for it";
+  EXPECT_THAT(nccl_leaders({renamed(first, "a"), renamed(first, "b"), renamed(first, "a")}),
+              ElementsAre(0, 1, 0));
+  EXPECT_THAT(nccl_leaders({}), IsEmpty());
 }
 
 TEST(TransportChoice, takes_mpi_for_host_memory_whatever_the_build_has) {
@@ -55,13 +71,31 @@ TEST(TransportChoice, takes_nccl_by_itself_where_no_two_ranks_share_a_gpu) {
   }
 }
 
-TEST(TransportChoice, takes_mpi_by_itself_where_ranks_share_a_gpu_and_says_which) {
+TEST(TransportChoice, takes_nccl_between_gpus_that_ranks_share_and_says_how_they_sum) {
+  for (const TransportKind kind : {TransportKind::automatic, TransportKind::nccl}) {
+    const auto choice = choose_transport(kind, on_gpus({first, first, second, elsewhere}));
+    EXPECT_EQ(choice.route, TransportRoute::nccl);
+    EXPECT_THAT(choice.reason, HasSubstr("ranks 0 and 1 share GPU 0000:19:00.0 of n1"));
+    EXPECT_THAT(choice.reason, HasSubstr("sum in host memory"));
+  }
+  const auto slices =
+      choose_transport(TransportKind::automatic, on_gpus({slice, next_slice, first}));
+  EXPECT_EQ(slices.route, TransportRoute::nccl);
+  EXPECT_THAT(slices.reason, HasSubstr("ranks 0 and 1 share GPU 0000:5E:00.0 of n1"));
+}
+
+TEST(TransportChoice, takes_mpi_by_itself_where_all_ranks_share_one_gpu) {
   const auto staged = choose_transport(TransportKind::automatic, on_gpus({first, first}));
   EXPECT_EQ(staged.route, TransportRoute::staged);
-  EXPECT_THAT(staged.reason, HasSubstr("ranks 0 and 1 share GPU 0000:19:00.0 of n1"));
+  EXPECT_THAT(staged.reason, HasSubstr("all ranks 0 and 1 share GPU 0000:19:00.0 of n1"));
   EXPECT_THAT(staged.reason, HasSubstr("through host memory"));
   const auto direct = choose_transport(TransportKind::automatic, on_gpus({first, first}, true));
   EXPECT_EQ(direct.route, TransportRoute::cuda_aware);
+  EXPECT_EQ(choose_transport(TransportKind::automatic, on_gpus({slice, next_slice})).route,
+            TransportRoute::staged);
+  EXPECT_EQ(choose_transport(TransportKind::nccl, on_gpus({first, first})).route,
+            TransportRoute::nccl)
+      << "as asked for";
 }
 
 TEST(TransportChoice, takes_mpi_by_itself_in_a_build_without_nccl) {
@@ -86,14 +120,11 @@ TEST(TransportChoice, takes_nccl_on_one_gpu_when_each_rank_has_a_host_id_of_its_
   const auto alike = on_gpus({renamed(first, "a"), renamed(first, "a")});
   EXPECT_EQ(choose_transport(TransportKind::automatic, alike).route, TransportRoute::staged);
   const auto one_only = on_gpus({renamed(first, "a"), first, first});
-  EXPECT_EQ(choose_transport(TransportKind::automatic, one_only).route, TransportRoute::staged);
+  EXPECT_THAT(choose_transport(TransportKind::automatic, one_only).reason,
+              HasSubstr("ranks 1 and 2 share"));
 }
 
-TEST(TransportChoice, refuses_nccl_where_ranks_share_a_gpu_or_the_build_lacks_it) {
-  const auto shared = test::user_error_of(
-      [] { choose_transport(TransportKind::nccl, on_gpus({second, first, first})); });
-  EXPECT_THAT(shared, HasSubstr("ranks 1 and 2 share GPU 0000:19:00.0 of n1"));
-  EXPECT_THAT(shared, HasSubstr("NCCL_HOSTID"));
+TEST(TransportChoice, refuses_nccl_where_the_build_lacks_it) {
   EXPECT_THAT(test::user_error_of(
                   [] { choose_transport(TransportKind::nccl, {.gpu = true, .has_nccl = false}); }),
               HasSubstr("has no NCCL"));

@@ -58,7 +58,8 @@ void expect_same_batches(const Samples& samples, torch::Device gpu) {
 
 TEST_F(BatchesOnGpu, have_the_bits_of_the_cpu_when_samples_are_resident) {
   ClientData data = client();
-  settle(data, gpu);
+  SampleBudget budget(sample_bytes(data));
+  settle(data, gpu, &budget);
   EXPECT_EQ(data.split(Split::train).images.device(), gpu);
   expect_same_batches(data.split(Split::train), gpu);
 }

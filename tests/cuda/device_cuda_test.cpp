@@ -1,29 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 // The GPU as a device, and sums of what lies on it by one rank.
+#include "base/range.hpp"
+#include "comm/gpu.hpp"
 #include "comm/transport.hpp"
 #include "cuda/gpu_fixture.hpp"
 #include "fl/aggregate/aggregator.hpp"
+#include "model/device/device_memory.hpp"
+#include "model/device/nvtx.hpp"
 #include "model/tensors.hpp"
 
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <gmock/gmock.h>
 
+#include <set>
+
 namespace harmofl {
 namespace {
 
+using test::world;
 using testing::HasSubstr;
 
 class DeviceOnGpu : public test::GpuTest {};
 class AggregatorOnGpu : public test::GpuTest {};
 
-TEST_F(DeviceOnGpu, is_chosen_in_turn_and_becomes_the_current_one) {
-  const int visible = survey_gpus().visible;
-  for (int local_rank = 0; local_rank <= visible; ++local_rank) {
-    const torch::Device device = select_device(DeviceType::cuda, local_rank);
-    EXPECT_EQ(device.index(), local_rank % visible);
-    EXPECT_EQ(c10::cuda::current_device(), device.index());
+TEST_F(DeviceOnGpu, becomes_the_current_one) {
+  for (int index = 0; index < survey_gpus().visible; ++index) {
+    const torch::Device device = select_device(DeviceType::cuda, index);
+    EXPECT_EQ(device.index(), index);
+    EXPECT_EQ(c10::cuda::current_device(), index);
   }
+}
+
+TEST_F(DeviceOnGpu, has_a_uuid_of_its_own_by_the_index_of_the_process) {
+  const std::vector<std::string> uuids = visible_gpus();
+  EXPECT_EQ(std::ssize(uuids), survey_gpus().visible);
+  EXPECT_EQ(std::set<std::string>(uuids.begin(), uuids.end()).size(), uuids.size());
+  EXPECT_EQ(current_gpu(world()).uuid, uuids.at(static_cast<std::size_t>(gpu.index())));
 }
 
 TEST_F(DeviceOnGpu, is_described_by_name_pci_id_and_memory) {
@@ -37,6 +50,29 @@ TEST_F(DeviceOnGpu, tells_the_stream_that_libtorch_works_on) {
   const auto side = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, gpu.index());
   const c10::cuda::CUDAStreamGuard guard(side);
   EXPECT_EQ(current_stream(gpu), static_cast<void*>(side.stream()));
+}
+
+TEST_F(DeviceOnGpu, has_a_peak_of_memory_that_starts_anew) {
+  constexpr std::int64_t bytes = std::int64_t{64} << 20;
+  restart_gpu_peak(gpu);
+  const std::int64_t before = peak_gpu_bytes();
+  {
+    const torch::Tensor large =
+        torch::empty({bytes}, torch::TensorOptions(torch::kUInt8).device(gpu));
+  }
+  EXPECT_GE(peak_gpu_bytes(), before + bytes);
+  restart_gpu_peak(gpu);
+  EXPECT_LT(peak_gpu_bytes(), before + bytes);
+  EXPECT_GT(free_gpu_bytes(gpu), 0);
+}
+
+TEST_F(DeviceOnGpu, has_its_ranges_told_to_nvtx) {
+  show_ranges(gpu);
+  {
+    const Range outer("outer");
+    const Range inner("inner");
+  }
+  set_range_hooks({});
 }
 
 /// The weighted sum of three states on `device`, by one rank through host memory.

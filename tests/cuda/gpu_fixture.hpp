@@ -2,8 +2,8 @@
 /// Tests that need a GPU.
 #pragma once
 
+#include "fl/run/rank_device.hpp"
 #include "harmofl/base/error.hpp"
-#include "model/device/device.hpp"
 #include "support/world.hpp"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ class GpuTest : public testing::Test {
  protected:
   void SetUp() override {
     try {
-      gpu = select_device(DeviceType::cuda, world().local_rank());
+      gpu = device_of_rank(DeviceType::cuda, world());
     } catch (const UserError& error) {
       GTEST_SKIP() << "no usable GPU: " << error.what();
     }

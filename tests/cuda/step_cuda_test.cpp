@@ -4,6 +4,7 @@
 #include "data/batches/residence.hpp"
 #include "fl/local/local_trainer.hpp"
 #include "fl/small_federation.hpp"
+#include "model/device/determinism.hpp"
 #include "model/tensors.hpp"
 
 #include <gmock/gmock.h>
@@ -64,7 +65,8 @@ torch::Tensor trained(const LocalOptions& options, const ModelOptions& model_opt
   data.site = "clinic";
   data.split(Split::train) = {torch::randint(0, 256, {44, 3, 32, 32}, torch::kUInt8),
                               torch::randint(0, 2, {44, 32, 32}, torch::kUInt8), 255.0};
-  settle(data, device);
+  SampleBudget budget(sample_bytes(data));
+  settle(data, device, &budget);
   Model model(model_options, test::segmentation_of(32, 32), 1, device);
   const auto method = make_algorithm("harmofl", {});
   LocalTrainer trainer(model, *method, options);
@@ -107,6 +109,34 @@ TEST_F(StepOnGpu, trains_by_graphs_as_without_them) {
       options.graphs = true;
       EXPECT_LT(relative_error(trained(options, model, gpu), expected),
                 precision == Precision::fp32 ? tolerance : run_tolerance);
+    }
+  }
+}
+
+/// Ends what a test asked of this process.
+class Deterministic {
+ public:
+  explicit Deterministic(torch::Device gpu) : gpu_(gpu) { apply_determinism(true, gpu); }
+  ~Deterministic() { apply_determinism(false, gpu_); }
+
+ private:
+  torch::Device gpu_;
+};
+
+TEST_F(StepOnGpu, gives_the_same_bits_every_time_when_deterministic) {
+  const Deterministic asked(gpu);
+  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+    for (const bool channels_last : {false, true}) {
+      for (const bool graphs : {false, true}) {
+        LocalOptions options = harmofl_step();
+        options.graphs = graphs;
+        ModelOptions model = harmofl_model();
+        model.precision = precision;
+        model.channels_last = channels_last;
+        const torch::Tensor expected = trained(options, model, gpu);
+        EXPECT_TRUE(test::same_bits(trained(options, model, gpu), expected))
+            << to_string(precision) << ", channels last " << channels_last << ", graphs " << graphs;
+      }
     }
   }
 }

@@ -131,6 +131,10 @@ TEST(CanBeCut, is_true_of_dense_samples_of_the_types_that_shards_hold) {
   EXPECT_FALSE(can_be_cut(masks.images.to(torch::kFloat64), masks.targets));
   EXPECT_FALSE(can_be_cut(masks.images, masks.targets.to(torch::kInt32)));
   EXPECT_FALSE(can_be_cut(masks.images.transpose(2, 3), masks.targets));
+  const Stored many = stored(3073, 1, 1, torch::kUInt8, false);  // one value more than a tile
+  EXPECT_FALSE(can_be_cut(many.images, many.targets));
+  const Stored high = stored(1, 3073, 1, torch::kUInt8, false);
+  EXPECT_TRUE(can_be_cut(high.images, high.targets));
   EXPECT_FALSE(can_be_cut(masks.images.expand({12, 3, 8, 8}).narrow(3, 0, 4), masks.targets));
 }
 

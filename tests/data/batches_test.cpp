@@ -70,9 +70,8 @@ Sizes first_numbers(std::int64_t count) {
 
 TEST(BatchStream, evaluates_in_stored_order_with_a_smaller_last_batch) {
   const Samples samples = labelled(10);
-  BatchStream stream(samples, {.batch_size = 4});
-  EXPECT_EQ(stream.batches(), 3);
-  const std::vector<Batch> batches = all_of(stream);
+  EXPECT_EQ(BatchStream(samples, {.batch_size = 4}).batches(), 3);
+  const std::vector<Batch> batches = all_of({samples, {.batch_size = 4}});
   EXPECT_EQ(sizes_of(batches), (Sizes{4, 4, 2}));
   EXPECT_EQ(labels_of(batches), first_numbers(10));
 }
@@ -159,6 +158,17 @@ TEST(BatchStream, augments_images_and_masks_alike_and_spares_the_samples) {
   const BatchOptions plain{.batch_size = 24};
   const std::vector<Batch> unturned = all_of({samples, plain, shuffle(), augmentation()});
   EXPECT_FALSE(torch::equal(batches[0].images, unturned[0].images));
+}
+
+TEST(BatchStream, augments_a_single_sample) {
+  const Samples samples = masked(1);
+  const BatchOptions options{.batch_size = 4, .augment = true};
+  bool turned = false;
+  for (std::int64_t round = 0; round < 16 && !turned; ++round) {
+    const Batch batch = all_of({samples, options, shuffle(round), augmentation(round)})[0];
+    turned = !torch::equal(batch.targets, samples.targets.to(torch::kInt64));
+  }
+  EXPECT_TRUE(turned) << "of 16 draws among the eight symmetries none moved the mask";
 }
 
 TEST(BatchStream, lays_images_out_in_the_format_asked_for) {

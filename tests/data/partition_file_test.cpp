@@ -77,6 +77,9 @@ TEST(PartitionFile, is_checked_against_the_partition_of_a_run) {
       user_error_of([&] { check_partition_file(path, partition_text(other, two_sites())); }),
       AllOf(HasSubstr("partition.csv: line 2"), HasSubstr("a_train0'"),
             HasSubstr("found 'client_0000,train,a,a_train1'")));
+  const std::string text = small_text;
+  EXPECT_THAT(user_error_of([&] { check_partition_file(path, "x" + text.substr(1)); }),
+              HasSubstr("line 1: expected 'x" + text.substr(1, text.find('\n') - 1) + "'"));
   std::ofstream(path, std::ios::app) << "more\n";
   EXPECT_THAT(user_error_of([&] { check_partition_file(path, small_text); }),
               AllOf(HasSubstr("line 7: expected nothing, found 'more'")));

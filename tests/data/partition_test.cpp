@@ -77,7 +77,11 @@ TEST_P(EveryPartition, gives_every_sample_to_one_client_and_every_client_a_train
   const Partition partition = make_partition(shards, options);
   expect_disjoint_cover(partition, shards);
   EXPECT_EQ(partition, make_partition(shards, options));
-  if (kind != PartitionKind::site && kind != PartitionKind::patient) {
+  if (kind == PartitionKind::pooled) {
+    EXPECT_EQ(std::ssize(partition.clients), 1);
+  }
+  if (kind == PartitionKind::iid || kind == PartitionKind::dirichlet ||
+      kind == PartitionKind::quantity) {
     EXPECT_EQ(std::ssize(partition.clients), clients);
   }
 }
@@ -290,6 +294,18 @@ TEST(Partition, by_patient_keeps_patients_whole_and_deals_held_out_ones_in_their
               ElementsAre(SampleRef{1, 0}, SampleRef{1, 1}));
 }
 
+TEST(Partition, by_patient_deals_held_out_patients_in_turn_and_each_as_a_whole) {
+  ShardIndex a = index_of("a", Task::segmentation, {3, 5, 0});
+  a.splits[0].groups = {"p1", "p2", "p3"};
+  a.splits[1].groups = {"p9", "p8", "p7", "p9", "p6"};
+  const Partition partition = make_partition({a}, options_of(PartitionKind::patient, 0));
+  ASSERT_EQ(partition.clients.size(), 3u);
+  EXPECT_THAT(partition.clients[0].split(Split::val),
+              ElementsAre(SampleRef{0, 0}, SampleRef{0, 3}, SampleRef{0, 4}));
+  EXPECT_THAT(partition.clients[1].split(Split::val), ElementsAre(SampleRef{0, 1}));
+  EXPECT_THAT(partition.clients[2].split(Split::val), ElementsAre(SampleRef{0, 2}));
+}
+
 TEST(Partition, refuses_what_cannot_be_dealt) {
   const auto shards = unequal_sites(Task::classification);
   const auto message = [&](PartitionKind kind, std::int64_t clients, double alpha = 1.0) {
@@ -324,6 +340,16 @@ TEST(PartChecksum, changes_with_rows_and_content) {
     sums.insert(part_checksum(part, Split::train, shards));
   }
   EXPECT_EQ(sums.size(), 6u);
+}
+
+TEST(PartChecksum, of_samples_of_two_shards_is_not_that_of_one_of_them) {
+  const auto shards = unequal_sites(Task::segmentation);
+  const auto count = shards[0].split(Split::train).count();
+  ClientPart part;
+  part.name = "both";
+  for (std::int64_t row = 0; row + 1 < count; ++row) part.samples[0].push_back({0, row});
+  part.samples[0].push_back({1, 0});  // as many samples as the first shard has
+  EXPECT_NE(part_checksum(part, Split::train, shards), shards[0].split(Split::train).checksum);
 }
 
 }  // namespace

@@ -5,6 +5,9 @@
 
 #include <gmock/gmock.h>
 
+#include <optional>
+#include <vector>
+
 namespace harmofl {
 namespace {
 
@@ -22,11 +25,49 @@ TEST(Residence, counts_the_bytes_of_images_and_targets_of_all_splits) {
   EXPECT_EQ(sample_bytes({}), 0);
 }
 
-TEST(Residence, leaves_half_of_what_is_free_to_others) {
-  EXPECT_TRUE(fits(0, 0));
-  EXPECT_TRUE(fits(500, 1000));
-  EXPECT_FALSE(fits(501, 1000));
-  EXPECT_FALSE(fits(1, 0));
+/// A device that is not the CPU and needs no hardware: its tensors have no values.
+const torch::Device elsewhere = torch::kMeta;
+
+TEST(Residence, moves_clients_to_the_device_as_long_as_the_budget_has_room) {
+  const std::int64_t one = sample_bytes(client_of(7, 2));
+  SampleBudget budget(2 * one + one / 2);
+  std::vector<ClientData> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(client_of(7, 2));
+    settle(clients.back(), elsewhere, &budget);
+  }
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    const bool there = i < 2;
+    for (const Split split : {Split::train, Split::val}) {
+      const Samples& samples = clients[i].split(split);
+      EXPECT_EQ(samples.images.device() == elsewhere, there) << i;
+      EXPECT_EQ(samples.targets.device() == elsewhere, there) << i;
+      EXPECT_EQ(samples.batch_device.has_value(), !there) << i;
+      EXPECT_EQ(samples.batch_device.value_or(elsewhere), elsewhere);
+    }
+  }
+  EXPECT_EQ(budget.left_bytes(), one / 2);
+  clients.erase(clients.begin());
+  EXPECT_EQ(budget.left_bytes(), one + one / 2) << "of a client that is gone";
+  ClientData last = client_of(7, 2);
+  settle(last, elsewhere, &budget);
+  EXPECT_EQ(last.split(Split::train).images.device(), elsewhere);
+}
+
+TEST(Residence, leaves_samples_in_host_memory_without_a_budget) {
+  ClientData client = client_of(3, 1);
+  settle(client, elsewhere);
+  EXPECT_TRUE(client.split(Split::train).images.is_cpu());
+  EXPECT_EQ(client.split(Split::train).batch_device, elsewhere);
+}
+
+TEST(Residence, keeps_the_room_of_a_client_for_its_copies) {
+  SampleBudget budget(1 << 20);
+  std::optional<ClientData> client = client_of(3, 1);
+  settle(*client, elsewhere, &budget);
+  const ClientData copy = *client;
+  client.reset();
+  EXPECT_EQ(budget.left_bytes(), (1 << 20) - sample_bytes(copy));
 }
 
 TEST(Residence, leaves_samples_on_the_cpu_as_they_are) {

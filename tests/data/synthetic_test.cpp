@@ -3,6 +3,7 @@
 
 #include "harmofl/base/error.hpp"
 #include "harmofl/data/client_data.hpp"
+#include "support/errors.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -158,6 +159,69 @@ TEST(Synthetic, makes_unequal_sites_on_request) {
   EXPECT_EQ(train_of(synthesize_site(options, 2)).count(), 4);
 }
 
+TEST(Synthetic, makes_as_many_samples_of_each_site_as_are_listed) {
+  SyntheticOptions options = small();
+  options.by_site = {{{3, 1, 5}, {}, {0, 2, 1}}};
+  const auto counts = [&](std::int64_t site) {
+    std::vector<std::int64_t> found;
+    for (const SplitData& split : synthesize_site(options, site).splits) {
+      found.push_back(split.count());
+    }
+    return found;
+  };
+  EXPECT_THAT(counts(0), testing::ElementsAre(3, 4, 0));
+  EXPECT_THAT(counts(2), testing::ElementsAre(5, 4, 1));
+  options.by_site[0] = {3, 1};
+  EXPECT_THAT(test::user_error_of([&] { synthesize_site(options, 0); }),
+              testing::HasSubstr("2 numbers of train samples for 3 sites"));
+  options.by_site[0] = {3, 0, 1};
+  EXPECT_THROW(synthesize_site(options, 0), UserError) << "a site without training samples";
+}
+
+TEST(Synthetic, writes_part_by_part_what_it_makes_at_once) {
+  const test::TempFolder folder;
+  SyntheticOptions options = small();
+  options.sites = 1;
+  options.height = options.width = 512;  // 10 of them are a part
+  options.train = 11;
+  options.val = options.test = 1;
+  const SyntheticShard whole = synthesize_site(options, 0);
+  const SplitData written =
+      ShardReader(synthesize(options, folder / "shards").front()).read(Split::train);
+  EXPECT_EQ(written.images, train_of(whole).images);
+  EXPECT_EQ(written.masks, train_of(whole).masks);
+  EXPECT_EQ(written.ids, train_of(whole).ids);
+  EXPECT_EQ(written.groups, train_of(whole).groups);
+}
+
+TEST(Synthetic, adds_no_shards_to_those_of_another_federation) {
+  const test::TempFolder folder;
+  SyntheticOptions fewer = small();
+  fewer.sites = 2;
+  synthesize(small(), folder / "shards");
+  EXPECT_NO_THROW(synthesize(small(), folder / "shards")) << "all are made anew";
+  EXPECT_THAT(
+      test::user_error_of([&] { synthesize(fewer, folder / "shards"); }),
+      testing::AllOf(testing::HasSubstr("site_2.h5"), testing::HasSubstr("another folder")));
+}
+
+TEST(Synthetic, refuses_a_site_beyond_the_memory_of_the_machine) {
+  const test::TempFolder folder;
+  SyntheticOptions options = small();
+  options.train = std::int64_t{1} << 40;
+  EXPECT_THAT(test::user_error_of([&] { synthesize(options, folder / "shards"); }),
+              testing::HasSubstr("Make fewer images"));
+}
+
+TEST(Synthetic, makes_images_of_16_pixels_and_names_what_they_show) {
+  SyntheticOptions options = small();
+  options.height = options.width = 16;
+  EXPECT_THAT(synthesize_site(options, 0).info.class_names,
+              testing::ElementsAre("background", "nucleus"));
+  EXPECT_THAT(synthesize_site(small(Task::classification), 0).info.class_names,
+              testing::ElementsAre("round", "elongated"));
+}
+
 TEST(Synthetic, refuses_what_makes_no_images) {
   const auto refused = [](auto change) {
     SyntheticOptions options = small();
@@ -167,7 +231,8 @@ TEST(Synthetic, refuses_what_makes_no_images) {
   refused([](auto& o) { o.sites = 0; });
   refused([](auto& o) { o.train = 0; });
   refused([](auto& o) { o.val = -1; });
-  refused([](auto& o) { o.height = 8; });
+  refused([](auto& o) { o.height = 15; });
+  refused([](auto& o) { o.width = 15; });
   refused([](auto& o) { o.shift = -0.5; });
   refused([](auto& o) { o.shift = std::numeric_limits<double>::quiet_NaN(); });
 }

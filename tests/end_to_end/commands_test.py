@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: help, versions, mistakes, the plan of --dry-run."""
 
+import json
+import os
 import re
+import shutil
 
 import support
 from support import harmofl
@@ -32,6 +35,65 @@ class Commands(support.ProgramTest):
     def test_unknown_command_is_a_usage_error_with_a_suggestion(self):
         self.fails(harmofl("trian"), 2, "'trian' is unknown", "Did you mean 'train'?")
         self.fails(harmofl("trian", ranks=2), 2, "'trian' is unknown", "Did you mean 'train'?")
+
+
+class Answers(support.ProgramTest):
+    """Results that cannot be written, or not where they are to go."""
+
+    def unwritable(self):
+        """Makes standard output a file that is open for reading alone."""
+        file = self.folder / "read-only"
+        file.touch()
+        return lambda: os.dup2(os.open(file, os.O_RDONLY), 1)
+
+    def test_every_answer_that_cannot_be_written_is_an_error(self):
+        shard = sorted(support.federation().glob("*.h5"))[0]
+        for command in (
+            (support.HARMOFL, "--version"),
+            (support.HARMOFL, "train", "--help"),
+            (support.HARMOFL, "algorithms"),
+            (support.HARMOFL, "inspect", shard),
+            (support.HARMOFL, "synthesize", "--output", self.folder / "made", "--sites", 1),
+            (support.PREPARE, "--version"),
+            (
+                support.PREPARE,
+                "images",
+                "--input",
+                support.SOURCE / "tests/fixtures/bbbc038",
+                "--output",
+                self.folder / "prepared",
+                "--sites",
+                "fluo256",
+                "--size",
+                "32x32",
+            ),
+        ):
+            with self.subTest(command=command):
+                result = support.run(command, preexec=self.unwritable())
+                self.fails(result, 1, "standard output cannot be written (Bad file descriptor)")
+
+    def test_a_table_is_in_its_file_even_if_nobody_can_be_told(self):
+        table = self.folder / "table.json"
+        result = harmofl(*self.evaluate(), "--output", table, preexec=self.unwritable())
+        self.fails(result, 1, "standard output cannot be written")
+        self.assertEqual(sorted(json.loads(table.read_text())), ["site_0", "site_1", "site_2"])
+
+    def test_a_table_replaces_nothing_but_a_file(self):
+        (self.folder / "folder").mkdir()
+        os.mkfifo(self.folder / "fifo")
+        (self.folder / "file").write_text("kept")
+        (self.folder / "link").symlink_to("file")
+        for name in ("folder", "fifo", "link"):
+            for ranks in (None, 2):
+                with self.subTest(name=name, ranks=ranks):
+                    result = harmofl(*self.evaluate(), "--output", self.folder / name, ranks=ranks)
+                    self.fails(result, 1, self.folder / name, "cannot be written over")
+                    self.assertEqual(result.stdout, "")  # it is refused before the work
+        self.assertEqual((self.folder / "file").read_text(), "kept")
+
+    @staticmethod
+    def evaluate():
+        return "evaluate", "--checkpoint", support.trained() / "best.h5", "--shards", support.federation()
 
 
 class TrainArguments(support.ProgramTest):
@@ -110,6 +172,33 @@ class TrainArguments(support.ProgramTest):
 
     def test_missing_config_file(self):
         self.refused(2, "nowhere.ini", "cannot be read", arguments=("--config", "nowhere.ini"))
+
+    def test_a_folder_is_no_config_file(self):
+        for ranks in (None, 2):
+            self.refused(2, self.folder, "it is a folder", arguments=("--config", self.folder), ranks=ranks)
+
+    def test_values_that_would_not_come_back_are_refused_before_anything_is_written(self):
+        for value in ("exp #3", " a", "a\n[train]\nlr = 9", "Kr\udce4nke"):
+            with self.subTest(value=value):
+                self.refused(1, "run.name", arguments=("--run.name", value))
+        self.refused(1, "run.name", arguments=("--run.name", "exp #3"), ranks=2)
+
+    def test_a_network_larger_than_the_machine_is_refused_before_anything_is_made(self):
+        for ranks in (None, 2):
+            self.refused(
+                1,
+                "model.width = 1000000",
+                "this machine has",
+                arguments=("--model.width", 1000000),
+                ranks=ranks,
+            )
+
+    def test_what_has_the_name_of_a_shard_and_is_none_is_refused(self):
+        shards = self.folder / "shards"
+        shutil.copytree(support.federation(), shards)
+        os.mkfifo(shards / "site_9.h5")
+        for ranks in (None, 2):
+            self.refused(1, shards / "site_9.h5", "it is a FIFO", shards=shards, ranks=ranks)
 
     def test_missing_shards(self):
         missing = self.folder / "nowhere"

@@ -41,6 +41,21 @@ class InjectedFaults(support.ProgramTest):
         )
         self.assertEqual(result.stderr.count("injected failure"), 1, result)
 
+    def test_an_exception_in_a_lane_ends_the_job_with_one_message(self):
+        lanes = ("--device.lanes", 2, "--data.partition", "iid", "--data.clients", 6)
+        result = self.fails(self.fault("throw", *lanes), RANK_FAILURE, "rank 1", "injected failure")
+        self.assertRegex("\n".join(result.errors()), r"rank 1: client client_\d+ in round 1")
+        self.assertEqual(result.stderr.count("injected failure"), 1, result)
+
+    def test_a_rank_whose_lanes_hang_names_all_their_clients(self):
+        lanes = ("--device.lanes", 2, "--data.partition", "iid", "--data.clients", 6)
+        result = self.fault("hang", "--comm.timeout", 2, *lanes)
+        self.assertEqual(result.code, RANK_FAILURE, result)
+        self.assertRegex(
+            "\n".join(result.errors()),
+            r"rank 1 has reported nothing for 2 s; .* training clients client_\d+, client_\d+ in round",
+        )
+
     def test_a_rank_that_crashes_says_which_client_it_trained(self):
         result = self.fault("crash")
         self.assertNotEqual(result.code, 0, result)

@@ -19,6 +19,7 @@ TINY = (
     0,
 )
 METHODS = (
+    "cyclic",
     "ditto",
     "fedadagrad",
     "fedadam",
@@ -31,6 +32,7 @@ METHODS = (
     "fedsam",
     "fedyogi",
     "harmofl",
+    "local",
     "moon",
     "scaffold",
 )
@@ -68,7 +70,7 @@ class Methods(support.ProgramTest):
                         "--algorithm.name",
                         method,
                         "--amplitude.band",
-                        "dc",
+                        "off" if method in ("cyclic", "local") else "dc",
                         "--perturbation.alpha",
                         0.05,
                         "--model.norm",
@@ -90,6 +92,8 @@ class Methods(support.ProgramTest):
         self.assertEqual(sent["scaffold"], 2 * 8 * (state + parameters) + once)
         self.assertEqual(sent["fednova"], 2 * 8 * (state + 1) + once)
         self.assertEqual(sent["fedbn"], 2 * 8 * (state - norms) + once)
+        self.assertEqual(sent["cyclic"], 2 * 8 * state)
+        self.assertEqual(sent["local"], 0)
 
     def test_keys_of_another_method_are_refused(self):
         result = train(

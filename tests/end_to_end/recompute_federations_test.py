@@ -101,6 +101,28 @@ class RecomputePartitions(recomputation.RecomputedTest):
 
 
 @needs_pytorch
+class RecomputeSteps(recomputation.RecomputedTest):
+    def test_batches_that_go_on_from_round_to_round(self):
+        self.assert_agree(
+            shards("classification"),
+            {
+                "cohorts": case("fedprox", cohort_size=2, run_rounds=4, train_local__steps=4),
+                "weighted": case("fedavg", cohort_size=3, cohort_sampling="weighted", train_local__steps=3),
+            },
+        )
+
+    def test_losses(self):
+        self.assert_agree(
+            shards("classification"),
+            {
+                "focal": case("fedavg", train_loss="focal", train_focal__gamma=1.5),
+                "weights": case("fedavg", train_loss="focal", train_class__weights="1,3"),
+                "entropy": case("fedavg", train_class__weights="0.5,2"),
+            },
+        )
+
+
+@needs_pytorch
 class RecomputeEpochs(recomputation.RecomputedTest):
     """Each local epoch has an order and turns of its own."""
 

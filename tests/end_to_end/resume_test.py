@@ -4,7 +4,9 @@
 
 import json
 import os
+import pathlib
 import signal
+import unittest.mock
 
 import support
 from support import harmofl, metrics
@@ -60,7 +62,7 @@ class Resume(TinyRuns, support.ProgramTest):
         return self.rounds_saved(result, SAVED)
 
     def test_every_signal_saves_and_resume_ends_with_the_same_bits(self):
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
             with self.subTest(signal=number.name):
                 self.output = self.folder / number.name
                 self.resumes_to_the_same_bits(self.interrupt(number))
@@ -121,6 +123,16 @@ class ResumeUnderMpirun(TinyRuns, support.ProgramTest):
                 done = self.rounds_saved(result, 1)
                 again = self.succeeds(self.train("--resume", rounds=done + 1, ranks=2))
                 self.assertIn(f"resuming after {done} round(s)", again.stderr)
+
+    def test_the_launcher_of_jobs_turns_signals_into_a_saved_run_and_its_exit_code(self):
+        launcher = str(pathlib.Path(__file__).resolve().parents[2] / "jobs/mpirun.sh")
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            with self.subTest(signal=number.name), unittest.mock.patch.object(support, "MPIEXEC", launcher):
+                self.output = self.folder / number.name
+                result = self.train(
+                    ranks=2, when=FIRST_ROUND, then=lambda script, n=number: script.send_signal(n)
+                )
+                self.resumes_to_the_same_bits(self.rounds_saved(result, SAVED), ranks=2)
 
 
 class Refusals(TinyRuns, support.ProgramTest):

@@ -193,6 +193,8 @@ class Cohorts(support.ProgramTest):
         self.succeeds(harmofl(*again, 4))
         devices.write_text(devices.read_text().replace("client_0003,0.5", "client_0003,0.7"))
         self.fails(harmofl(*again, 5, ranks=2), 1, "fleet.csv", "fleet.table")
+        (folder / "fleet.csv").unlink()  # nothing is taken for the same because it cannot be read
+        self.fails(harmofl(*again, 5, ranks=2), 1, "fleet.csv: cannot be read (there is no such file)")
         devices.write_text(devices.read_text().replace("client_0003", "client_9999"))
         result = support.train(
             support.federation("classification"),

@@ -100,7 +100,8 @@ class Export(Weights, support.ProgramTest):
         self.assertIn("encoder1.enc1_conv1.weight", expected)
         path = self.exported(self.best, "m.safetensors")
         found, metadata = read_safetensors(path)
-        self.assertEqual(metadata, {"format": "pt"})
+        self.assertEqual(sorted(metadata), ["format", "harmofl"])
+        self.assertEqual(metadata["format"], "pt")
         self.assert_bits(
             {
                 name: support.numpy.frombuffer(data, {"F32": "<f4", "I64": "<i8"}[dtype]).reshape(shape)
@@ -309,6 +310,12 @@ class Import(Weights, support.ProgramTest):
         found, result = self.run_from(weights)
         self.succeeds(result)
         self.assert_same_run(found, run_from_best())
+
+    def test_all_ranks_start_from_the_weights_that_the_root_reads(self):
+        output = self.folder / "two"
+        options = learning(run_rounds=1, model_weights=self.best)
+        self.succeeds(train(support.federation(), output, *options, ranks=2))
+        self.assert_same_run(output, run_from_best())
 
     def test_a_run_from_weights_is_no_other_run(self):
         self.succeeds(train(support.federation(), self.folder / "drawn", *learning(run_rounds=1)))

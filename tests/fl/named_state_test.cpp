@@ -2,6 +2,7 @@
 #include "harmofl/fl/named_state.hpp"
 
 #include "model/tensors.hpp"
+#include "support/errors.hpp"
 
 #include <gmock/gmock.h>
 
@@ -40,9 +41,19 @@ TEST(NamedState, survives_bytes_to_the_bit) {
   ASSERT_EQ(copy.export_tensors().size(), original.export_tensors().size());
   for (const NamedTensor& tensor : original.export_tensors()) {
     ASSERT_TRUE(copy.has(tensor.name)) << tensor.name;
-    const torch::Tensor none = torch::zeros({1});
-    EXPECT_TRUE(same_bits(copy.tensor(tensor.name, none), original.tensor(tensor.name, none)))
-        << tensor.name;
+    EXPECT_TRUE(same_bits(copy.get(tensor.name), original.get(tensor.name))) << tensor.name;
+  }
+}
+
+TEST(NamedState, holds_tensors_of_many_pages) {
+  NamedState original;
+  for (const char* const name : {"a", "b", "c"}) {
+    original.tensor(name, torch::zeros({100001})).copy_(torch::arange(100001.0F));
+  }
+  NamedState copy;
+  copy.import_tensors(original.export_tensors(), torch::kCPU);
+  for (const char* const name : {"a", "b", "c"}) {
+    EXPECT_TRUE(same_bits(copy.get(name), original.get(name))) << name;
   }
 }
 
@@ -58,6 +69,25 @@ TEST(NamedState, owns_what_it_imports) {
   copy.import_tensors(tensors, torch::kCPU);
   for (NamedTensor& tensor : tensors) std::ranges::fill(tensor.values, 9.0F);
   EXPECT_EQ(copy.tensor("optimizer.step", torch::zeros({})).item<float>(), 7.0F);
+}
+
+TEST(NamedState, gives_no_tensor_for_one_of_another_shape) {
+  NamedState state;
+  state.import_tensors(
+      {{"optimizer.exp_avg", "", {1}, {2.0F}}, {"optimizer.step", "", {1}, {2.0F}}}, torch::kCPU);
+  EXPECT_THAT(test::user_error_of([&] { state.tensor("optimizer.exp_avg", torch::zeros({1000})); }),
+              testing::AllOf(testing::HasSubstr("'optimizer.exp_avg'"), testing::HasSubstr("[1]"),
+                             testing::HasSubstr("[1000]")));
+  EXPECT_THAT(test::user_error_of([&] { state.number("optimizer.step", torch::zeros({1})); }),
+              testing::HasSubstr("'optimizer.step'"));
+}
+
+TEST(NamedState, counts_from_0) {
+  NamedState state;
+  EXPECT_EQ(state.number("step", torch::ones({3})).item<float>(), 0.0F);
+  state.number("step", torch::ones({3})).add_(2.0);
+  EXPECT_EQ(state.number("step", torch::ones({3})).item<float>(), 2.0F);
+  EXPECT_EQ(state.get("step").dim(), 0);
 }
 
 }  // namespace

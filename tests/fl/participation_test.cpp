@@ -139,7 +139,7 @@ TEST(Participation, goes_on_from_a_checkpoint_on_other_ranks_as_if_never_stopped
     options.rounds = rounds;
     Simulation simulation(comm, options, small.federation(), small.loader(), torch::kCPU,
                           run_folder ? &*run_folder : nullptr);
-    if (resume) simulation.resume(folder / "run/checkpoint.h5");
+    if (resume) simulation.resume(open_checkpoint(folder / "run/checkpoint.h5", world()));
     simulation.run();
     return test::ending_of(simulation);
   };

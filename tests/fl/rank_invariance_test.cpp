@@ -4,6 +4,7 @@
 
 #include "fl/small_federation.hpp"
 #include "model/tensors.hpp"
+#include "support/errors.hpp"
 #include "support/world.hpp"
 
 #include <gmock/gmock.h>
@@ -45,6 +46,13 @@ TEST(RankInvariance, holds_for_an_amplitude_that_moves_in_every_pass) {
   const SmallFederation small = unequal_sites(3);
   SimulationOptions options = small_options();
   options.model.amplitude.update_every_pass = true;
+  expect_same(run(world(), options, small), serial_ending(options, small));
+}
+
+TEST(RankInvariance, holds_for_class_weights_of_all_training_images) {
+  const SmallFederation small = unequal_sites(3);
+  SimulationOptions options = small_options();
+  options.local.loss.weigh_by_frequency = true;
   expect_same(run(world(), options, small), serial_ending(options, small));
 }
 
@@ -98,6 +106,62 @@ TEST(SimulationPlacement, is_the_same_on_every_rank) {
                               torch::kCPU, nullptr);
   const std::vector<Rank> expected = place({12, 6, 4}, world().size());
   EXPECT_EQ(simulation.placement(), expected);
+}
+
+/// One client for all ranks: perturbed steps, momentum, batches of 5, 5 and 2 images.
+SimulationOptions pooled_options(std::int64_t pieces) {
+  SimulationOptions options = small_options();
+  options.algorithm = "fedsam";
+  options.model.amplitude.band = Band::off;
+  options.model.network.norm = NormKind::group;
+  options.local.batches.batch_size = 5;
+  options.local.pieces = pieces;
+  return options;
+}
+
+TEST(Pieces, of_batches_give_the_same_bits_on_any_number_of_ranks) {
+  const SmallFederation small = unequal_sites(1);
+  for (const OptimizerKind optimizer : {OptimizerKind::sgd, OptimizerKind::adam}) {
+    SimulationOptions options = pooled_options(4);
+    options.local.optimizer = {optimizer, 0.01, 0.9, 1e-4};
+    options.local.local_steps = 2;
+    expect_same(run(world(), options, small), serial_ending(options, small));
+  }
+}
+
+TEST(Pieces, average_to_the_gradient_of_the_batch) {
+  const SmallFederation small = unequal_sites(1);
+  SimulationOptions options = pooled_options(1);
+  options.rounds = 1;
+  options.local.local_steps = 1;  // more of them would enlarge what rounding makes of the first
+  options.local.perturbation.alpha = 0.0;
+  options.local.loss = LossKind::cross_entropy;
+  const Ending whole = run(world(), options, small);
+  options.local.pieces = 3;
+  const Ending pieces = run(world(), options, small);
+  const Model first(options.model, small.federation().shape, options.seed, torch::kCPU);
+  const double moved = test::distance(whole.state, first.state().state());
+  EXPECT_LT(test::distance(pieces.state, whole.state), 1e-4 * moved);
+  if (!world().is_root()) return;
+  EXPECT_NEAR(pieces.scores.front().values.at("loss"), whole.scores.front().values.at("loss"),
+              1e-5);
+}
+
+TEST(Pieces, are_refused_where_ranks_would_part) {
+  const auto refusal = [](const SimulationOptions& options, std::int64_t sites) {
+    const SmallFederation small = unequal_sites(sites);
+    return test::user_error_of([&] { run(world(), options, small); });
+  };
+  EXPECT_THAT(refusal(pooled_options(2), 2), testing::HasSubstr("there are 2"));
+  SimulationOptions options = pooled_options(2);
+  options.model.network.norm = NormKind::batch;
+  EXPECT_THAT(refusal(options, 1), testing::HasSubstr("running statistics of its own"));
+  options = pooled_options(2);
+  options.model.amplitude.band = Band::dc;
+  EXPECT_THAT(refusal(options, 1), testing::HasSubstr("no running amplitude"));
+  options = pooled_options(2);
+  options.algorithm = "fedprox";
+  EXPECT_THAT(refusal(options, 1), testing::HasSubstr("the loss alone"));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 /// Runs that leave files, in a temporary folder that all ranks of a test use.
 #pragma once
 
+#include "fl/run/run_input.hpp"
 #include "fl/small_federation.hpp"
 #include "io/checkpoint/run_folder.hpp"
 #include "support/temp_folder.hpp"
@@ -41,7 +42,7 @@ inline Ending run_in(const std::filesystem::path& folder, const Communicator& co
   if (comm.is_root()) run_folder.emplace(folder, resume);
   Simulation simulation(comm, options, small.federation(), small.loader(), torch::kCPU,
                         run_folder ? &*run_folder : nullptr);
-  if (resume) simulation.resume(folder / "checkpoint.h5");
+  if (resume) simulation.resume(open_checkpoint(folder / "checkpoint.h5", comm));
   simulation.run();
   return ending_of(simulation);
 }

@@ -29,8 +29,7 @@ void csv(std::string_view input) {
   const CsvTable table = parse_csv(input, "fuzz.csv");
   require(table.lines.size() == table.rows.size(), "every row has a line");
   require(std::ranges::is_sorted(table.lines), "lines ascend");
-  // A lone empty field is an empty line; a name like a byte order mark would be taken for one.
-  if (table.columns.size() < 2 || table.columns[0].starts_with("\xEF\xBB\xBF")) return;
+  if (table.columns.size() < 2) return;  // a lone empty field is an empty line
   const CsvTable again = parse_csv(written(table), "again.csv");
   require(again.columns == table.columns && again.rows == table.rows, "a table survives writing");
 }

@@ -2,7 +2,7 @@
 #include "fuzz/memory_file.hpp"
 #include "fuzz/targets.hpp"
 #include "harmofl/base/error.hpp"
-#include "prepare/scan_layouts.hpp"
+#include "prepare/scan/scan_layouts.hpp"
 #include "support/temp_folder.hpp"
 
 namespace harmofl::fuzz {

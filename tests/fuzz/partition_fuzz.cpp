@@ -8,10 +8,10 @@ namespace {
 /// Two small shards; some names need quotes.
 std::vector<ShardIndex> shards() {
   std::vector<ShardIndex> indices(2);
-  indices[0].info.site = "a";
+  indices[0].info.site = std::string("a");
   indices[0].splits[0].ids = {"0", "1", "x,\"y\""};
   indices[0].splits[2].ids = {"t"};
-  indices[1].info.site = "b c";
+  indices[1].info.site = std::string("b c");
   indices[1].splits[0].ids = {"0"};
   indices[1].splits[1].ids = {"v\nw"};
   return indices;

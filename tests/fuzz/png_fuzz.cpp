@@ -2,8 +2,8 @@
 #include "fuzz/memory_file.hpp"
 #include "fuzz/targets.hpp"
 #include "harmofl/base/error.hpp"
-#include "prepare/image.hpp"
-#include "prepare/resample.hpp"
+#include "prepare/pixels/mask.hpp"
+#include "prepare/pixels/resample.hpp"
 
 #include <algorithm>
 
@@ -22,8 +22,8 @@ void check(const prepare::Image& image) {
 void png(std::string_view input) {
   static MemoryFile file;
   const std::string path = file.holding(input);
-  check(prepare::read_png(path, false));
-  check(prepare::read_png(path, true));
+  check(prepare::read_image(path, false));
+  check(prepare::read_image(path, true));
   const prepare::Image mask = prepare::read_mask(path);
   check(mask);
   require(std::ranges::all_of(mask.values, [](auto value) { return value <= 1; }),

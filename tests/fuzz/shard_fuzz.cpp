@@ -17,6 +17,7 @@ ShardInfo info_of(Task task) {
   info.channels = 1;
   info.height = 3;
   info.width = 4;
+  if (task == Task::segmentation) info.spacing = {0.5, 0.25};
   return info;
 }
 
@@ -54,8 +55,8 @@ Hdf5Objects objects() {
     }
   }
   found.attributes = {
-      "format_version",  "site", "task", "class_names", "intensity_scale", "preprocessing",
-      "source_checksum", "xxh3"};
+      "format_version",  "site",    "task", "class_names", "intensity_scale", "preprocessing",
+      "source_checksum", "spacing", "xxh3"};
   return found;
 }
 

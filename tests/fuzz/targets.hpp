@@ -8,16 +8,24 @@
 #include <string_view>
 
 #define HARMOFL_FUZZ_TARGETS(X) \
+  X(bmp)                        \
   X(checkpoint)                 \
   X(csv)                        \
   X(fleet)                      \
   X(ini)                        \
+  X(jpeg)                       \
+  X(json)                       \
   X(list)                       \
+  X(metadata)                   \
+  X(nifti)                      \
+  X(npz)                        \
+  X(outlines)                   \
   X(partition)                  \
   X(pickle)                     \
   X(png)                        \
   X(safetensors)                \
   X(shard)                      \
+  X(tiff)                       \
   X(torch)
 
 namespace harmofl::fuzz {

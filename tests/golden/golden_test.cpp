@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One test a file of the folder of traces and way of computing: by libtorch's operations on
-// contiguous images, as the traces were made, and by the kernels of src/kernels for what some steps
-// or less compute. Whole runs by own kernels are judged by tests/fl/kernel_divergence_test.cpp.
+// contiguous images, as the traces were made, by the paths that GPUs take, and by the kernels of
+// src/kernels for what some steps or less compute. Whole runs by own kernels are judged by
+// tests/fl/kernel_divergence_test.cpp.
+#include "base/host_paths.hpp"
 #include "golden/trace.hpp"
 #include "support/world.hpp"
 
@@ -9,6 +11,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <optional>
 #include <string>
 
 namespace harmofl::test {
@@ -36,6 +39,7 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   for (const auto& path : trace_files()) {
     all.push_back({path, "libtorch", {Kernels::libtorch, false}});
+    all.push_back({path, "gpu_paths", {Kernels::own, false, /*gpu_paths=*/true}});
     const bool whole_run = path.stem().string().starts_with("fed_");
     if (!whole_run) all.push_back({path, "own", {Kernels::own, true}});
   }
@@ -46,6 +50,8 @@ class Golden : public testing::TestWithParam<Case> {};
 
 TEST_P(Golden, agrees_with_the_independent_implementation) {
   const Computation by = GetParam().computation;
+  std::optional<GpuPaths> paths;
+  if (by.gpu_paths) paths.emplace();
   Trace trace(GetParam().path);
   const std::string kind = trace.text("case");
   if (kind == "metrics") {

@@ -80,6 +80,7 @@ class Trace {
 struct Computation {
   Kernels kernels;
   bool channels_last;
+  bool gpu_paths = false;  ///< In host memory, but by the paths that a GPU takes.
 };
 
 /// Tests of single parts: metrics, amplitude normalisation, networks, the perturbed step.

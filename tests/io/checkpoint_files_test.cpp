@@ -3,6 +3,7 @@
 
 #include "io/checkpoints.hpp"
 #include "io/file_size_limit.hpp"
+#include "io/input_file.hpp"
 #include "support/errors.hpp"
 #include "support/temp_folder.hpp"
 
@@ -10,6 +11,10 @@
 
 #include <cerrno>
 #include <fstream>
+#include <functional>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace {
 
@@ -32,6 +37,10 @@ std::vector<std::int64_t> rounds_of(const CheckpointFiles& files) {
   std::vector<std::int64_t> rounds;
   for (const auto& path : files.all()) rounds.push_back(verified_rounds(path));
   return rounds;
+}
+
+std::filesystem::path newest_intact(const CheckpointFiles& files) {
+  return files.newest_intact().value().path();
 }
 
 void cut(const std::filesystem::path& path) {
@@ -75,7 +84,7 @@ TEST(CheckpointFiles, go_on_after_a_kill_between_the_link_and_the_new_one) {
   const CheckpointFiles files(folder.path());
   put(files, 1);
   std::filesystem::create_hard_link(files.newest(), folder / "checkpoint-000001.h5");
-  EXPECT_EQ(files.newest_intact(), files.newest());
+  EXPECT_EQ(newest_intact(files), files.newest());
   put(files, 2);
   EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
 }
@@ -85,7 +94,7 @@ TEST(CheckpointFiles, go_on_after_a_kill_between_the_rename_and_the_new_one) {
   const CheckpointFiles files(folder.path());
   put(files, 1);
   std::filesystem::rename(files.newest(), folder / "checkpoint-000001.h5");
-  EXPECT_EQ(files.newest_intact(), folder / "checkpoint-000001.h5");
+  EXPECT_EQ(newest_intact(files), folder / "checkpoint-000001.h5");
   put(files, 2);
   EXPECT_THAT(rounds_of(files), ElementsAre(2, 1));
 }
@@ -117,7 +126,7 @@ TEST(CheckpointFiles, leave_other_files_alone) {
     std::ofstream(folder / name) << "x";
   }
   EXPECT_THAT(files.all(), IsEmpty());
-  EXPECT_EQ(files.newest_intact(), "");
+  EXPECT_FALSE(files.newest_intact());
   put(files, 2, 1);
   EXPECT_EQ(names_in(folder.path()).size(), 6U);
 }
@@ -129,7 +138,7 @@ TEST(CheckpointFiles, fall_back_to_the_newest_intact_one_and_say_why) {
   cut(files.newest());
   cut(folder / "checkpoint-000002.h5");
   testing::internal::CaptureStderr();
-  EXPECT_EQ(files.newest_intact(), folder / "checkpoint-000001.h5");
+  EXPECT_EQ(newest_intact(files), folder / "checkpoint-000001.h5");
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
               AllOf(HasSubstr("warning"), HasSubstr("checkpoint.h5: cannot be opened"),
                     HasSubstr("checkpoint-000002.h5: cannot be opened"),
@@ -144,7 +153,7 @@ TEST(CheckpointFiles, say_nothing_when_the_newest_is_intact) {
   put(files, 2);
   cut(folder / "checkpoint-000001.h5");
   testing::internal::CaptureStderr();
-  EXPECT_EQ(files.newest_intact(), files.newest());
+  EXPECT_EQ(newest_intact(files), files.newest());
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
@@ -160,13 +169,65 @@ TEST(CheckpointFiles, list_all_that_was_tried_when_none_is_intact) {
                     HasSubstr("checkpoint-000001.h5: this is not an HDF5 file")));
 }
 
+TEST(CheckpointFiles, take_one_that_cannot_be_read_for_no_damaged_one) {
+  using namespace std::filesystem;
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 1);
+  put(files, 2);
+  const auto error = [&] { return user_error_of([&] { files.newest_intact(); }); };
+  remove(files.newest());
+  create_symlink("checkpoint.h5", files.newest());  // which leads to itself
+  EXPECT_THAT(error(), AllOf(HasSubstr("checkpoint.h5: cannot be read"), HasSubstr("whole")));
+  remove(files.newest());
+  create_symlink("nowhere", files.newest());
+  EXPECT_THAT(error(), HasSubstr("checkpoint.h5: there is no such file"));
+  remove(files.newest());
+  create_directory(files.newest());
+  EXPECT_THAT(error(), HasSubstr("checkpoint.h5: this is not a regular file"));
+  EXPECT_THAT(names_in(folder.path()),
+              UnorderedElementsAre("checkpoint.h5", "checkpoint-000001.h5"));
+}
+
+/// The exit status of a process of a user who is nobody in particular and runs `work`; -1 where
+/// there can be none.
+int status_as_somebody_else(const std::function<void()>& work) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setgid(65534) != 0 || setuid(65534) != 0) _exit(77);
+    try {
+      work();
+    } catch (const UnreadableFile&) {
+      _exit(1);
+    } catch (...) {
+      _exit(2);
+    }
+    _exit(0);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(CheckpointFiles, leave_alone_what_the_user_may_not_read) {
+  const TempFolder folder;
+  const CheckpointFiles files(folder.path());
+  put(files, 1);
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+  chmod(files.newest().c_str(), 0);
+  const int status = status_as_somebody_else([&] { files.newest_intact(); });
+  if (status == 77) GTEST_SKIP() << "only root can become another user";
+  EXPECT_EQ(status, 1);
+  EXPECT_THAT(names_in(folder.path()), UnorderedElementsAre("checkpoint.h5"));
+}
+
 TEST(CheckpointFiles, never_keep_a_damaged_one_in_place_of_a_good_one) {
   const TempFolder folder;
   const CheckpointFiles files(folder.path());
   put(files, 1);
   put(files, 2);
   cut(files.newest());
-  files.set_aside_newer_than(files.newest_intact());
+  files.set_aside_newer_than(newest_intact(files));
   EXPECT_THAT(names_in(folder.path()),
               UnorderedElementsAre("checkpoint.h5.damaged", "checkpoint-000001.h5"));
   put(files, 2);

@@ -3,6 +3,8 @@
 
 #include "harmofl/base/text.hpp"
 #include "support/errors.hpp"
+#include "support/file_content.hpp"
+#include "support/no_files.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -18,6 +20,8 @@ namespace {
 
 using harmofl::concat;
 using harmofl::FolderLock;
+using harmofl::test::content_of;
+using harmofl::test::no_files;
 using harmofl::test::TempFolder;
 using harmofl::test::user_error_of;
 using testing::AllOf;
@@ -128,12 +132,52 @@ TEST(FolderLock, only_warns_where_the_file_system_has_no_locks) {
   }
 }
 
+TEST(FolderLock, overwrites_no_other_file_by_a_link) {
+  const TempFolder folder;
+  std::ofstream(folder / "of_another") << "kept";
+  std::filesystem::create_symlink("of_another", folder / ".lock");
+  EXPECT_THAT(user_error_of([&] { FolderLock(folder.path()); }),
+              HasSubstr(".lock: is a symbolic link, not a lock of this program. Remove it"));
+  std::filesystem::remove(folder / ".lock");
+  std::filesystem::create_hard_link(folder / "of_another", folder / ".lock");
+  EXPECT_THAT(user_error_of([&] { FolderLock(folder.path()); }),
+              HasSubstr(".lock: is another name of some file, not a lock of this program"));
+  EXPECT_EQ(content_of(folder / "of_another"), "kept");
+  EXPECT_TRUE(std::filesystem::exists(folder / ".lock"));
+}
+
+TEST(FolderLock, refuses_what_is_no_file) {
+  for (const auto& kind : no_files()) {
+    const TempFolder folder;
+    kind.make(folder / ".lock");
+    EXPECT_THAT(user_error_of([&] { FolderLock(folder.path()); }),
+                AllOf(HasSubstr("/.lock: "), HasSubstr("run.output")))
+        << kind.name;
+    EXPECT_NE(std::filesystem::symlink_status(folder / ".lock").type(),
+              std::filesystem::file_type::regular);
+  }
+}
+
 TEST(FolderLock, refuses_what_cannot_be_locked_or_written) {
   const TempFolder folder;
   EXPECT_THAT(user_error_of([&] { FolderLock(folder.path(), refuse<EIO>); }),
               HasSubstr("cannot be locked (Input/output error)"));
   EXPECT_THAT(user_error_of([] { FolderLock("/proc"); }),
               AllOf(HasSubstr("/proc/.lock: cannot be written"), HasSubstr("run.output")));
+}
+
+TEST(FolderLock, notices_that_its_file_is_gone_or_another) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder / "run");
+  const FolderLock lock(folder / "run");
+  EXPECT_NO_THROW(lock.check());
+  std::filesystem::rename(folder / "run", folder / "moved");
+  const auto gone = AllOf(HasSubstr("run/.lock"), HasSubstr("another job may be writing"));
+  EXPECT_THAT(user_error_of([&] { lock.check(); }), gone);
+  std::filesystem::create_directory(folder / "run");
+  const FolderLock other(folder / "run");
+  EXPECT_THAT(user_error_of([&] { lock.check(); }), gone);
+  EXPECT_NO_THROW(other.check());
 }
 
 }  // namespace

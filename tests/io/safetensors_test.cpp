@@ -338,6 +338,14 @@ TEST(Safetensors, refuses_a_header_that_nests_without_end) {
               HasSubstr("nests values deeper"));
 }
 
+TEST(Safetensors, refuses_names_that_fill_a_page) {
+  const std::string description = R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+  EXPECT_THAT(error_of(R"({")" + std::string(100'000, 'n') + description, 1),
+              HasSubstr("the name of a tensor has 100000 bytes; expected at most 1024"));
+  EXPECT_THAT(error_of(R"({"a\nb)" + description, 1),
+              HasSubstr("the name of a tensor holds control characters"));
+}
+
 TEST(Safetensors, reads_no_data_of_a_file_that_is_refused) {
   const TempFolder folder;
   const auto error = [&](const std::string& header, std::uint64_t data_bytes) {

@@ -59,6 +59,14 @@ TEST(ScratchFile, names_the_folder_that_cannot_be_written) {
       testing::AllOf(testing::HasSubstr("/nowhere/at/all"), testing::HasSubstr("run.scratch")));
 }
 
+TEST(ScratchFile, speaks_of_what_it_is_for) {
+  const ScratchWords words{"the scratch file for masks", "Free space."};
+  EXPECT_THAT(
+      user_error_of([&] { ScratchFile("/nowhere/at/all", words); }),
+      testing::AllOf(testing::HasSubstr("at/all: the scratch file for masks cannot be made"),
+                     testing::HasSubstr("Free space.")));
+}
+
 TEST(ScratchFile, says_that_the_disk_is_full) {
   const TempFolder folder;
   ScratchFile file(folder.path());

@@ -163,6 +163,11 @@ TEST_F(ShardDamage, values_of_attributes) {
   make();
   set_text("site", "");
   EXPECT_THAT(error(), HasSubstr("'site': expected a name, found none"));
+  for (const char* site : {".", "..", "a/b", "a\nb", "\x1b[2J", "Kr\xe4nke"}) {
+    make();
+    set_text("site", site);
+    EXPECT_THAT(error(), HasSubstr("attribute 'site': ")) << printable(site);
+  }
   make();
   set_text("task", "regression");
   EXPECT_THAT(error(), HasSubstr("found 'regression'"));
@@ -360,14 +365,20 @@ TEST_F(ShardDamage, pixels_that_are_not_finite) {
   EXPECT_THAT(error(), AllOf(HasSubstr("/train/images"), HasSubstr("nan in image 'a3'")));
 }
 
-TEST_F(ShardDamage, the_same_id_twice) {
-  make();
-  change([&](hid_t file) {
-    const hid_t opened = H5Dopen2(file, "/val/ids", H5P_DEFAULT);
-    const std::vector<const char*> ids{"b0", "a3"};  // a3 is a training sample
-    ASSERT_GE(H5Dwrite(opened, H5Dget_type(opened), H5S_ALL, H5S_ALL, H5P_DEFAULT, ids.data()), 0);
-  });
-  EXPECT_THAT(error(), AllOf(HasSubstr("/val/ids"), HasSubstr("'a3' twice")));
+TEST_F(ShardDamage, ids_that_come_twice_or_that_a_terminal_would_obey) {
+  const auto error_with = [&](const std::vector<const char*>& ids) {
+    make();
+    change([&](hid_t file) {
+      const hid_t opened = H5Dopen2(file, "/val/ids", H5P_DEFAULT);
+      ASSERT_GE(H5Dwrite(opened, H5Dget_type(opened), H5S_ALL, H5S_ALL, H5P_DEFAULT, ids.data()),
+                0);
+    });
+    return error();
+  };
+  EXPECT_THAT(error_with({"b0", "a3"}),  // a3 is a training sample
+              AllOf(HasSubstr("/val/ids"), HasSubstr("'a3' twice")));
+  EXPECT_THAT(error_with({"b0", "b\x1b[2J"}),
+              AllOf(HasSubstr("/val/ids"), HasSubstr("without control characters")));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "harmofl/io/shard_pool.hpp"
 #include "io/file_size_limit.hpp"
 #include "io/samples.hpp"
+#include "support/no_files.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -180,7 +181,15 @@ TEST(ShardWriter, refuses_facts_that_make_no_sense) {
     return user_error_of([&] { ShardWriter(folder / "x.h5", info); });
   };
   EXPECT_THAT(message([](ShardInfo& info) { info.site = ""; }), HasSubstr("attribute 'site'"));
+  for (const char* site : {".", "..", "a/b", "a\nb", "\x1b[2J", "Kr\xe4nke", "a\u202eb"}) {
+    EXPECT_THAT(message([&](ShardInfo& info) { info.site = site; }), HasSubstr("attribute 'site'"))
+        << printable(site);
+  }
   EXPECT_THAT(message([](ShardInfo& info) { info.class_names.clear(); }), HasSubstr("class_names"));
+  EXPECT_THAT(message([](ShardInfo& info) { info.class_names.assign(257, "a"); }),
+              HasSubstr("expected 1 to 256 names, found 257"));
+  EXPECT_THAT(message([](ShardInfo& info) { info.class_names[1] = "b\nc"; }),
+              AllOf(HasSubstr("class_names"), HasSubstr("without control characters")));
   EXPECT_THAT(message([](ShardInfo& info) { info.intensity_scale = 0.0; }),
               AllOf(HasSubstr("intensity_scale"), HasSubstr("found 0")));
   EXPECT_THAT(message([](ShardInfo& info) { info.height = 0; }), HasSubstr("found [3, 0, 5]"));
@@ -200,6 +209,10 @@ TEST(ShardWriter, refuses_samples_that_do_not_fit) {
   EXPECT_THAT(message([](SplitData& data) { data.masks[25] = 9; }),
               AllOf(HasSubstr("/train/masks"), HasSubstr("found 9 in image 'a1'")));
   EXPECT_THAT(message([](SplitData& data) { data.ids[2] = "a0"; }), HasSubstr("found 'a0' twice"));
+  EXPECT_THAT(message([](SplitData& data) { data.ids[2] = "a\x1b[2J"; }),
+              AllOf(HasSubstr("/train/ids"), HasSubstr("without control characters")));
+  EXPECT_THAT(message([](SplitData& data) { data.groups = {"p", "p", "\xff"}; }),
+              AllOf(HasSubstr("/train/groups"), HasSubstr("without control characters")));
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
@@ -245,7 +258,31 @@ TEST(ListShards, sorts_the_shards_of_a_folder_and_refuses_a_folder_without_any) 
   for (const char* name : {"b.h5", "a.h5", ".c.h5.tmp.7", "notes.txt", ".hidden.h5"}) {
     std::ofstream(folder / name).flush();
   }
-  EXPECT_THAT(list_shards(folder.path()), ElementsAre(folder / "a.h5", folder / "b.h5"));
+  std::filesystem::create_directory(folder / "site_0");
+  std::filesystem::create_symlink("notes.txt", folder / "link.h5");
+  EXPECT_THAT(list_shards(folder.path()),
+              ElementsAre(folder / "a.h5", folder / "b.h5", folder / "link.h5"));
+}
+
+TEST(ListShards, refuses_what_has_the_name_of_a_shard_and_is_no_file) {
+  for (const test::NoFile& kind : test::no_files()) {
+    const TempFolder folder;
+    std::ofstream(folder / "a.h5").flush();
+    kind.make(folder / "site_0.h5");
+    EXPECT_THAT(user_error_of([&] { list_shards(folder.path()); }),
+                HasSubstr(concat((folder / "site_0.h5").string(), ": has the name of a shard, but ",
+                                 kind.described, ". Put the shard in its place, or remove it.")));
+  }
+}
+
+TEST(ListShards, refuses_names_that_no_text_can_hold_and_folders_that_cannot_be_listed) {
+  const TempFolder folder;
+  std::ofstream(folder / "Kr\xe4nke.h5").flush();
+  EXPECT_THAT(user_error_of([&] { list_shards(folder.path()); }), HasSubstr("Rename the shard"));
+  const TempFolder closed;
+  const test::AsNobody nobody(closed.path());
+  EXPECT_THAT(user_error_of([&] { list_shards(closed.path()); }),
+              HasSubstr("cannot be listed (Permission denied)"));
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(Device, is_the_cpu_when_asked_for) {
-  for (const int local_rank : {0, 3}) {
-    const c10::Device device = select_device(DeviceType::cpu, local_rank);
+  for (const int gpu : {0, 3}) {
+    const c10::Device device = select_device(DeviceType::cpu, gpu);
     EXPECT_TRUE(device.is_cpu());
     EXPECT_EQ(describe(device), "cpu");
   }
@@ -33,29 +33,13 @@ TEST(Device, is_never_the_cpu_when_a_gpu_was_asked_for) {
   }
 }
 
-TEST(Device, is_the_gpu_at_the_ranks_position_on_its_host) {
-  const GpuSurvey four{.built_with_cuda = true, .visible = 4, .has_driver = true};
-  for (const int local_rank : {0, 1, 2, 3}) EXPECT_EQ(choose_gpu(four, local_rank), local_rank);
-}
-
-TEST(Device, is_shared_in_turn_by_ranks_in_excess) {
-  const GpuSurvey two{.built_with_cuda = true, .visible = 2, .has_driver = true};
-  EXPECT_EQ(choose_gpu(two, 2), 0);
-  EXPECT_EQ(choose_gpu(two, 5), 1);
-}
-
-TEST(Device, is_the_only_visible_gpu_whatever_the_position_of_the_rank) {
-  const GpuSurvey one{.built_with_cuda = true,
-                      .visible = 1,
-                      .has_driver = true,
-                      .failure = "",
-                      .visible_devices = "3"};
-  for (const int local_rank : {0, 3, 7}) EXPECT_EQ(choose_gpu(one, local_rank), 0);
-}
-
 /// What is said when a GPU is asked for.
 std::string refusal(const GpuSurvey& survey) {
-  return test::user_error_of([&] { choose_gpu(survey, 0); });
+  return test::user_error_of([&] { check_gpus(survey); });
+}
+
+TEST(Device, is_a_gpu_where_one_is_visible) {
+  EXPECT_NO_THROW(check_gpus({.built_with_cuda = true, .visible = 1, .has_driver = true}));
 }
 
 TEST(Device, says_why_there_is_no_usable_gpu) {

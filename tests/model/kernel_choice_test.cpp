@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // model.kernels: whose operations a model's forward and backward passes and its loss are.
+#include "base/host_paths.hpp"
 #include "harmofl/base/text.hpp"
 #include "kernels/choice.hpp"
 #include "model/measures/losses.hpp"
@@ -44,7 +45,8 @@ std::set<std::string> own_functions(const torch::Tensor& value) {
 std::set<std::string> own_functions(const Choice& choice) {
   const bool masks = choice.network == "unet";
   ModelOptions options;
-  options.network = {choice.network, 16, choice.norm};
+  const std::int64_t width = choice.network == "linear" ? 1 : 16;
+  options.network = {choice.network, width, choice.norm};
   options.kernels = choice.kernels;
   options.channels_last = choice.channels_last;
   options.precision = choice.precision;
@@ -72,8 +74,21 @@ TEST(KernelChoice, of_libtorch_leaves_no_function_of_this_project_in_any_network
   }
 }
 
+TEST(KernelChoice, of_own_kernels_uses_none_on_the_paths_of_a_gpu) {
+  const GpuPaths paths;
+  for (const NetworkDefaults& network : network_defaults()) {
+    for (const NormKind norm : {NormKind::batch_stateless, NormKind::batch, NormKind::group}) {
+      for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+        EXPECT_TRUE(own_functions({network.name, norm, Kernels::own, true, precision}).empty())
+            << network.name << " " << to_string(precision);
+      }
+    }
+  }
+}
+
 TEST(KernelChoice, of_own_kernels_uses_them_for_each_network_with_batch_norms) {
   for (const NetworkDefaults& network : network_defaults()) {
+    if (network.name == "linear" || network.name == "mlp") continue;  // without norms
     const Choice choice{network.name, NormKind::batch_stateless, Kernels::own, true};
     EXPECT_FALSE(own_functions(choice).empty()) << network.name;
   }

@@ -227,5 +227,78 @@ TEST(Networks, refuse_a_width_of_no_channels) {
   EXPECT_THROW(cnn(-1), UserError);
 }
 
+/// A table: 3 columns as channels of one pixel.
+ProblemShape table_of(std::int64_t classes) { return {Task::classification, classes, 3, 1, 1}; }
+
+TEST(Linear, is_one_layer_over_all_values) {
+  const auto network = make_network({"linear", 1}, table_of(4), 1);
+  EXPECT_EQ(network->named_parameters().keys(),
+            (std::vector<std::string>{"linear.weight", "linear.bias"}));
+  const torch::Tensor images = random_images({5, 3, 1, 1}, 1);
+  const torch::Tensor w = network->named_parameters()["linear.weight"];
+  const torch::Tensor b = network->named_parameters()["linear.bias"];
+  EXPECT_EQ(w.sizes().vec(), (std::vector<std::int64_t>{4, 3}));
+  torch::Tensor features;
+  const torch::Tensor logits = network->forward(images, &features);
+  EXPECT_TRUE(at::allclose(logits, images.view({5, 3}).matmul(w.t()) + b));
+  EXPECT_TRUE(same_bits(features, images.view({5, 3})));
+  EXPECT_EQ(network->feature_count(), 3);
+}
+
+TEST(Linear, refuses_masks_and_a_width) {
+  EXPECT_THROW(make_network({"linear", 1}, segmentation_of(4, 4), 1), UserError);
+  EXPECT_THROW(make_network({"linear", 2}, table_of(2), 1), UserError);
+}
+
+TEST(Mlp, has_two_hidden_layers_with_relus) {
+  const auto network = make_network({"mlp", 7}, table_of(2), 1);
+  EXPECT_EQ(network->named_parameters().keys(),
+            (std::vector<std::string>{"hidden1.weight", "hidden1.bias", "hidden2.weight",
+                                      "hidden2.bias", "classifier.weight", "classifier.bias"}));
+  const auto p = network->named_parameters();
+  torch::Tensor x = random_images({5, 3, 1, 1}, 1);
+  const torch::Tensor logits = network->forward(x);
+  x = x.view({5, 3});
+  for (const std::string layer : {"hidden1", "hidden2"}) {
+    x = (x.matmul(p[layer + ".weight"].t()) + p[layer + ".bias"]).clamp_min(0);
+  }
+  x = x.matmul(p["classifier.weight"].t()) + p["classifier.bias"];
+  EXPECT_TRUE(at::allclose(logits, x));
+  EXPECT_EQ(network->feature_count(), 7);
+  EXPECT_THROW(make_network({"mlp", 7}, segmentation_of(4, 4), 1), UserError);
+}
+
+TEST(Networks, for_tables_see_the_same_values_in_either_memory_format_and_in_bf16) {
+  for (const std::string name : {"linear", "mlp"}) {
+    const auto network = make_network({name, name == "mlp" ? 7 : 1}, classification_of(4, 6), 1);
+    const torch::Tensor images = random_images({5, 3, 4, 6}, 1);
+    EXPECT_TRUE(same_bits(network->forward(images),
+                          network->forward(images.contiguous(torch::MemoryFormat::ChannelsLast))));
+    ModelOptions options;
+    options.network = {name, name == "mlp" ? 7 : 1};
+    options.channels_last = true;
+    const torch::Tensor table = random_images({5, 3, 1, 1}, 2);
+    Model model(options, table_of(2), 1, torch::kCPU);
+    options.precision = Precision::bf16;
+    Model reduced(options, table_of(2), 1, torch::kCPU);
+    EXPECT_LT((model.forward(table) - reduced.forward(table)).abs().max().item<double>(), 0.02);
+  }
+}
+
+TEST(Networks, with_one_output_give_logits_of_two_classes) {
+  ModelOptions options;
+  options.network = {"linear", 1};
+  options.network.one_output = true;
+  Model model(options, table_of(2), 1, torch::kCPU);
+  EXPECT_EQ(model.parameter_count(), 3 + 1);
+  const torch::Tensor images = random_images({5, 3, 1, 1}, 1);
+  const torch::Tensor logits = model.forward(images);
+  const torch::Tensor z =
+      make_network(options.network, table_of(2), 1)->forward(images);  // the same weights
+  EXPECT_TRUE(same_bits(logits, at::cat({at::zeros_like(z), z}, 1)));
+  Model three(options, table_of(3), 1, torch::kCPU);
+  EXPECT_EQ(three.forward(images).size(1), 3);
+}
+
 }  // namespace
 }  // namespace harmofl

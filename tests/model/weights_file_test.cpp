@@ -208,6 +208,20 @@ TEST(TorchFile, reads_views_of_a_storage) {
   EXPECT_THAT(read(6, {0, 3}, {3, 1}), ElementsAre());
 }
 
+TEST(TorchFile, is_refused_where_one_bit_of_a_tensor_has_changed) {
+  const TempFolder folder;
+  const auto path = folder / "x.pt";
+  write_weights(path, {{"w", "", {2}, {0.5F, 0.25F}}});
+  std::string bytes = test::content_of(path);
+  const float value = 0.25F;
+  const std::size_t place = bytes.find(std::string(reinterpret_cast<const char*>(&value), 4));
+  ASSERT_NE(place, std::string::npos);
+  bytes[place] ^= 1;
+  std::ofstream(path, std::ios::binary) << bytes;
+  EXPECT_THAT(user_error_of([&] { read_weights(path); }),
+              AllOf(HasSubstr("x.pt"), HasSubstr("does not match its checksum: it is damaged")));
+}
+
 TEST(TorchFile, does_not_use_the_stride_of_an_axis_of_one) {
   std::string pickled = state_dict(tensor("FloatStorage", 6, 0, {1, 3}, {12345, 2}));
   const std::string stride = number(12345);
@@ -297,6 +311,14 @@ TEST(TorchFile, refuses_damaged_pickles) {
     SCOPED_TRACE(broken);
     EXPECT_THAT(error_of(pickle(broken)), HasSubstr("x.pt"));
   }
+}
+
+TEST(TorchFile, refuses_names_that_fill_a_page) {
+  const std::string value = tensor("FloatStorage", 1, 0, {1}, {1});
+  EXPECT_THAT(error_of(pickle("}" + text(std::string(90'000, 'n')) + value + "s"), floats(1)),
+              HasSubstr("the name of a tensor has 90000 bytes; expected at most 1024"));
+  EXPECT_THAT(error_of(pickle("}" + text("a\nb") + value + "s"), floats(1)),
+              HasSubstr("the name of a tensor holds control characters"));
 }
 
 TEST(TorchFile, takes_no_more_memory_for_names_that_are_used_again) {

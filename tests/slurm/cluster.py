@@ -48,7 +48,8 @@ SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
 ReturnToService=2
 KillWait=2
-NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{ports[1]},{ports[2]}] CPUs={cpus}
+{gres_types}
+NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{ports[1]},{ports[2]}] CPUs={cpus} {gres}
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 PartitionName=all Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP
@@ -107,9 +108,11 @@ def destroy(folder):
 
 
 class Cluster:
-    """Two nodes of CPUS processors each; `stop` ends all of it and may be called twice."""
+    """Two nodes of CPUS processors each, and of `gpus` GPUs that are links to /dev/null: Slurm counts them
+    out and names them to jobs. `stop` ends all of it and may be called twice."""
 
-    def __init__(self):
+    def __init__(self, gpus=0):
+        self.gpus = gpus
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="harmofl-slurm-"))
         self.daemons = []
         self.lifeline = subprocess.Popen([sys.executable, __file__, self.folder], stdin=subprocess.PIPE)
@@ -132,8 +135,14 @@ class Cluster:
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(1024))
         conf = SLURM_CONF.format(
-            host=socket.gethostname().split(".")[0], folder=self.folder, ports=free_ports(3), cpus=CPUS
+            host=socket.gethostname().split(".")[0],
+            folder=self.folder,
+            ports=free_ports(3),
+            cpus=CPUS,
+            gres_types="GresTypes=gpu" if self.gpus else "",
+            gres=f"Gres=gpu:{self.gpus}" if self.gpus else "",
         )
+        self._make_gpus()
         (self.folder / "slurm.conf").write_text(conf)
         self._daemon(
             "munged",
@@ -153,6 +162,14 @@ class Cluster:
             "all nodes are idle",
             lambda: {"idle"} == set(self.tell("sinfo", "-h", "-N", "-o", "%T", check=False).split()),
         )
+
+    def _make_gpus(self):
+        if not self.gpus:
+            return
+        for number in range(self.gpus):
+            (self.folder / f"gpu{number}").symlink_to("/dev/null")  # Slurm wants devices
+        files = f"{self.folder}/gpu[0-{self.gpus - 1}]"
+        (self.folder / "gres.conf").write_text(f"NodeName=n[1-2] Name=gpu File={files}\n")
 
     def _daemon(self, name, *arguments):
         with open(self.folder / f"{name}-{len(self.daemons)}.out", "w", encoding="utf-8") as out:

@@ -130,8 +130,10 @@ class Interrupted(OnCluster, support.ProgramTest):
         self.assertIn(f"resuming after {done} round(s)", self.said())
         self.assert_uninterrupted(done + 2)
 
-    def is_signalled(self, launcher):
+    def is_signalled(self, launcher, setting=None):
         job = self.start(LAUNCHER=launcher)
+        if setting:
+            self.assertTrue(processes(setting), f"no process has {setting}")
         self.cluster.tell("scancel", "--signal=USR1", "--batch", job)
         self.goes_on_to_the_same_bits(job)
         self.assertEqual(self.said().count("interrupted and saved after"), 1, self.said())
@@ -140,7 +142,7 @@ class Interrupted(OnCluster, support.ProgramTest):
         self.is_signalled("mpirun")
 
     def test_by_a_signal_under_srun(self):
-        self.is_signalled("srun")
+        self.is_signalled("srun", "SLURM_PMIX_FENCE=tree")
 
     def is_preempted(self, launcher):
         job = self.start("--partition=low", LAUNCHER=launcher)
@@ -169,6 +171,15 @@ class Interrupted(OnCluster, support.ProgramTest):
         self.until_state(job, "FAILED")
         self.cluster.tell("scontrol", "requeue", job)
         self.goes_on_to_the_same_bits(job)
+
+    def test_the_death_of_one_rank_ends_the_others(self):
+        job = self.start(LAUNCHER="srun")
+        first = set(processes(f"SLURM_JOB_ID={job}")) & set(processes("SLURM_PROCID=1"))
+        self.assertTrue(first)
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        self.until_state(job, "FAILED")
+        self.until("all its ranks are gone", lambda: not processes(f"SLURM_JOB_ID={job}"))
 
     def test_by_its_user_it_is_not_queued_again(self):
         job = self.start(LAUNCHER="srun")

@@ -8,12 +8,13 @@ import dataclasses
 import os
 import pathlib
 import sys
+import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 try:
-    from suite import figures, growth, overhead, programs, rounds, step
+    from suite import figures, gpu, growth, overhead, programs, rounds, step
 except ModuleNotFoundError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
@@ -95,6 +96,64 @@ class Cases(unittest.TestCase):
     def test_a_run_has_rounds_between_the_first_and_the_last_and_a_save_among_them(self):
         for case in (*overhead.CASES, *overhead.QUICK):
             self.assertGreaterEqual(case.rounds, 4)
+
+
+class Gpu(unittest.TestCase):
+    """Cases on a GPU, one at a time."""
+
+    def test_every_case_has_a_name_of_its_own_and_ends_within_90_s(self):
+        names = [case.name for case in gpu.cases()]
+        self.assertEqual(len(set(names)), len(names))
+        self.assertEqual(set(gpu.limits()), {*names, "allreduce"})
+        for limit in gpu.limits().values():
+            self.assertLessEqual(limit, 90)
+
+    def test_the_first_cases_show_every_network(self):
+        networks = {case.network.name for case in gpu.cases()}
+        self.assertEqual({case.network.name for case in gpu.cases()[: len(networks)]}, networks)
+
+    def test_graphs_are_compared_with_what_else_records_them_or_with_none(self):
+        for variant in gpu.VARIANTS:
+            self.assertEqual(variant.graphs, variant.peer in ("no-graphs", "reduce-overhead"), variant)
+
+    def test_rows_have_seconds_and_where_the_driver_counts_them_shares_of_busy_time(self):
+        case = gpu.cases()[0]
+        found = {"ours": [0.5, 0.25], "eager": [1.0, 0.5]}
+        (row,) = gpu.rows_of(case, found, {"ours": 0.5, "eager": None})
+        self.assertEqual((row["name"], row["ratio"]), (f"gpu {case.name}", 2.0))
+        self.assertIn("4.0 steps/s", row["what"])
+        _, busy = gpu.rows_of(case, found, {"ours": 0.75, "eager": 0.5})
+        self.assertEqual((busy["ours"], busy["other"]), (0.75, 0.5))
+
+    def test_no_gpu_is_a_reason_and_anything_else_a_failure(self):
+        said = "failed: bench_step\nerror: device.type = cuda, but no GPU is usable: no driver"
+        with self.assertRaisesRegex(
+            programs.Refused, "^error: device.type = cuda, but no GPU is usable: no driver$"
+        ):
+            gpu.refuse_without_gpu(SystemExit(said))
+        with self.assertRaisesRegex(SystemExit, "out of memory"):
+            gpu.refuse_without_gpu(SystemExit("failed: bench_step\nerror: out of memory"))
+
+    def test_a_case_that_does_not_end_in_time_is_a_row_that_says_so(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (row,) = gpu.in_time(gpu.cases()[0].name, 0.01, False, pathlib.Path(folder))
+        self.assertIsNone(row["ratio"])
+        self.assertIn("not done in 0.01 s", row["what"])
+
+
+class StepPeers(unittest.TestCase):
+    """What a step on the CPU is compared with."""
+
+    def test_compiled_code_is_a_peer_on_one_thread_in_our_format_and_precision(self):
+        self.assertEqual(list(step.peers_of("bf16", 2, quick=False)), ["eager"])
+        for precision in ("fp32", "bf16"):
+            peers = step.peers_of(precision, 1, quick=False)
+            self.assertEqual(list(peers), ["eager", "channels_last", "compile"])
+            self.assertEqual(peers["compile"], step.Peer("channels-last", precision, "default"))
+
+    def test_a_quick_run_compiles_nothing_to_machine_code(self):
+        modes = {peer.compile for p in ("fp32", "bf16") for peer in step.peers_of(p, 1, quick=True).values()}
+        self.assertEqual(modes, {"none", "aot_eager"})
 
 
 class Peers(unittest.TestCase):

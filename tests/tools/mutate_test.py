@@ -118,6 +118,23 @@ class Planting(unittest.TestCase):
         self.assertIn("constant", {fault.kind for fault in drawn})
         self.assertTrue(any(result != "18" for result in results[1:]))
 
+    def test_a_program_notes_the_faults_that_it_comes_by(self):
+        source = PROGRAM.replace("if (i > 1)", "if (i > n)")  # so that its branch is never taken
+        drawn = faults.draw({"a.cpp": source}, 20, seed=1, most_in_file=20)
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "planted.hpp").write_text(planting.HEADER)
+            made = planting.with_faults(source, list(enumerate(drawn, 1)), folder / "planted.hpp")
+            (folder / "a.cpp").write_text(made)
+            subprocess.run(("g++", "-std=c++20", "-o", folder / "a", folder / "a.cpp"), check=True)
+            notes = folder / "reached"
+            notes.write_bytes(bytes(planting.MOST_FAULTS + 1))
+            subprocess.run(folder / "a", env={"HARMOFL_REACHED": str(notes)}, check=True, capture_output=True)
+            reached = [number for number, byte in enumerate(notes.read_bytes()) if byte]
+        skipped = [number for number, fault in enumerate(drawn, 1) if "total +=" in fault.before]
+        self.assertTrue(skipped)
+        self.assertEqual(reached, [number for number in range(1, len(drawn) + 1) if number not in skipped])
+
     def test_lines_keep_their_numbers(self):
         drawn = faults.draw({"a.cpp": PROGRAM}, 20, seed=1, most_in_file=20)
         made = planting.with_faults(PROGRAM, list(enumerate(drawn, 1)), "planted.hpp")
@@ -152,6 +169,45 @@ class Ledger(unittest.TestCase):
         self.assertEqual(lines[1].split(), ["fl", "2", "1", "0", "1"])
         self.assertIn("1 more do not compile", lines)
         self.assertEqual(lines[-1], self.faults[1].key())
+
+
+class Reach(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.known = nearest.Reach(pathlib.Path(folder.name) / "reach.jsonl")
+
+    def found(self, number, layer):
+        folder = pathlib.Path("/source")
+        return nearest.Reach(self.known.path).tests_for(number, layer, folder, folder / "build", "python3")
+
+    def test_only_what_comes_by_a_fault_is_run_the_nearest_and_shortest_first(self):
+        for part, seconds, reached in (
+            (nearest.Part("mpi", "fl", "fl/fl_mpi_test", 2, "Hosting"), 4.0, [1]),
+            (nearest.Part("unit", "io", "io/io_test", 1, "Csv"), 0.1, [1, 2]),
+            (nearest.Part("unit", "fl", "fl/fl_unit_test", 1, "Plan"), 3.0, [1, 3]),
+            (nearest.Part("mpi", "fl", "fl/fl_mpi_test", 2, "Identities"), 30.0, [1]),
+            (nearest.Part("unit", "fl", "fl/fl_unit_test", 1, "Fast/Cohort"), 0.5, [1]),
+            (nearest.Part("end_to_end", "", "end_to_end.resume", 1, "Resume"), 9.0, [1]),
+        ):
+            self.known.write(part, seconds, reached)
+        tests = self.found(1, "fl")
+        self.assertEqual(
+            [test.name for test in tests],
+            [
+                "fl_unit_test on 1",
+                "io_test on 1",
+                "fl_mpi_test on 2",
+                "end_to_end.resume on 1, slow suites",
+                "fl_mpi_test on 2, slow suites",
+            ],
+        )
+        self.assertEqual(tests[0].usual_s, 3.5)
+        self.assertIn("--gtest_filter=Fast/Cohort.*:Plan.*", tests[0].command)
+        self.assertEqual(tests[2].command[:3], ("mpirun", "-n", "2"))
+        self.assertIn("Resume", tests[3].command)
+        self.assertEqual([test.name for test in self.found(3, "data")], ["fl_unit_test on 1"])
+        self.assertEqual(self.found(4, "fl"), [])
 
 
 if __name__ == "__main__":

@@ -5,19 +5,34 @@ compiled together, once, and a fault costs no more than its tests."""
 from . import text
 
 HEADER = """\
-// Made by tools/mutate.py: says which of the planted faults is switched on.
+// Made by tools/mutate.py: says which of the planted faults is switched on, and notes in the file
+// $HARMOFL_REACHED, a byte a fault, which of them the program came by.
 #pragma once
 #include <cstdlib>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 namespace {
+inline unsigned char* reached_faults() {
+  const char* const path = std::getenv("HARMOFL_REACHED");
+  const int file = path == nullptr ? -1 : open(path, O_RDWR | O_CLOEXEC);
+  if (file < 0) return nullptr;
+  void* const bytes = mmap(nullptr, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  close(file);
+  return bytes == MAP_FAILED ? nullptr : static_cast<unsigned char*>(bytes);
+}
 inline bool planted(int number) {
   static const int on = [] {
     const char* const text = std::getenv("HARMOFL_PLANTED");
     return text == nullptr ? 0 : std::atoi(text);
   }();
+  static unsigned char* const reached = reached_faults();
+  if (reached != nullptr) reached[number] = 1;
   return number == on;
 }
 }  // namespace
 """
+MOST_FAULTS = 65535  # that the file of reached faults has a byte for
 
 
 def switched(source, fault, number):

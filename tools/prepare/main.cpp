@@ -3,11 +3,10 @@
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "harmofl/base/error.hpp"
-#include "prepare/convert.hpp"
-#include "prepare/options.hpp"
+#include "prepare/subcommands.hpp"
 
 #include <exception>
-#include <iostream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,25 +15,25 @@ namespace {
 using harmofl::ExitCode;
 
 ExitCode run(const std::vector<std::string>& arguments) {
-  const harmofl::prepare::Command command = harmofl::prepare::parse(arguments);
-  if (!command.answer.empty()) {
-    std::cout << command.answer;
-    return ExitCode::done;
-  }
   harmofl::install_interrupt_handlers();
-  return harmofl::prepare::convert(command.options, std::cout);
+  std::ostringstream answer;
+  const ExitCode code = harmofl::prepare::run_subcommand(arguments, answer);
+  if (!answer.str().empty()) harmofl::log::answer(answer.str());
+  return code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  harmofl::let_writes_fail();
+  harmofl::log::keep_standard_streams();
   try {
     return static_cast<int>(run({argv + 1, argv + argc}));
   } catch (const harmofl::Error& error) {
     harmofl::log::error(error.what());
     return static_cast<int>(error.exit_code());
   } catch (const std::bad_alloc&) {
-    harmofl::log::error("not enough memory: a whole site must fit. Use fewer or smaller images.");
+    harmofl::log::error("not enough memory: an image and its mask must fit. Use smaller images.");
   } catch (const std::exception& error) {
     harmofl::log::error(error.what());
   }

@@ -25,8 +25,30 @@ def dice_loss(logits, labels):
     return 1 - ((2 * both + smooth) / (total + smooth)).mean()
 
 
-def task_loss(kind, logits, labels):
-    entropy = functional.cross_entropy(logits, labels)
+def class_weights(settings, logits):
+    """Weights of the classes, or None; `frequency` is not known here."""
+    text = settings.train_class_weights
+    if text == "none":
+        return None
+    if text == "frequency":
+        raise InputError("train.class_weights = frequency is unknown here")
+    return torch.tensor([float(weight) for weight in text.split(",")], dtype=logits.dtype)
+
+
+def focal_loss(logits, labels, gamma, weights):
+    """Weighted mean of -(1 - p)^gamma log p, p the probability of the class that is there."""
+    log_p = functional.log_softmax(logits, dim=1)
+    log_p = -functional.nll_loss(log_p, labels, reduction="none")
+    weight = torch.ones_like(log_p) if weights is None else weights[labels]
+    return -(weight * (1 - log_p.exp()) ** gamma * log_p).sum() / weight.sum()
+
+
+def task_loss(settings, logits, labels):
+    kind = settings.train_loss
+    weights = class_weights(settings, logits)
+    entropy = functional.cross_entropy(logits, labels, weight=weights)
+    if kind == "focal":
+        return focal_loss(logits, labels, settings.train_focal_gamma, weights)
     if kind == "cross-entropy":
         return entropy
     if kind == "cross-entropy-dice":
@@ -79,7 +101,7 @@ def local_step(settings, model, optimizer, inputs, labels, extra_terms):
 
     def objective(images):
         logits, features = model(images)
-        loss = task_loss(settings.train_loss, logits, labels)
+        loss = task_loss(settings, logits, labels)
         return loss + extra_terms(model, images, features)
 
     first, second = inputs
@@ -117,6 +139,7 @@ class Client:
         self.vectors = {}
         self.models = {}
         self.local = {}
+        self.steps_taken = 0
         self.personal = None
         self.reset_optimizer()
 
@@ -134,9 +157,21 @@ class Client:
     def train(self, method, round_index):
         """The local work of one round."""
         self.steps = 0
-        for epoch in range(self.settings.train_local_epochs):
-            for images, labels in batches(self.site, self.settings, round_index, epoch):
-                self.step(method, images, labels)
+        if self.settings.train_local_steps:
+            made = self.next_batches(self.settings.train_local_steps)
+        else:
+            epochs = range(self.settings.train_local_epochs)
+            made = (b for epoch in epochs for b in batches(self.site, self.settings, round_index, epoch))
+        for images, labels in made:
+            self.step(method, images, labels)
+
+    def next_batches(self, steps):
+        """So many batches, on from the one that this client had last; pass k draws as round k."""
+        a_pass = len(batches(self.site, self.settings, 0, 0))
+        for _ in range(steps):
+            number, position = divmod(self.steps_taken, a_pass)
+            self.steps_taken += 1
+            yield batches(self.site, self.settings, number, 0)[position]
 
     def step(self, method, images, labels):
         def extra_terms(*arguments):

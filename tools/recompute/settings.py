@@ -23,6 +23,7 @@ class Settings:
     data_augment: bool = False
     data_shuffle: bool = False
     data_partition: str = "site"
+    data_hold_out: str = ""
     cohort_size: int = 0
     cohort_sampling: str = "uniform"
     cohort_over_sampling: float = 1.0
@@ -43,11 +44,16 @@ class Settings:
     model_buffers: str = "average"
     train_optimizer: str = "adam"
     train_lr: float = 0.001
+    train_schedule: str = "constant"
+    train_warm_up: int = 0
     train_momentum: float = 0.9
     train_weight_decay: float = 0.0001
     train_local_epochs: int = 1
+    train_local_steps: int = 0
     train_nonfinite: str = "stop"
     train_loss: str = "cross-entropy"
+    train_focal_gamma: float = 2.0
+    train_class_weights: str = "none"
     algorithm_name: str = "fedavg"
     algorithm_mu: float = None
     algorithm_temperature: float = None
@@ -97,4 +103,10 @@ def read_settings(path):
         raise InputError(f"{path}: cohort.sampling = {settings.cohort_sampling} is unknown here")
     if settings.model_buffers not in ("average", "local", "recompute"):
         raise InputError(f"{path}: model.buffers = {settings.model_buffers} is unknown here")
+    if settings.data_hold_out:
+        raise InputError(f"{path}: data.hold_out = {settings.data_hold_out} is unknown here")
+    if settings.train_schedule != "constant" or settings.train_warm_up > 0:
+        raise InputError(
+            f"{path}: schedules of the learning rate (train.schedule, train.warm_up) are unknown here"
+        )
     return settings

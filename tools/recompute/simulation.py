@@ -16,6 +16,14 @@ from .tensors import load, snapshot, unflatten
 AMPLITUDE = "amp_norm.running_amp"
 
 
+def samples_a_round(settings, site):
+    """Images that a site trains on in a round; of steps the mean, rounded down."""
+    if not settings.train_local_steps:
+        return site.samples * settings.train_local_epochs
+    a_pass = -(-site.samples // settings.data_batch_size)
+    return settings.train_local_steps * site.samples // a_pass
+
+
 class Simulation:
     """The clients and the server of a run.
 
@@ -38,7 +46,7 @@ class Simulation:
         shares = weights or aggregation_weights(settings, sites)
         self.clients = [Client(site, share, settings, model) for site, share in zip(sites, shares)]
         self.running = None
-        images = [site.samples * settings.train_local_epochs for site in sites]
+        images = [samples_a_round(settings, site) for site in sites]
         self.planner = Planner(settings, [site.name for site in sites], images)
 
     def shared_state(self):

@@ -9,6 +9,7 @@
 
 #include "harmofl/base/text.hpp"
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -26,7 +27,9 @@ enum class ExitCode : int {
 /// Base of every error that this project throws.
 class Error : public std::runtime_error {
  public:
-  Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// Of a message of more than 1500 bytes the middle is left out: a value of a file may be of any
+  /// length, and what is wrong and what to do stand around it.
+  Error(ExitCode code, const std::string& message);
 
   ExitCode exit_code() const noexcept { return code_; }
 
@@ -67,6 +70,9 @@ class ContractViolation : public std::logic_error {
  public:
   using std::logic_error::logic_error;
 };
+
+/// What `error` says, without the trace that libtorch puts behind its messages.
+std::string message_of(const std::exception& error);
 
 namespace detail {
 [[noreturn]] void contract_failed(const char* kind, const char* condition, const char* file,

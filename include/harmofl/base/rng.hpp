@@ -27,6 +27,7 @@ enum class RngPurpose : std::uint32_t {
   cohort = 7,
   partition = 8,
   fleet = 9,
+  layers = 10,
 };
 
 /// A stream of random numbers keyed by (seed, round, client, purpose).

@@ -20,6 +20,14 @@ std::string concat(const Parts&... parts) {
 /// Joins `items` with `separator` between them.
 std::string join(const std::vector<std::string>& items, std::string_view separator = ", ");
 
+/// Whether `text` is UTF-8 that a terminal only shows: without control characters, line ends, and
+/// the marks that turn the direction of reading.
+bool is_printable(std::string_view text);
+
+/// `text` with every byte that is not printable as `\n`, `\r`, `\t` or `\x1B`, except those in
+/// `kept`: for names and paths that others chose.
+std::string printable(std::string_view text, std::string_view kept = "");
+
 /// Returns the entry of `known` closest to `name` by edit distance, or "" when none is near.
 std::string closest(std::string_view name, const std::vector<std::string>& known);
 

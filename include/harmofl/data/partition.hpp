@@ -22,17 +22,18 @@ enum class PartitionKind {
   dirichlet,  ///< Every label is divided by shares of its own, drawn from Dir(alpha).
   quantity,   ///< Mixed samples, client sizes drawn from Dir(alpha).
   patient,    ///< One client a patient.
+  pooled,     ///< One client for all samples.
 };
 
-inline constexpr std::array<PartitionKind, 5> all_partition_kinds{
-    PartitionKind::site, PartitionKind::iid, PartitionKind::dirichlet, PartitionKind::quantity,
-    PartitionKind::patient};
+inline constexpr std::array<PartitionKind, 6> all_partition_kinds{
+    PartitionKind::site,     PartitionKind::iid,     PartitionKind::dirichlet,
+    PartitionKind::quantity, PartitionKind::patient, PartitionKind::pooled};
 
 std::string_view to_string(PartitionKind kind);
 
 struct PartitionOptions {
   PartitionKind kind = PartitionKind::site;
-  std::int64_t clients = 0;  ///< Number of clients; `site` and `patient` take it from the shards.
+  std::int64_t clients = 0;  ///< Number of clients; not of `site`, `patient` and `pooled`.
   double alpha = 0.5;  ///< Concentration of `dirichlet` and `quantity`: smaller, more unequal.
   std::uint64_t seed = 0;
 };

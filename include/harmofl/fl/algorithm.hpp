@@ -61,6 +61,17 @@ struct ServerRound {
   double participation = 1.0;
 };
 
+/// A tensor that a method keeps between rounds.
+struct KeptTensor {
+  enum class Shape {
+    parameters,  ///< As the trained parameters, [P].
+    state,       ///< As the network's state, [N].
+  };
+
+  std::string name;
+  Shape shape = Shape::parameters;
+};
+
 /// A federated method. Every function may be left as it is: then the method is FedAvg. The local
 /// step's perturbation and the amplitude normalisation are configured apart from it, so that
 /// HarmoFL's two halves combine with any method; what a method adds to the local objective takes
@@ -71,6 +82,9 @@ class Algorithm {
 
   /// Whether a tensor stays with its client instead of being averaged.
   virtual bool stays_local(const Slot&) const { return false; }
+  /// Whether the clients of a round train one after the other, each from what the one before it
+  /// left: a round is then as many turns as clients, and in each of them one client is averaged.
+  virtual bool sequential() const { return false; }
   /// Number of values that a client sends beside its state, for a model of so many parameters.
   virtual std::int64_t extra_count(std::int64_t /*parameters*/) const { return 0; }
   /// What lies outside the method's theory in `setting`, one sentence each.
@@ -92,6 +106,14 @@ class Algorithm {
 
   /// Turns the average into w_{t+1}. Buffers are averaged whatever the method.
   virtual void server_step(ServerRound&) {}
+
+  /// All that the method ever keeps with a client, and at the server. Files with other tensors are
+  /// refused, and so is a run's save. Not listed are the base optimiser's moments and the tensors
+  /// of the model that stay with a client.
+  virtual std::vector<KeptTensor> client_tensors() const { return {}; }
+  virtual std::vector<KeptTensor> server_tensors() const { return {}; }
+  /// The prefixes that it gives `ClientWork::step`.
+  virtual std::vector<std::string> moment_prefixes() const { return {}; }
 
   /// Name of the client tensor (a state, [N]) that a client is evaluated with in the place of the
   /// global model; "" for the global model.

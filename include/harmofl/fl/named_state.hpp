@@ -19,8 +19,11 @@ namespace harmofl {
 /// another rank.
 class NamedState {
  public:
-  /// The tensor called `name`, made of zeros like `like` when it is not there yet.
+  /// The tensor called `name`, made of zeros like `like` when it is not there yet. Throws UserError
+  /// when it has another shape: it is of another model then.
   torch::Tensor& tensor(const std::string& name, const torch::Tensor& like);
+  /// The number called `name`, a tensor without axes, 0 when it is not there yet; as `tensor`.
+  torch::Tensor& number(const std::string& name, const torch::Tensor& like);
   bool has(const std::string& name) const { return tensors_.contains(name); }
   bool empty() const { return tensors_.empty(); }
   /// The tensor called `name`, which is there.
@@ -33,6 +36,7 @@ class NamedState {
   NamedState subset(const std::function<bool(const std::string&)>& wanted) const;
 
   std::vector<NamedTensor> export_tensors() const;
+  /// Makes `tensors`, each with as many values as its shape says, all that is kept.
   void import_tensors(const std::vector<NamedTensor>& tensors, torch::Device device);
 
   /// Bytes for another rank, and back.

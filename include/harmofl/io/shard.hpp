@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,8 @@ struct ShardInfo {
   double intensity_scale = 255.0;  ///< The network sees value / intensity_scale.
   std::string preprocessing;       ///< How the images were made, as JSON.
   std::string source_checksum;     ///< Checksum over the source files, "" when synthetic.
+  /// Millimetres from pixel to pixel, down the rows and along the columns; none when not known.
+  std::optional<std::array<double, 2>> spacing{};
 
   std::int64_t pixels() const { return height * width; }
   std::int64_t values_per_image() const { return channels * pixels(); }
@@ -64,7 +67,17 @@ class ShardWriter {
   /// Writes one split, once each. Throws UserError unless sizes agree with the shard's info.
   void write(Split split, const SplitData& data);
 
-  /// Writes splits not given as empty ones, syncs and renames the file into place.
+  /// Starts a split of `count` samples, once each, which `append` then adds: the file gets the same
+  /// bytes as by `write`, and never more than one part of the split is in memory.
+  void begin(Split split, std::int64_t count);
+
+  /// Adds the next samples to the split that was begun last; the last one ends it. Masks wait in a
+  /// scratch file beside the shard until then. Throws UserError unless sizes agree with the shard's
+  /// info, and when there are more samples than begun with.
+  void append(const SplitData& samples);
+
+  /// Writes splits not given as empty ones, syncs and renames the file into place. Throws UserError
+  /// when a split has fewer samples than it was begun with.
   void commit();
 
  private:
@@ -114,7 +127,9 @@ class ShardReader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Lists the shards of a folder (`*.h5`), sorted by name. Throws UserError when there are none.
+/// Lists the shards of a folder (`*.h5`, hidden ones left out), sorted by name. Throws UserError
+/// when there are none, and for a name of a shard where no file can be read: a folder, a FIFO, a
+/// link to nothing.
 std::vector<std::filesystem::path> list_shards(const std::filesystem::path& folder);
 
 }  // namespace harmofl

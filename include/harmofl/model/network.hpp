@@ -22,11 +22,17 @@ class Network : public torch::nn::Module {
 
   /// F of the features.
   virtual std::int64_t feature_count() const = 0;
+
+  /// Whether it has features at all.
+  virtual bool has_features() const { return true; }
 };
 
 /// Throws UserError unless the shards hold labels of images of `min_side` pixels at least; `name`
 /// is that of a network which needs that.
 void require_labels(const std::string& name, const ProblemShape& shape, std::int64_t min_side);
+
+/// Whether a network of these options has one output for two classes.
+bool has_one_output(const NetworkOptions& options, const ProblemShape& shape);
 
 /// Makes the network `options.name` with PyTorch's default initialisation drawn from `seed`.
 /// Throws UsageError for an unknown name and UserError when the shape does not suit the network.

@@ -5,6 +5,7 @@
 #include "harmofl/io/shard.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,13 +25,24 @@ enum class NormKind {
   batch_stateless,  ///< Batch statistics in training and evaluation, no affine: the authors'.
   batch,            ///< Affine, running statistics.
   group,            ///< Group normalisation, affine.
+  own,              ///< Those of a script.
+};
+
+/// A network of the user's own, `model.script`: a TorchScript archive.
+struct ScriptFile {
+  std::string name;   ///< Name of the file, for messages.
+  std::string bytes;  ///< All that the file holds.
 };
 
 struct NetworkOptions {
   std::string name = "unet";
-  std::int64_t width = 32;  ///< Channels of the first level; of densenet121: its growth rate.
+  /// Channels of the first level; of densenet121 its growth rate, of mlp the hidden values.
+  std::int64_t width = 32;
   NormKind norm = NormKind::batch_stateless;
   bool projection = false;  ///< Adds a projection head F-F-256 behind the features.
+  /// Two classes share one output z: the logits are [0, z], whose softmax is the sigmoid of z.
+  bool one_output = false;
+  std::shared_ptr<const ScriptFile> script = {};  ///< Null: the network called `name`.
 };
 
 /// What a network takes where the configuration leaves it open.

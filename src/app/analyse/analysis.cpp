@@ -26,7 +26,7 @@ AnalysisOptions read_common_options(const std::string& kind, const GivenOptions&
           given["shards"].as<std::string>(),
           folder.empty() ? std::filesystem::path(".") : folder,
           parse_split(given["split"].as<std::string>()),
-          whole_option(given, "most", 0)};
+          whole_option(given, "most", {0})};
 }
 
 void check_samples(const Federation& federation, Split split) {
@@ -43,12 +43,16 @@ void make_folder(const std::filesystem::path& folder) {
                    ". Give another --output.");
 }
 
+std::filesystem::path result_file(const AnalysisOptions& options, const char* type) {
+  return options.output / (options.kind + type);
+}
+
 /// What was measured.
 nlohmann::ordered_json origin_of(const Analysis& analysis) {
   std::vector<std::string> sites;
   for (const Member& member : analysis.federation.members) sites.push_back(member.site);
   return {{"kind", analysis.options.kind},
-          {"checkpoint", analysis.options.checkpoint},
+          {"checkpoint", printable(analysis.options.checkpoint)},  // JSON is UTF-8
           {"algorithm", analysis.loaded.algorithm},
           {"rounds_done", analysis.loaded.rounds_done},
           {"sites", sites},
@@ -72,6 +76,7 @@ po::options_description analysis_options(const std::string& kind, const std::str
       "split", text_option("train"), "train | val | test")(
       "most", text_option("0"), "first images of each site to use; 0 is all")(
       "threads", text_option("1"), "compute threads a rank; another number, other last digits");
+  add_device_options(options);
   return options;
 }
 
@@ -81,34 +86,39 @@ std::unique_ptr<Analysis> open_analysis(const std::string& kind, const Arguments
                                         const Communicator& comm) {
   std::optional<GivenOptions> given;
   AnalysisOptions common;
+  DeviceWish wish;
   comm.agree([&] {
     given = parse_command("analyse " + kind, arguments, options);
     if (given->contains("help")) return;
     common = read_common_options(kind, *given);
+    wish = device_wish(*given);
     read(*given);
-    torch::set_num_threads(static_cast<int>(whole_option(*given, "threads", 1)));
+    torch::set_num_threads(static_cast<int>(whole_option(*given, "threads", {1})));
   });
   if (given->contains("help")) {
     print(concat(options), comm);
     return nullptr;
   }
   const Federation federation = open_federation(common.shards, comm);
+  comm.agree([&] { check_samples(federation, common.split); });
+  LoadedModel loaded = load_model(common.checkpoint, federation.shape, wish, comm);
   std::unique_ptr<Analysis> analysis;
   comm.agree([&] {
-    check_samples(federation, common.split);
-    LoadedModel loaded = load_model(common.checkpoint, federation.shape);
-    const LossKind loss = loaded.run.simulation.local.loss;
+    const LossOptions loss = loaded.run.simulation.local.loss;
     const std::int64_t batch_size = loaded.run.simulation.local.batches.batch_size;
     analysis = std::make_unique<Analysis>(
         Analysis{common, federation, std::move(loaded), loss, batch_size});
-    if (comm.is_root()) make_folder(common.output);
+    if (!comm.is_root()) return;
+    make_folder(common.output);
+    for (const char* type : {".json", ".csv"}) check_replaceable(result_file(common, type));
   });
   return analysis;
 }
 
 Samples load_samples(const Analysis& analysis, ClientId client) {
   const Member& member = analysis.federation.members[client.position()];
-  Samples samples = load_client(member.shard, torch::kCPU).split(analysis.options.split);
+  Samples samples =
+      load_client(member.shard, analysis.model().device()).split(analysis.options.split);
   if (analysis.options.max_images == 0 || analysis.options.max_images >= samples.count())
     return samples;
   // Copies, so that the others are freed.
@@ -167,13 +177,12 @@ double norm_of(const torch::Tensor& values) {
 void report_results(const Analysis& analysis, const nlohmann::ordered_json& facts,
                     const ResultTable& table, const std::string& text, const Communicator& comm) {
   const AnalysisOptions& options = analysis.options;
-  const auto file = [&](const char* type) { return options.output / (options.kind + type); };
   comm.agree([&] {
     if (!comm.is_root()) return;
     nlohmann::ordered_json all = origin_of(analysis);
     all.update(facts);
-    write_text_file(file(".json"), json_text(all, table));
-    write_text_file(file(".csv"), csv_text(table));
+    write_text_file(result_file(options, ".json"), json_text(all, table));
+    write_text_file(result_file(options, ".csv"), csv_text(table));
   });
   print(text, comm);
   log::info(concat("done: ", options.output.string(), " holds ", options.kind, ".json, ",

@@ -42,7 +42,7 @@ struct Analysis {
   AnalysisOptions options;
   Federation federation;
   LoadedModel loaded;
-  LossKind loss;
+  LossOptions loss;
   std::int64_t batch_size;
 
   Model& model() const { return *loaded.model; }

@@ -26,14 +26,19 @@ std::vector<RoundDrift> measure(const Analysis& analysis, const Federation& fede
                                 std::int64_t rounds, bool fresh, const Communicator& comm) {
   SimulationOptions options = run_options(analysis.loaded.config).simulation;
   options.local.measure = true;
+  options.model.precision = analysis.model().precision();
+  if (analysis.model().device().is_cpu()) options.local.graphs = false;
   options.evaluate_every = 0;
   options.rounds = (fresh ? 0 : analysis.loaded.rounds_done) + rounds + 1;  // no round is the last
   ShardPool shards(federation.shard_paths());
   Simulation simulation(
       comm, options, federation,
-      [&](const Member& member) { return load_client(member.part, shards, torch::kCPU); },
-      torch::kCPU, nullptr);
-  if (!fresh) simulation.resume(analysis.options.checkpoint);
+      [&](const Member& member) {
+        return load_client(member.part, shards, analysis.model().device(),
+                           analysis.loaded.run.residence);
+      },
+      analysis.model().device(), nullptr);
+  if (!fresh) simulation.resume(analysis.loaded.checkpoint);
   std::map<ClientId, torch::Tensor> own;
   simulation.observe_updates([&](ClientId id, const torch::Tensor& update) { own[id] = update; });
   std::vector<RoundDrift> measured;
@@ -97,9 +102,9 @@ ExitCode analyse_drift(const Arguments& arguments, const Communicator& comm) {
   const auto analysis = open_analysis(
       "drift", arguments, options,
       [&](const GivenOptions& given) {
-        rounds = whole_option(given, "rounds", 1);
+        rounds = whole_option(given, "rounds", {1});
         fresh = given.contains("fresh");
-        if (given["split"].as<std::string>() != "train" || whole_option(given, "most", 0) != 0) {
+        if (given["split"].as<std::string>() != "train" || whole_option(given, "most", {0}) != 0) {
           throw UsageError(
               "harmofl analyse drift trains as the run did: --split and --most do not "
               "apply. Leave them out.");
@@ -108,7 +113,8 @@ ExitCode analyse_drift(const Arguments& arguments, const Communicator& comm) {
       comm);
   if (!analysis) return ExitCode::done;
   const Federation federation =
-      open_federation(analysis->options.shards, comm, analysis->loaded.run.partition);
+      open_federation(analysis->options.shards, comm, analysis->loaded.run.partition,
+                      analysis->loaded.run.hold_out);
   const std::vector<RoundDrift> measured = measure(*analysis, federation, rounds, fresh, comm);
   const ResultTable table = drift_table(federation, measured);
   report_results(*analysis, {{"parameters", analysis->model().parameter_count()}, {"fresh", fresh}},

@@ -54,8 +54,8 @@ std::vector<double> parse_radii(const std::string& text) {
 }
 
 FlatnessOptions read_flatness_options(const GivenOptions& given) {
-  return {parse_radii(given["radii"].as<std::string>()), whole_option(given, "directions", 1),
-          static_cast<std::uint64_t>(whole_option(given, "seed", 0))};
+  return {parse_radii(given["radii"].as<std::string>()), whole_option(given, "directions", {1}),
+          static_cast<std::uint64_t>(whole_option(given, "seed", {0}))};
 }
 
 /// Measures w, then the points on each random direction, then those along the gradient. Collective.

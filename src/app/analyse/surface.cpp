@@ -14,6 +14,9 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr std::int64_t widest_printed_grid = 15;
+/// A hundred million models, each measured on all images: more than anybody waits for, and few
+/// enough for the memory of any machine.
+constexpr std::int64_t max_points = 10'000;
 
 struct SurfaceOptions {
   std::vector<double> axis;  ///< Values of x, and of y.
@@ -41,8 +44,9 @@ std::vector<double> axis_of(std::int64_t points, double span) {
 }
 
 SurfaceOptions read_surface_options(const GivenOptions& given) {
-  return {axis_of(whole_option(given, "points", 2), number_option(given, "span", above(0.0))),
-          static_cast<std::uint64_t>(whole_option(given, "seed", 0))};
+  return {axis_of(whole_option(given, "points", {2, max_points}),
+                  number_option(given, "span", above(0.0))),
+          static_cast<std::uint64_t>(whole_option(given, "seed", {0}))};
 }
 
 /// x | y | loss | the metric, y fastest.

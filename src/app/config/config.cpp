@@ -3,8 +3,8 @@
 
 #include "app/command_line.hpp"
 #include "app/config/keys.hpp"
+#include "base/read_file.hpp"
 
-#include <fstream>
 #include <sstream>
 
 namespace harmofl {
@@ -27,12 +27,25 @@ po::options_description key_options() {
 
 constexpr const char* help_command = "harmofl train --help";
 
+/// Refuses what a line `key = value` of an INI file does not give back: config.ini and checkpoints
+/// hold the value so.
+void check_value(const std::string& key, const std::string& value, const std::string& origin) {
+  const auto refuse = [&](const char* why) {
+    throw UserError(concat(origin, ": ", key, " = '", value, "' ", why, ". Give another value."));
+  };
+  if (value.find('#') != std::string::npos) refuse("has a '#', with which a comment begins");
+  if (!is_printable(value)) refuse("is not UTF-8 without control characters");
+  if (value.starts_with(' ') || value.ends_with(' ')) refuse("begins or ends with a blank");
+}
+
 void take(std::map<std::string, std::string>& values, const po::parsed_options& options,
           const std::string& origin) {
   po::variables_map map;
   po::store(options, map);
   for (const Key& key : config_keys()) {
-    if (map.contains(key.name)) values[key.name] = map[key.name].as<std::string>();
+    if (!map.contains(key.name)) continue;
+    values[key.name] = map[key.name].as<std::string>();
+    check_value(key.name, values[key.name], origin);
   }
   for (const FormerKey& key : former_keys()) {
     if (!map.contains(key.name) || map[key.name].as<std::string>() == "auto") continue;
@@ -49,12 +62,20 @@ void take_ini(std::map<std::string, std::string>& values, const std::string& tex
                     [&] { take(values, po::parse_config_file(stream, options), origin); });
 }
 
-std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) throw UsageError(concat(path, ": cannot be read. Check the path given to --config."));
-  return text.str();
+/// What the value of --dry-run asks for: nothing, or to time some steps.
+bool is_timed(const std::string& value) {
+  if (value.empty() || value == "time") return !value.empty();
+  throw UsageError(concat("command line: --dry-run=", value, " is unknown. Give --dry-run, or ",
+                          "--dry-run=time to time some steps as well."));
+}
+
+/// The file that the command line names.
+std::string read_config_file(const std::string& path) {
+  try {
+    return read_text_file(path);
+  } catch (const UserError& error) {
+    throw UsageError(concat("--config: ", error.what()));
+  }
 }
 
 }  // namespace
@@ -65,7 +86,9 @@ Config::Config() {
 
 Config Config::from_arguments(const std::vector<std::string>& arguments) {
   po::options_description options = key_options();
-  options.add_options()("config", po::value<std::string>())("dry-run", "")("resume", "");
+  options.add_options()("config", po::value<std::string>())(
+      "dry-run", po::value<std::string>()->implicit_value(""))("resume", "")("accept-changed-data",
+                                                                             "");
   po::variables_map map;
   Config config;
   with_usage_errors("command line", suggested_keys, help_command, [&] {
@@ -78,12 +101,14 @@ Config Config::from_arguments(const std::vector<std::string>& arguments) {
     po::store(given, map);
     if (map.contains("config")) {
       const std::string path = map["config"].as<std::string>();
-      take_ini(config.values_, read_text(path), path);
+      take_ini(config.values_, read_config_file(path), path);
     }
     take(config.values_, given, "command line");
   });
   if (map.contains("resume")) config.values_["run.resume"] = "true";
   config.dry_run_ = map.contains("dry-run");
+  if (config.dry_run_) config.dry_run_is_timed_ = is_timed(map["dry-run"].as<std::string>());
+  config.accepts_changed_data_ = map.contains("accept-changed-data");
   return config;
 }
 
@@ -91,6 +116,14 @@ Config Config::from_ini(const std::string& text, const std::string& origin) {
   Config config;
   take_ini(config.values_, text, origin);
   return config;
+}
+
+void Config::check_comes_back() const {
+  const Config again = from_ini(ini(), "config.ini");
+  for (const auto& [key, value] : values_) {
+    HARMOFL_VALIDATE(again.values_.at(key) == value, key, " = '", value, "' would come back from ",
+                     "config.ini as '", again.values_.at(key), "'. Give another value.");
+  }
 }
 
 std::string Config::ini() const {

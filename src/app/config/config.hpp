@@ -2,7 +2,9 @@
 /// The configuration of a run: a text for every key.
 ///
 /// Values come from the command line (`--train.lr 0.1`), else from an INI file (`[train]` /
-/// `lr = 0.1`), else from the defaults. Unknown keys are usage errors that name near ones.
+/// `lr = 0.1`), else from the defaults. Unknown keys are usage errors that name near ones. A value
+/// that an INI file would not give back is refused: one with '#', a control character or a blank at
+/// either end, or not in UTF-8.
 #pragma once
 
 #include <map>
@@ -14,15 +16,22 @@ namespace harmofl {
 /// Texts for all keys of the table (keys.hpp).
 class Config {
  public:
-  /// Parses arguments of `harmofl train`. Throws UsageError for unknown keys or a missing file.
+  /// Parses arguments of `harmofl train`. Throws UsageError for unknown keys or
+  /// a file that cannot be read, UserError for a value that would not come back.
   static Config from_arguments(const std::vector<std::string>& arguments);
-  /// Parses INI text, for example that in a checkpoint; `origin` names it in errors.
+  /// Parses INI text, for example that in a checkpoint; `origin` names it in errors. Throws alike.
   static Config from_ini(const std::string& text, const std::string& origin);
 
   const std::string& text(const std::string& key) const { return values_.at(key); }
   void set(const std::string& key, const std::string& value) { values_.at(key) = value; }
 
   bool dry_run() const { return dry_run_; }
+  /// Whether a dry run is to time some steps.
+  bool dry_run_is_timed() const { return dry_run_is_timed_; }
+  bool accepts_changed_data() const { return accepts_changed_data_; }
+
+  /// Throws UserError, naming the key, unless `from_ini` makes this configuration of `ini()` again.
+  void check_comes_back() const;
 
   /// INI text that reproduces this configuration.
   std::string ini() const;
@@ -32,6 +41,8 @@ class Config {
 
   std::map<std::string, std::string> values_;
   bool dry_run_ = false;
+  bool dry_run_is_timed_ = false;
+  bool accepts_changed_data_ = false;
 };
 
 }  // namespace harmofl

@@ -5,15 +5,75 @@
 #include "harmofl/base/text.hpp"
 #include "harmofl/fl/algorithm.hpp"
 #include "harmofl/model/network_options.hpp"
+#include "model/measures/measure_table.hpp"
 
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <optional>
+#include <sstream>
+#include <utility>
 
 namespace harmofl {
 namespace {
 
 using Keys = std::vector<Key>;
+
+/// A text that `accept` takes, `auto` among them: what that is depends on the task alone.
+KeyValue auto_or(std::string form, std::function<bool(const std::string& text)> accept) {
+  KeyValue value = text_of(std::move(form), std::move(accept));
+  value.choices = {"auto"};
+  return value;
+}
+
+/// A number in the range; none for auto.
+KeyValue auto_or_number(std::optional<double>& option, const NumberRange& range,
+                        const std::string& name) {
+  return auto_or(range.text(), [&option, range, name](const std::string& text) {
+    const std::optional<double> value = parse_number(text);
+    if (text != "auto" && !(value && range.holds(*value))) {
+      throw UsageError(concat(name, " = ", text.empty() ? "''" : text, " is neither auto nor ",
+                              range.text(), ". Correct it; the default is auto."));
+    }
+    option = value;
+    return true;
+  });
+}
+
+/// Names of measures.
+KeyValue measure_names(std::vector<std::string>& option) {
+  return auto_or("a list of measures", [&option](const std::string& text) {
+    option = parse_measures("run.measures", text);
+    return true;
+  });
+}
+
+/// The name of a measure; "" for auto.
+KeyValue measure_name(std::string& option) {
+  return auto_or("a measure", [&option](const std::string& text) {
+    std::vector<std::string> known{"auto"};
+    for (const Measure& measure : measures()) known.push_back(measure.name);
+    if (std::ranges::find(known, text) == known.end()) {
+      throw UsageError(unknown(concat("run.best_by = ", text.empty() ? "''" : text), text, known));
+    }
+    option = text == "auto" ? "" : text;
+    return true;
+  });
+}
+
+/// Names between commas, blanks around them left out.
+KeyValue names_of_sites(std::vector<std::string>& option) {
+  return text_of("a text", [&option](const std::string& text) {
+    option.clear();
+    std::istringstream parts(text);
+    for (std::string part; std::getline(parts, part, ',');) {
+      const auto first = part.find_first_not_of(' ');
+      if (first == std::string::npos) continue;
+      option.push_back(part.substr(first, part.find_last_not_of(' ') + 1 - first));
+    }
+    return text.empty() || !option.empty();
+  });
+}
 
 // Rows: name, default, unit, meaning, what it takes and sets, use, what auto usually stands for.
 
@@ -38,6 +98,17 @@ Keys run_keys(RunOptions& run) {
        whole(s.keep, {1}), may_change},
       {"run.save_initial", "false", "", "write the model before the first round to initial.h5",
        flag(run.save_initial)},
+      {"run.measures", "auto", "",
+       "what is measured of val and test: auto (what costs little) | all | names with commas",
+       measure_names(s.measures), may_change},
+      {"run.best_by", "auto", "",
+       "measure whose mean over the sites' val images tells the best round; auto: dice or accuracy",
+       measure_name(s.best_by)},
+      {"run.patience", "0", "evaluations",
+       "end the run after so many without a better one; 0 is never", whole(s.patience, {0}),
+       may_change},
+      {"run.per_sample", "false", "",
+       "write every val and test sample of the best round to per_sample.csv", flag(run.per_sample)},
       {"run.measure", "false", "",
        "also write each client's drift and gradient norm in every round to metrics.jsonl",
        flag(s.local.measure)},
@@ -58,6 +129,10 @@ Keys data_keys(RunOptions& run) {
   return {
       {"data.shards", "", "folder", "folder with one HDF5 shard a site", any_path(run.shards),
        may_change | needed_first},
+      {"data.residence", "memory", "", "where images are while the run needs them",
+       one_of(run.residence, {{"memory", Residence::memory, "all, read once"},
+                              {"stream", Residence::stream, "read anew for every batch"}}),
+       may_change},
       {"data.batch_size", "16", "images", "images a step, in training and evaluation",
        whole(s.local.batches.batch_size, {1}), needed_first},
       {"data.weights", "uniform", "", "weight of a client in the average",
@@ -73,7 +148,8 @@ Keys data_keys(RunOptions& run) {
                                {"iid", PartitionKind::iid},
                                {"dirichlet", PartitionKind::dirichlet},
                                {"quantity", PartitionKind::quantity},
-                               {"patient", PartitionKind::patient}})},
+                               {"patient", PartitionKind::patient},
+                               {"pooled", PartitionKind::pooled, "one client for all"}})},
       {"data.clients", "0", "clients", "made by data.partition iid, dirichlet and quantity",
        whole(partition.clients, {0})},
       {"data.partition_alpha", "0.5", "",
@@ -83,6 +159,12 @@ Keys data_keys(RunOptions& run) {
        "whose val and test images are measured; auto: of clients where a client is a site or keeps "
        "buffers, else by method",
        one_of(run.measured_by_site, {{"clients", false}, {"sites", true}}), ordinary, "sites"},
+      {"data.hold_out", "", "", "sites, with commas, that never train and are measured as new ones",
+       names_of_sites(run.hold_out)},
+      {"data.hold_out_statistics", "global", "", "running statistics that they are measured with",
+       one_of(s.new_sites, {{"global", NewSiteStatistics::global},
+                            {"estimated", NewSiteStatistics::estimated,
+                             "anew from the site's training images, without labels"}})},
   };
 }
 
@@ -136,6 +218,7 @@ std::string by_network(const std::function<std::string(const NetworkDefaults&)>&
 std::vector<std::string> network_names() {
   std::vector<std::string> names;
   for (const NetworkDefaults& network : network_defaults()) names.push_back(network.name);
+  names.emplace_back(script_network);
   return names;
 }
 
@@ -152,13 +235,17 @@ Keys model_keys(RunOptions& run) {
       {"model.norm", "auto", "", "normalisation layers; auto by network: " + by_network(norm),
        one_of(model.network.norm, {{"batch-stateless", NormKind::batch_stateless},
                                    {"batch", NormKind::batch},
-                                   {"group", NormKind::group}})},
+                                   {"group", NormKind::group},
+                                   {"own", NormKind::own, "those of model.script"}})},
       {"model.projection", "auto", "", "a head F-F-256 behind the features",
        one_of(model.network.projection, {{"none", false}, {"mlp", true}}), ordinary, "none"},
       {"model.buffers", "average", "", "running statistics",
        one_of(run.simulation.buffers, {{"average", BufferPolicy::average},
                                        {"local", BufferPolicy::local, "each client its own"},
                                        {"recompute", BufferPolicy::recompute, "when evaluated"}})},
+      {"model.script", "", "file",
+       "a network of your own, as TorchScript of torch.jit.save; model.name is then script",
+       any_path(run.script), may_change},
       {"model.weights", "", "file",
        "start from these weights: .safetensors, .pt or a checkpoint, .h5", any_path(run.weights)},
       {"model.memory_format", "auto", "",
@@ -170,6 +257,32 @@ Keys model_keys(RunOptions& run) {
   };
 }
 
+/// Numbers above 0 with commas between them; nothing for another text.
+std::optional<std::vector<double>> positive_numbers(const std::string& text) {
+  std::vector<double> numbers;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::optional<double> value = parse_number(text.substr(begin, end - begin));
+    if (!value || !above(0).holds(*value)) return std::nullopt;
+    numbers.push_back(*value);
+    begin = end + 1;
+  }
+  return numbers;
+}
+
+/// none, frequency, or a number for each class.
+KeyValue class_weights(LossOptions& loss) {
+  return text_of("none, frequency or numbers above 0, for example 1,2.5",
+                 [&loss](const std::string& text) {
+                   loss.weigh_by_frequency = text == "frequency";
+                   loss.class_weights.clear();
+                   if (text == "none" || text == "frequency") return true;
+                   const auto numbers = positive_numbers(text);
+                   if (numbers) loss.class_weights = *numbers;
+                   return numbers.has_value();
+                 });
+}
+
 Keys train_keys(RunOptions& run) {
   LocalOptions& local = run.simulation.local;
   return {
@@ -178,19 +291,45 @@ Keys train_keys(RunOptions& run) {
        needed_first},
       {"train.lr", "0.001", "", "learning rate", number(local.optimizer.lr, above(0)),
        needed_first},
+      {"train.schedule", "constant", "", "of the learning rate, by rounds",
+       one_of(local.schedule.kind, {{"constant", ScheduleKind::constant},
+                                    {"step", ScheduleKind::step},
+                                    {"cosine", ScheduleKind::cosine}})},
+      {"train.schedule_rounds", "0", "rounds",
+       "step: between two steps; cosine: until the final rate", whole(local.schedule.rounds, {0})},
+      {"train.schedule_factor", "0.1", "", "step: what the rate is multiplied by",
+       number(local.schedule.factor, NumberRange{0, 1, false, true})},
+      {"train.lr_final", "0", "", "cosine: the final learning rate",
+       number(local.schedule.final_rate, at_least(0))},
+      {"train.warm_up", "0", "rounds", "at the start, in which the rate grows to train.lr",
+       whole(local.schedule.warm_up, {0, std::numeric_limits<std::int32_t>::max()})},
       {"train.momentum", "0.9", "", "momentum of sgd",
        number(local.optimizer.momentum, from_to_below(0, 1))},
       {"train.weight_decay", "0.0001", "", "L2 penalty",
        number(local.optimizer.weight_decay, at_least(0))},
       {"train.local_epochs", "1", "epochs", "passes over its data that a client makes a round",
-       whole(local.local_epochs, {1}), needed_first},
+       // With fewer than 2^32 samples a client, what it trains on in a round is an int64.
+       whole(local.local_epochs, {1, std::numeric_limits<std::int32_t>::max()}), needed_first},
+      {"train.local_steps", "0", "steps",
+       "that a client takes a round instead, its batches going on from round to round; 0 is off",
+       whole(local.local_steps, {0, std::numeric_limits<std::int32_t>::max()})},
+      {"train.pieces", "1", "",
+       "of a batch, whose gradients are averaged by all ranks; for data.partition = pooled",
+       whole(local.pieces, {1, std::numeric_limits<std::int16_t>::max()})},
       {"train.nonfinite", "stop", "", "an update with NaN or infinite values",
        one_of(
            run.simulation.nonfinite,
            {{"stop", NonFinite::stop}, {"leave-out", NonFinite::leave_out, "it does not count"}})},
       {"train.loss", "auto", "", "auto: cross-entropy-dice for masks, cross-entropy for labels",
-       one_of(local.loss, {{"cross-entropy", LossKind::cross_entropy},
-                           {"cross-entropy-dice", LossKind::cross_entropy_dice}})},
+       one_of(local.loss.kind, {{"cross-entropy", LossKind::cross_entropy},
+                                {"cross-entropy-dice", LossKind::cross_entropy_dice},
+                                {"focal", LossKind::focal},
+                                {"bce", LossKind::bce, "two classes share one output"}})},
+      {"train.focal_gamma", "2", "", "gamma of the focal loss; 0 is cross entropy",
+       number(local.loss.focal_gamma, at_least(0))},
+      {"train.class_weights", "none", "",
+       "of classes in the training loss: none | frequency (of all training images) | w0,w1,...",
+       class_weights(local.loss)},
   };
 }
 
@@ -267,6 +406,16 @@ Keys perturbation_keys(PerturbationOptions& perturbation) {
   };
 }
 
+Keys personalize_keys(PersonalizationOptions& personalization) {
+  return {
+      {"personalize.epochs", "0", "epochs",
+       "fine-tune the final model at each client that long, and measure it before and after",
+       whole(personalization.epochs, {0, std::numeric_limits<std::int32_t>::max()}), may_change},
+      {"personalize.rate", "0", "", "learning rate of that; 0 is train.lr",
+       number(personalization.lr, at_least(0)), may_change},
+  };
+}
+
 Keys comm_keys(SimulationOptions& s) {
   return {
       {"comm.transport", "auto", "", "who all-reduces",
@@ -284,9 +433,10 @@ Keys comm_keys(SimulationOptions& s) {
        one_of(s.placement, {{"samples", PlacementCosts::samples},
                             {"measured", PlacementCosts::measured, "seconds of earlier rounds"}}),
        may_change},
-      {"comm.timeout", "0", "seconds",
-       "end the job when a rank shows no progress for so long; 0 is never",
-       number(s.timeout_s, at_least(0)), may_change},
+      {"comm.timeout", "auto", "seconds",
+       "end the job when a rank shows no progress for so long; 0 is never; auto: from what the "
+       "same work took before",
+       auto_or_number(s.timeout_s, at_least(0), "comm.timeout"), may_change},
   };
 }
 
@@ -295,13 +445,22 @@ Keys device_keys(RunOptions& run) {
   return {
       {"device.type", "cpu", "", "where ranks compute",
        one_of(run.device, {{"cpu", DeviceType::cpu}, {"cuda", DeviceType::cuda}}), may_change},
+      {"device.lanes", "0", "lanes",
+       "clients that a rank trains at the same time; 0 takes as many as it has cores and clients, "
+       "1 on a GPU",
+       whole(run.lanes, {0, std::numeric_limits<std::int16_t>::max()}), may_change},
       {"device.threads", "0", "threads",
-       "compute threads a rank; 0 shares the host's cores out, or is 1 where comm.reduce is exact",
+       "compute threads a lane; 0 shares out the cores that lanes leave, or is 1 where "
+       "comm.reduce is exact",
        whole(run.threads, {0, std::numeric_limits<std::int16_t>::max()}), may_change},
       {"device.precision", "fp32", "", "of the network's passes",
        one_of(s.model.precision, {{"fp32", Precision::fp32},
                                   {"bf16", Precision::bf16, "by autocast"},
                                   {"tf32", Precision::tf32, "GPU only"}})},
+      {"device.deterministic", "auto", "",
+       "a GPU adds in a fixed order and refuses operations that have none; auto: with comm.reduce "
+       "exact",
+       flag(run.deterministic), may_change},
       {"device.graphs", "false", "",
        "record the local step as a CUDA graph and replay it (GPU, methods that leave the local "
        "objective as it is)",
@@ -317,7 +476,8 @@ std::vector<Key> keys_of(RunOptions& run) {
   for (const Keys& section :
        {run_keys(run), data_keys(run), cohort_keys(s.cohort), fleet_keys(s.fleet), model_keys(run),
         train_keys(run), algorithm_keys(s), amplitude_keys(s.model.amplitude),
-        perturbation_keys(s.local.perturbation), comm_keys(s), device_keys(run)}) {
+        perturbation_keys(s.local.perturbation), personalize_keys(s.personalization), comm_keys(s),
+        device_keys(run)}) {
     keys.insert(keys.end(), section.begin(), section.end());
   }
   return keys;

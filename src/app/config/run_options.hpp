@@ -4,11 +4,13 @@
 
 #include "app/config/config.hpp"
 #include "fl/simulation.hpp"
+#include "harmofl/data/client_data.hpp"
 #include "harmofl/data/partition.hpp"
 #include "model/device/device.hpp"
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace harmofl {
 
@@ -18,14 +20,23 @@ struct RunOptions {
   std::filesystem::path output;
   std::filesystem::path shards;
   std::filesystem::path weights;  ///< To start from; empty: a drawn initial model.
+  std::filesystem::path script;   ///< TorchScript of the network; empty: one of the table.
   PartitionOptions partition;
-  bool measured_by_site = false;  ///< Models are measured on sites' images, not on clients'.
+  Residence residence = Residence::memory;
+  std::vector<std::string> hold_out;  ///< Sites that never train.
+  bool measured_by_site = false;      ///< Models are measured on sites' images, not on clients'.
+  bool per_sample = false;            ///< `per_sample.csv` is written.
   bool resume = false;
   bool save_initial = false;
   DeviceType device = DeviceType::cpu;
-  std::int64_t threads = 0;
+  bool deterministic = false;  ///< A GPU gives the same bits every time.
+  std::int64_t lanes = 0;      ///< Clients that a rank trains at the same time; 0 chooses.
+  std::int64_t threads = 0;    ///< Threads of a lane; 0 chooses.
   SimulationOptions simulation;
 };
+
+/// The value of `model.name` that stands for `model.script`.
+inline constexpr const char* script_network = "script";
 
 /// What the keys of `config` say before it is resolved; what is `auto` still stays as it is.
 /// Throws UsageError naming key, value and remedy; UserError for a value that the method refuses.
@@ -38,8 +49,8 @@ void resolve(Config& config, Task task);
 /// What the keys of a resolved configuration say, each for itself. Throws UsageError.
 RunOptions resolved_options(const Config& config);
 
-/// The same, checked for what the device or the method cannot do. Throws UsageError or UserError
-/// naming key and value.
+/// The same, checked for what the device or the method cannot do, and for values that the run could
+/// not read back. Throws UsageError or UserError naming key and value.
 RunOptions run_options(const Config& config);
 
 /// Refuses to go on with the run that `before` is of, under `now`, where a key differs that must

@@ -74,8 +74,13 @@ std::string train_help() {
   std::string text =
       "usage: [mpirun -n RANKS] harmofl train --config FILE [--SECTION.KEY VALUE ...]\n\n" +
       beside("  --config FILE", "INI file with any of the keys below") +
-      beside("  --dry-run", "check all input, show the plan, and leave") +
-      beside("  --resume", "as run.resume = true") + beside("  -h, --help", "show this text") +
+      beside("  --dry-run[=time]",
+             "check all input, show the plan with steps, bytes and memory, and leave; with =time "
+             "after some steps, from which it estimates the hours") +
+      beside("  --resume", "as run.resume = true") +
+      beside("  --accept-changed-data",
+             "with --resume: go on though the shards are not those of the run; run.json says so") +
+      beside("  -h, --help", "show this text") +
       "\nKeys as options, --train.lr 0.1, or in a file, [train] and lr = 0.1; defaults in [].\n";
   text += keys_text("Needed first", [](const Key& key) { return key.is(needed_first); });
   std::vector<std::string> sections;

@@ -4,8 +4,8 @@
 #include "base/log.hpp"
 #include "harmofl/base/error.hpp"
 
-#include <ATen/DeviceAccelerator.h>
-
+#include <algorithm>
+#include <atomic>
 #include <utility>
 
 namespace harmofl {
@@ -15,7 +15,7 @@ std::string size_text(std::int64_t size_bytes) {
   return human_bytes(static_cast<double>(size_bytes));
 }
 
-/// Moves all splits or, where memory runs out in spite of what was free (another rank may have
+/// Moves all splits or, where memory runs out in spite of the budget (another program may have
 /// taken it meanwhile), none.
 bool try_to_move(ClientData& client, torch::Device device) {
   std::array<Samples, 3> moved = client.splits;
@@ -42,29 +42,26 @@ std::int64_t sample_bytes(const ClientData& client) {
   return static_cast<std::int64_t>(bytes);
 }
 
-bool fits(std::int64_t sample_bytes, std::int64_t free_bytes) {
-  return sample_bytes <= free_bytes / 2;
-}
-
-void settle(ClientData& client, torch::Device device) {
+void settle(ClientData& client, torch::Device device, SampleBudget* budget) {
   if (device.is_cpu()) return;
+  const bool streamed =
+      std::ranges::any_of(client.splits, [](const Samples& s) { return s.source != nullptr; });
   const std::int64_t bytes = sample_bytes(client);
-  const auto free_bytes =
-      static_cast<std::int64_t>(at::accelerator::getMemoryInfo(device.index()).first);
-  if (fits(bytes, free_bytes) && try_to_move(client, device)) {
-    static bool told = false;  // of thousands of clients, the first says it
-    if (!std::exchange(told, true)) {
-      log::info("samples are kept in the memory of " + device.str() + " as long as they fit");
+  if (budget != nullptr && !streamed) {
+    auto room = budget->take(bytes);
+    if (room && try_to_move(client, device)) {
+      client.device_room = std::move(room);
+      return;
     }
-    return;
   }
   for (Samples& samples : client.splits) samples.batch_device = device;
-  static bool warned = false;
-  if (std::exchange(warned, true)) return;
+  if (streamed || budget == nullptr) return;
+  static std::atomic<bool> warned = false;
+  if (warned.exchange(true)) return;
   log::warn_once(concat("the samples of ", client.site, " (", size_text(bytes), ") and maybe of ",
-                        "others stay in host memory, since ", device.str(), " has ",
-                        size_text(free_bytes), " free and half of it is kept for the model. Their ",
-                        "batches are copied as they are needed. Fewer ranks a GPU leave more."));
+                        "others stay in host memory, since ", device.str(), " has room for ",
+                        size_text(budget->left_bytes()), " of samples more. Their batches are ",
+                        "copied there as they are needed. Fewer ranks a GPU leave more."));
 }
 
 }  // namespace harmofl

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Where a client's samples stay: in the GPU's memory as long as it has room for them.
+/// Where a client's samples stay: in the GPU's memory as long as the budget has room for them.
 #pragma once
 
+#include "data/batches/sample_budget.hpp"
 #include "harmofl/data/client_data.hpp"
 
 #include <torch/types.h>
@@ -10,16 +11,13 @@
 
 namespace harmofl {
 
-/// Bytes of a client's images and targets, all splits together.
+/// Bytes of a client's images and targets that are in memory, all splits together.
 std::int64_t sample_bytes(const ClientData& client);
 
-/// Whether so many bytes of samples go to a GPU with so many free ones: at least as many must be
-/// left for the model, what it computes, and the samples of other clients and ranks.
-bool fits(std::int64_t sample_bytes, std::int64_t free_bytes);
-
-/// Moves the samples of `client` from host memory to `device` if they fit there. Otherwise they
-/// stay, and their batches go to the device one at a time. The log says either, for the first
-/// client that it is true of.
-void settle(ClientData& client, torch::Device device);
+/// Moves the samples of `client` from host memory to `device` if `budget` has room for all of them,
+/// which they then take up as long as `client` or a copy of it lives. Otherwise, without a budget,
+/// and where they are streamed, they stay, and their batches go to the device one at a time. The
+/// log says of the first client that stays, and why. On the CPU nothing is done.
+void settle(ClientData& client, torch::Device device, SampleBudget* budget = nullptr);
 
 }  // namespace harmofl

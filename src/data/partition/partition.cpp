@@ -193,6 +193,8 @@ Partition make_partition(const std::vector<ShardIndex>& shards, const PartitionO
       return by_site(shards);
     case PartitionKind::patient:
       return by_patient(shards);
+    case PartitionKind::pooled:
+      return all_pooled(shards);
     default:
       return by_shares(shards, options);
   }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/partition/partition_file.hpp"
 
+#include "base/read_file.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -103,12 +102,6 @@ std::size_t split_index(const std::string& name) {
   return static_cast<std::size_t>(*std::ranges::find_if(all_splits, named));
 }
 
-std::string read_text(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  HARMOFL_VALIDATE(file.good(), path.string(), ": cannot be read. ", remedy);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 std::string partition_text(const Partition& partition, const std::vector<ShardIndex>& shards) {
@@ -154,7 +147,7 @@ Partition parse_partition(const std::string& text, const std::vector<ShardIndex>
 }
 
 void check_partition_file(const std::filesystem::path& path, const std::string& expected) {
-  const std::string found = read_text(path);
+  const std::string found = read_text_file(path);
   if (found == expected) return;
   const auto [one, other] = std::ranges::mismatch(found, expected);
   const auto line = 1 + std::count(found.begin(), one, '\n');

@@ -99,6 +99,17 @@ Partition by_site(const std::vector<ShardIndex>& shards) {
   return partition;
 }
 
+Partition all_pooled(const std::vector<ShardIndex>& shards) {
+  ClientPart pool{"pooled", {}};
+  for (const ClientPart& site : by_site(shards).clients) {
+    for (std::size_t split = 0; split < pool.samples.size(); ++split) {
+      const std::vector<SampleRef>& own = site.samples[split];
+      pool.samples[split].insert(pool.samples[split].end(), own.begin(), own.end());
+    }
+  }
+  return {{std::move(pool)}};
+}
+
 Partition by_patient(const std::vector<ShardIndex>& shards) {
   Partition partition;
   std::set<std::string> names;

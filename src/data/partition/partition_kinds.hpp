@@ -16,4 +16,7 @@ Partition by_site(const std::vector<ShardIndex>& shards);
 /// sample without a patient.
 Partition by_patient(const std::vector<ShardIndex>& shards);
 
+/// One client with all samples, in the order of shards, called "pooled".
+Partition all_pooled(const std::vector<ShardIndex>& shards);
+
 }  // namespace harmofl

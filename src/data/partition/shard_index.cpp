@@ -23,8 +23,8 @@ std::int64_t only_shard(const ClientPart& part) {
 }  // namespace
 
 std::string_view to_string(PartitionKind kind) {
-  static constexpr std::array<std::string_view, 5> names{"site", "iid", "dirichlet", "quantity",
-                                                         "patient"};
+  static constexpr std::array<std::string_view, 6> names{"site",     "iid",     "dirichlet",
+                                                         "quantity", "patient", "pooled"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -4,6 +4,8 @@
 // chromatin get their texture from a few plane waves: smooth, cheap, the same at every image size.
 #include "data/synthetic/scene.hpp"
 
+#include <torch/types.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -19,6 +21,11 @@ constexpr double area_per_cell_px = 700.0;     ///< The same for cells that are 
 constexpr double edge_px = 0.7;                ///< Width of the soft edge.
 constexpr double reach = 1.6;                  ///< Beyond it a nucleus leaves no stain.
 constexpr int placement_attempts = 20;
+
+/// Puts the cosine of each value in its place; libtorch's takes a fifth of the time of std::cos.
+void cosines(std::vector<double>& values) {
+  torch::from_blob(values.data(), {std::ssize(values)}, torch::kFloat64).cos_();
+}
 
 /// A nucleus, or a cell that has none.
 struct Blob {
@@ -42,13 +49,24 @@ class Texture {
     }
   }
 
-  double at(std::int64_t row, std::int64_t column) const {
-    double sum = 0.0;
+  /// Its values at all pixels, row by row.
+  std::vector<double> plane(std::int64_t height, std::int64_t width) const {
+    const auto pixels = static_cast<std::size_t>(height * width);
+    std::vector<double> sum(pixels), phase(pixels);
     for (const Wave& wave : waves_) {
-      sum += std::cos(wave.down * static_cast<double>(row) +
-                      wave.right * static_cast<double>(column) + wave.phase);
+      for (std::int64_t y = 0; y < height; ++y) {
+        double* const row = &phase[static_cast<std::size_t>(y * width)];
+        const double down = wave.down * static_cast<double>(y);
+        for (std::int64_t x = 0; x < width; ++x) {
+          row[x] = down + wave.right * static_cast<double>(x) + wave.phase;
+        }
+      }
+      cosines(phase);
+      for (std::size_t i = 0; i < pixels; ++i) sum[i] += phase[i];
     }
-    return sum * std::sqrt(2.0 / static_cast<double>(waves_.size()));
+    const double scale = std::sqrt(2.0 / static_cast<double>(waves_.size()));
+    for (double& value : sum) value *= scale;
+    return sum;
   }
 
  private:
@@ -101,8 +119,8 @@ double relative_distance(const Blob& n, double row, double column) {
 }
 
 /// Adds `blob` to `stain`, where it is the stronger, and its inside to `mask` unless that is null.
-void paint(const Blob& blob, const Texture& texture, std::int64_t height, std::int64_t width,
-           std::vector<float>& stain, std::vector<std::uint8_t>* mask) {
+void paint(const Blob& blob, const std::vector<double>& texture, std::int64_t height,
+           std::int64_t width, std::vector<float>& stain, std::vector<std::uint8_t>* mask) {
   const double extent = reach * blob.radius * std::sqrt(blob.aspect);
   const auto first = [&](double centre) {
     return std::max<std::int64_t>(0, static_cast<std::int64_t>(centre - extent));
@@ -117,8 +135,8 @@ void paint(const Blob& blob, const Texture& texture, std::int64_t height, std::i
       if (distance > reach) continue;
       const double outside_px = (distance - 1.0) * blob.radius;
       const double edge = 1.0 / (1.0 + std::exp(outside_px / edge_px));
-      const double amount = blob.stain * edge * (1.0 + 0.18 * texture.at(y, x));
       const auto pixel = static_cast<std::size_t>(y * width + x);
+      const double amount = blob.stain * edge * (1.0 + 0.18 * texture[pixel]);
       stain[pixel] = std::max(stain[pixel], static_cast<float>(amount));
       if (mask != nullptr && distance <= 1.0) (*mask)[pixel] = 1;
     }
@@ -138,17 +156,14 @@ Scene draw_scene(Task task, std::int64_t label, std::int64_t height, std::int64_
   const auto pixels = static_cast<std::size_t>(height * width);
   Scene scene{std::vector<float>(pixels), std::vector<float>(pixels),
               std::vector<std::uint8_t>(pixels)};
-  const Texture tissue(18.0, 60.0, rng);
-  const Texture fibres(4.0, 9.0, rng);
-  const Texture chromatin(3.0, 6.0, rng);
+  const std::vector<double> tissue = Texture(18.0, 60.0, rng).plane(height, width);
+  const std::vector<double> fibres = Texture(4.0, 9.0, rng).plane(height, width);
+  const std::vector<double> chromatin = Texture(3.0, 6.0, rng).plane(height, width);
   const double tissue_level = rng.uniform(0.2, 0.45);
-  for (std::int64_t y = 0; y < height; ++y) {
-    for (std::int64_t x = 0; x < width; ++x) {
-      const double amount = tissue_level * (1.0 + 0.25 * tissue.at(y, x) + 0.12 * fibres.at(y, x));
-      const auto pixel = static_cast<std::size_t>(y * width + x);
-      scene.tissue_stain[pixel] = static_cast<float>(std::max(0.0, amount));
-      scene.nuclear_stain[pixel] = static_cast<float>(std::max(0.0, 0.15 * amount));
-    }
+  for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+    const double amount = tissue_level * (1.0 + 0.25 * tissue[pixel] + 0.12 * fibres[pixel]);
+    scene.tissue_stain[pixel] = static_cast<float>(std::max(0.0, amount));
+    scene.nuclear_stain[pixel] = static_cast<float>(std::max(0.0, 0.15 * amount));
   }
 
   std::vector<Blob> blobs;

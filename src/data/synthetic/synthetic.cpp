@@ -3,11 +3,14 @@
 // keyed by (seed, site, index), the scanner by (seed, site), so no image depends on another.
 #include "data/synthetic/synthetic.hpp"
 
+#include "base/memory.hpp"
 #include "data/synthetic/scanner.hpp"
 #include "data/synthetic/scene.hpp"
 #include "harmofl/base/error.hpp"
+#include "harmofl/base/number_text.hpp"
 #include "harmofl/base/rng.hpp"
 
+#include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -23,6 +26,8 @@ constexpr std::int64_t min_size_px = 16;
 constexpr std::int64_t min_train = 4;
 constexpr double max_shift = 2.0;
 constexpr std::int64_t samples_a_patient = 4;
+constexpr std::int64_t bytes_a_part = std::int64_t{8} << 20;  ///< Of images in memory.
+constexpr double bytes_a_name = 256;  ///< Of a sample's id and patient, about.
 
 /// Optical density of each stain in red, green and blue: haematoxylin and eosin.
 constexpr std::array<float, channels> nuclear_density{1.05F, 1.15F, 0.48F};
@@ -35,6 +40,15 @@ void validate(const SyntheticOptions& options) {
                    "A site cannot hold ", options.train, " training, ", options.val,
                    " validation and ", options.test,
                    " test samples. Give at least 1 for training and no negative number.");
+  for (const Split split : all_splits) {
+    const auto& counts = options.by_site[static_cast<std::size_t>(split)];
+    const std::int64_t least = split == Split::train ? 1 : 0;
+    HARMOFL_VALIDATE(counts.empty() || std::ssize(counts) == options.sites, "There are ",
+                     counts.size(), " numbers of ", to_string(split), " samples for ",
+                     options.sites, " sites. Give one for all sites, or one for each.");
+    HARMOFL_VALIDATE(std::ranges::all_of(counts, [&](std::int64_t n) { return n >= least; }),
+                     "A site cannot hold fewer than ", least, " ", to_string(split), " samples.");
+  }
   HARMOFL_VALIDATE(options.height >= min_size_px && options.width >= min_size_px, "Images of ",
                    options.height, " x ", options.width, " pixels are too small for nuclei. Give ",
                    min_size_px, " or more each way.");
@@ -43,6 +57,8 @@ void validate(const SyntheticOptions& options) {
 }
 
 std::int64_t count_of(const SyntheticOptions& options, Split split, std::int64_t site) {
+  const auto& by_site = options.by_site[static_cast<std::size_t>(split)];
+  if (!by_site.empty()) return by_site[static_cast<std::size_t>(site)];
   if (split == Split::val) return options.val;
   if (split == Split::test) return options.test;
   if (!options.unequal) return options.train;
@@ -63,6 +79,8 @@ std::vector<float> colour(const Scene& scene) {
   return reflectance;
 }
 
+std::int64_t label_of(std::int64_t index) { return index % 2; }
+
 /// `name` and a number of five digits or more.
 std::string numbered(const std::string& name, std::int64_t index) {
   const std::string digits = std::to_string(index);
@@ -70,34 +88,97 @@ std::string numbered(const std::string& name, std::int64_t index) {
   return concat(name, "_", std::string(width - std::min(width, digits.size()), '0'), digits);
 }
 
-SplitData make_split(const SyntheticOptions& options, const ScannerParameters& scanner,
-                     std::int64_t site, Split split) {
+/// Consecutive samples of a split.
+struct Part {
+  Split split;
+  std::int64_t first;
+  std::int64_t count;
+};
+
+SplitData make_part(const SyntheticOptions& options, const ScannerParameters& scanner,
+                    std::int64_t site, const Part& part) {
+  const auto count = static_cast<std::size_t>(part.count);
+  const auto pixels = static_cast<std::size_t>(options.height * options.width);
   SplitData data;
-  const std::int64_t count = count_of(options, split, site);
-  for (std::int64_t i = 0; i < count; ++i) {
-    // The stream's round separates images: splits follow one another in steps of 2^29.
-    const RoundId image_key{(static_cast<std::int64_t>(split) << 29) + i};
-    RngStream rng(options.seed, image_key, ClientId{site}, RngPurpose::synthesis);
-    const std::int64_t label = i % 2;
-    const Scene scene = draw_scene(options.task, label, options.height, options.width, rng);
-    const std::vector<std::byte> image =
-        scan(scanner, colour(scene), options.height, options.width, rng);
-    data.images.insert(data.images.end(), image.begin(), image.end());
-    if (options.task == Task::classification) {
-      data.labels.push_back(label);
-    } else {
-      data.masks.insert(data.masks.end(), scene.mask.begin(), scene.mask.end());
+  data.images.resize(count * channels * pixels);
+  if (options.task == Task::segmentation) data.masks.resize(count * pixels);
+  at::parallel_for(0, part.count, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      // The stream's round separates images: splits follow one another in steps of 2^29.
+      const std::int64_t index = part.first + i;
+      const RoundId image_key{(static_cast<std::int64_t>(part.split) << 29) + index};
+      RngStream rng(options.seed, image_key, ClientId{site}, RngPurpose::synthesis);
+      const Scene scene =
+          draw_scene(options.task, label_of(index), options.height, options.width, rng);
+      const std::vector<std::byte> image =
+          scan(scanner, colour(scene), options.height, options.width, rng);
+      std::ranges::copy(image, data.images.begin() + i * std::ssize(image));
+      if (data.masks.empty()) continue;
+      std::ranges::copy(scene.mask, data.masks.begin() + i * std::ssize(scene.mask));
     }
-    data.ids.push_back(numbered(std::string(to_string(split)), i));
-    data.groups.push_back(numbered(concat(to_string(split), "_patient"), i / samples_a_patient));
+  });
+  const std::string name(to_string(part.split));
+  for (std::int64_t i = part.first; i < part.first + part.count; ++i) {
+    if (options.task == Task::classification) data.labels.push_back(label_of(i));
+    data.ids.push_back(numbered(name, i));
+    data.groups.push_back(numbered(name + "_patient", i / samples_a_patient));
   }
   return data;
+}
+
+/// Samples that are made at a time.
+std::int64_t samples_a_part(const SyntheticOptions& options) {
+  return std::max<std::int64_t>(1, bytes_a_part / (options.height * options.width * channels));
+}
+
+void write_split(ShardWriter& writer, const SyntheticOptions& options,
+                 const ScannerParameters& scanner, std::int64_t site, Split split) {
+  const std::int64_t count = count_of(options, split, site);
+  writer.begin(split, count);
+  for (std::int64_t first = 0; first < count; first += samples_a_part(options)) {
+    const std::int64_t part = std::min(samples_a_part(options), count - first);
+    writer.append(make_part(options, scanner, site, {split, first, part}));
+  }
+}
+
+/// Refuses a site whose names alone, which are kept until its shard is whole, take more than the
+/// machine's memory.
+void check_memory(const SyntheticOptions& options, std::int64_t site) {
+  double samples = 0.0;
+  for (const Split split : all_splits) {
+    samples += static_cast<double>(count_of(options, split, site));
+  }
+  const auto memory = static_cast<double>(machine_memory_bytes());
+  HARMOFL_VALIDATE(samples * bytes_a_name <= memory, "The names of ", samples,
+                   " images of a site take ", samples * bytes_a_name / 1e9,
+                   " GB, this machine has ", memory / 1e9, ". Make fewer images.");
+}
+
+std::string name_of_site(std::int64_t site) { return concat("site_", site); }
+
+/// Refuses a folder with a shard that would stay, of another federation than those that are made.
+void check_holds_no_others(const std::filesystem::path& folder, std::int64_t sites) {
+  const auto is_made = [&](const std::filesystem::path& path) {
+    const std::string name = path.stem().string();
+    const std::size_t digits = name_of_site(0).size() - 1;
+    const auto number = parse_whole(name.substr(std::min(digits, name.size())));
+    return number && *number >= 0 && *number < sites && name == name_of_site(*number);
+  };
+  std::error_code failed;
+  for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end;
+       entry.increment(failed)) {
+    HARMOFL_VALIDATE(entry->path().extension() != ".h5" || is_made(entry->path()),
+                     entry->path().string(), ": this shard would stay beside those of another ",
+                     "federation. Remove it, or choose another folder.");
+  }
+  HARMOFL_VALIDATE(!failed, folder.string(), ": cannot be listed: ", failed.message(),
+                   ". Choose another folder.");
 }
 
 ShardInfo describe(const SyntheticOptions& options, const ScannerParameters& scanner,
                    std::int64_t site) {
   ShardInfo info;
-  info.site = concat("site_", site);
+  info.site = name_of_site(site);
   info.task = options.task;
   info.class_names = options.task == Task::segmentation
                          ? std::vector<std::string>{"background", "nucleus"}
@@ -124,7 +205,8 @@ SyntheticShard synthesize_site(const SyntheticOptions& options, std::int64_t sit
   const ScannerParameters scanner = scanner_of_site(options.seed, site, options.shift);
   SyntheticShard shard{describe(options, scanner, site), {}};
   for (const Split split : all_splits) {
-    shard.splits[static_cast<std::size_t>(split)] = make_split(options, scanner, site, split);
+    shard.splits[static_cast<std::size_t>(split)] =
+        make_part(options, scanner, site, {split, 0, count_of(options, split, site)});
   }
   return shard;
 }
@@ -132,18 +214,19 @@ SyntheticShard synthesize_site(const SyntheticOptions& options, std::int64_t sit
 std::vector<std::filesystem::path> synthesize(const SyntheticOptions& options,
                                               const std::filesystem::path& folder) {
   validate(options);
+  for (std::int64_t site = 0; site < options.sites; ++site) check_memory(options, site);
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   HARMOFL_VALIDATE(!failed, folder.string(), ": the folder cannot be made: ", failed.message(),
                    ". Choose another one.");
+  check_holds_no_others(folder, options.sites);
   std::vector<std::filesystem::path> paths;
   for (std::int64_t site = 0; site < options.sites; ++site) {
-    const SyntheticShard shard = synthesize_site(options, site);
-    paths.push_back(folder / (shard.info.site + ".h5"));
-    ShardWriter writer(paths.back(), shard.info);
-    for (const Split split : all_splits) {
-      writer.write(split, shard.splits[static_cast<std::size_t>(split)]);
-    }
+    const ScannerParameters scanner = scanner_of_site(options.seed, site, options.shift);
+    const ShardInfo info = describe(options, scanner, site);
+    paths.push_back(folder / (info.site + ".h5"));
+    ShardWriter writer(paths.back(), info);
+    for (const Split split : all_splits) write_split(writer, options, scanner, site, split);
     writer.commit();
   }
   return paths;

@@ -9,6 +9,7 @@
 
 #include "harmofl/io/shard.hpp"
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <vector>
@@ -26,6 +27,8 @@ struct SyntheticOptions {
   double shift = 1.0;  ///< Strength of the differences between sites; 0 makes them alike.
   std::uint64_t seed = 0;
   bool unequal = false;  ///< Site k holds 1/(k+1) of the training samples, at least 4.
+  /// Samples of each site, by Split, in the place of the numbers above; none where these hold.
+  std::array<std::vector<std::int64_t>, 3> by_site = {};
 };
 
 /// Makes the shard of site `site` in memory. Deterministic in (options, site), whatever else is
@@ -37,7 +40,9 @@ struct SyntheticShard {
 };
 SyntheticShard synthesize_site(const SyntheticOptions& options, std::int64_t site);
 
-/// Writes `site_<k>.h5` for every site into `folder` (made when missing) and returns the paths.
+/// Writes `site_<k>.h5` for every site into `folder` (made when missing) and returns the paths. A
+/// few MiB of images are in memory at a time; libtorch's threads make them, and the same bytes
+/// whatever their number.
 std::vector<std::filesystem::path> synthesize(const SyntheticOptions& options,
                                               const std::filesystem::path& folder);
 

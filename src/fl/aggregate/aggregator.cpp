@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/aggregate/aggregator.hpp"
 
+#include "base/host_paths.hpp"
 #include "harmofl/base/error.hpp"
 #include "kernels/flat/weighted_sums.hpp"
 #include "model/device/device.hpp"
@@ -63,7 +64,7 @@ void Aggregator::clear_if_empty() {
 bool Aggregator::add(const torch::Tensor& state, double weight, const std::string& client) {
   torch::NoGradGuard no_grad;
   HARMOFL_EXPECT(state.numel() == sum_.numel());
-  if (state.is_cpu() && state.is_contiguous()) {
+  if (state.is_cpu() && host_paths_in_use() && state.is_contiguous()) {
     return reduction_ == Reduction::exact ? add_exact_in_host_memory(state, weight, client)
                                           : add_in_host_memory(state, weight);
   }

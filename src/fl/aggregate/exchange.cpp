@@ -11,15 +11,21 @@ bool stays_local(const Slot& slot, const Algorithm& algorithm, BufferPolicy buff
 
 }  // namespace
 
+std::vector<Slot> local_slots(const Model& model, const Algorithm& algorithm,
+                              BufferPolicy buffers) {
+  std::vector<Slot> local;
+  for (const Slot& slot : model.state().slots()) {
+    if (stays_local(slot, algorithm, buffers)) local.push_back(slot);
+  }
+  return local;
+}
+
 Exchange::Exchange(const Model& model, const Algorithm& algorithm, BufferPolicy buffers) {
   const std::int64_t aggregated = model.aggregated_count();
+  local_ = local_slots(model, algorithm, buffers);
+  std::erase_if(local_, [&](const Slot& slot) { return slot.offset >= aggregated; });
   for (const Slot& slot : model.state().slots()) {
-    if (slot.offset >= aggregated) continue;
-    if (stays_local(slot, algorithm, buffers)) {
-      local_.push_back(slot);
-    } else {
-      add_shared(slot);
-    }
+    if (slot.offset < aggregated && !stays_local(slot, algorithm, buffers)) add_shared(slot);
   }
   layout_.extra = algorithm.extra_count(model.parameter_count());
   const bool whole = shared_.size() == 1 && shared_.front().offset == 0 && layout_.extra == 0;

@@ -17,6 +17,9 @@ namespace harmofl {
 /// A client keeps a tensor of the model that stays with it under this and the tensor's name.
 inline constexpr const char* local_prefix = "local.";
 
+/// The tensors of the model that stay with their client, by the method or by the buffers' policy.
+std::vector<Slot> local_slots(const Model& model, const Algorithm& algorithm, BufferPolicy buffers);
+
 /// Puts the shared stretches of states into messages [shared parameters | shared buffers | extra]
 /// and back. What stays local by the method or by the buffers' policy is left out; so is the
 /// running amplitude once it is frozen.

@@ -28,7 +28,7 @@ double cosine(double product, double norms) {
 
 }  // namespace
 
-torch::Tensor split_gradient(Model& model, const Samples& samples, LossKind kind,
+torch::Tensor split_gradient(Model& model, const Samples& samples, const LossOptions& loss_options,
                              std::int64_t batch_size, Statistics statistics) {
   HARMOFL_VALIDATE(samples.count() > 0, "there are no samples to take a gradient over. ",
                    "Choose a split that has some.");
@@ -40,7 +40,7 @@ torch::Tensor split_gradient(Model& model, const Samples& samples, LossKind kind
   while (const auto batch = batches.next()) {
     gradients.zero_();
     const torch::Tensor logits = model.forward(model.amplitude().normalize(batch->images));
-    loss(kind, logits, batch->targets, model.kernels()).backward();
+    loss(loss_options.unweighted(), logits, batch->targets, model.kernels()).backward();
     // g += (n_b / n) g_b
     sum.add_(gradients,
              static_cast<double>(batch->images.size(0)) / static_cast<double>(samples.count()));

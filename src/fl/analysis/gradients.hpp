@@ -19,13 +19,14 @@ enum class Statistics {
   running,  ///< Evaluation mode.
 };
 
-/// The gradient of the loss over all of `samples`, in stored order and batches of `batch_size`:
+/// The gradient of the loss, without class weights, over all of `samples`, in stored order and
+/// batches of `batch_size`:
 ///     g = sum_b (n_b / n) grad L_b,
 /// n_b the samples of batch b, n those of all. Added up in float64, given as float32 in the order
 /// of `model.state().parameters()`, on the model's device. The model keeps every bit of its state,
 /// is in evaluation mode afterwards, and needs a frozen or observed amplitude. Throws UserError
 /// when there are no samples.
-torch::Tensor split_gradient(Model& model, const Samples& samples, LossKind loss,
+torch::Tensor split_gradient(Model& model, const Samples& samples, const LossOptions& loss,
                              std::int64_t batch_size, Statistics statistics);
 
 /// How gradients g_1..g_K lie to one another. A cosine with a zero vector is NaN.

@@ -52,7 +52,7 @@ struct LandscapePoint {
 struct LandscapeOptions {
   Task task = Task::segmentation;
   std::int64_t classes = 2;
-  LossKind loss = LossKind::cross_entropy;
+  LossOptions loss = LossKind::cross_entropy;
   std::int64_t batch_size = 16;
 };
 

@@ -10,6 +10,10 @@ ClientStates::ClientStates(StateOptions options, torch::Device device)
   if (options_.scratch.empty()) options_.scratch = std::filesystem::temp_directory_path();
 }
 
+void ClientStates::open_scratch() {
+  if (options_.memory_bytes > 0) file_ = std::make_unique<ScratchFile>(options_.scratch);
+}
+
 void ClientStates::with(ClientId client, const std::function<void(NamedState&)>& work) {
   work(bring(client));
   settle(client);

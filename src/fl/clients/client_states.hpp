@@ -28,8 +28,18 @@ class ClientStates {
  public:
   ClientStates(StateOptions options, torch::Device device);
 
+  /// Makes the file where there is a limit, before any state needs it. Throws UserError, naming the
+  /// folder, where that cannot be.
+  void open_scratch();
+
   /// Calls `work` with the state of a client, in memory; afterwards it may go to the file.
   void with(ClientId client, const std::function<void(NamedState&)>& work);
+
+  /// The state of a client, in memory until it is closed. Those of several clients may be open at
+  /// a time, and used by a thread each; `open` and `close` are called by one at a time.
+  NamedState& open(ClientId client) { return bring(client); }
+  /// Afterwards the state may go to the file.
+  void close(ClientId client) { settle(client); }
 
   /// Removes a client's state and returns it, to give it to another rank.
   NamedState extract(ClientId client);
@@ -52,7 +62,7 @@ class ClientStates {
   };
   std::map<ClientId, Held> held_;  ///< States in memory that are not empty.
   std::unique_ptr<ScratchFile>
-      file_;  ///< File for states beyond the limit; null until the first goes there.
+      file_;  ///< File for states beyond the limit; null until it is opened or used.
   std::int64_t memory_bytes_ = 0;
 };
 

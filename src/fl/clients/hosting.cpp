@@ -25,6 +25,7 @@ Hosting::Hosting(const Communicator& comm, const Federation& federation, ClientL
       device_(device),
       placement_(place(costs_.estimates(), comm.size())),
       states_(std::move(state), device) {
+  comm_.agree([&] { states_.open_scratch(); });
   load_missing();
 }
 
@@ -65,6 +66,29 @@ std::vector<NamedTensor> Hosting::state_at_root(
   if (owner == root) return tensors;
   bytes = comm_.transfer(owner, root, std::move(bytes));
   return comm_.is_root() ? NamedState::parse(bytes) : tensors;
+}
+
+const ClientData& Hosting::lend(ClientId client) {
+  const Rank root{0}, owner = placement_[client.position()];
+  const bool mine = owner == comm_.rank();
+  std::string bytes;
+  if (mine) with_state(client, [&](const NamedState& state) { bytes = state.serialize(); });
+  bytes = comm_.transfer(owner, root, std::move(bytes));
+  comm_.broadcast(bytes);
+  if (!mine) {
+    NamedState copy;
+    copy.import_tensors(NamedState::parse(bytes), device_);
+    states_.put(client, std::move(copy));
+  }
+  comm_.agree([&] {
+    if (mine || lent_.contains(client)) return;
+    lent_.emplace(client, load_(federation_.members[client.position()]));
+  });
+  return mine ? own_.at(client) : lent_.at(client);
+}
+
+void Hosting::take_back(ClientId client) {
+  if (placement_[client.position()] != comm_.rank()) states_.extract(client);
 }
 
 // Moves happen in the order of clients on all ranks, so that sender and receiver always meet.

@@ -37,12 +37,20 @@ class Hosting {
   void with_state(ClientId client, const std::function<void(NamedState&)>& use) {
     states_.with(client, use);
   }
+  /// What a client of this rank keeps, until it is closed; as ClientStates::open and close.
+  NamedState& open_state(ClientId client) { return states_.open(client); }
+  void close_state(ClientId client) { states_.close(client); }
   const ClientStates& states() const { return states_; }
 
   /// Gives the root the tensors that `client` keeps and `wanted` accepts, others get nothing; the
   /// only ranks that need to call are these two.
   std::vector<NamedTensor> state_at_root(ClientId client,
                                          const std::function<bool(const std::string&)>& wanted);
+
+  /// Gives every rank what `client` keeps, a copy, and its samples, which stay there. Collective.
+  const ClientData& lend(ClientId client);
+  /// Forgets the copies of what it keeps.
+  void take_back(ClientId client);
 
   /// Takes in what a client's round took, where clients are placed by that; matters on the root.
   void observe_cost(ClientId client, double seconds) {
@@ -72,6 +80,7 @@ class Hosting {
   std::map<ClientId, ClientData> own_;
   std::map<ClientId, ClientData> left_;  ///< Samples of some that moved away: they may come back.
   std::int64_t left_bytes_ = 0;
+  std::map<ClientId, ClientData> lent_;  ///< Samples of clients of other ranks.
   ClientStates states_;
 };
 

@@ -6,6 +6,7 @@
 #include "harmofl/base/rng.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 namespace harmofl {
@@ -93,6 +94,10 @@ Started start(const RoundInputs& in, const std::vector<ClientId>& invited, Round
     const DeviceProfile& device = in.fleet[client];
     const ClientDraws draws = in.draws(client);
     const double time_s = report_time_s(device, options, in.work, client);
+    HARMOFL_VALIDATE(std::isfinite(time_s), "client ", client,
+                     ", counted from 0 as in fleet.csv, would take ", time_s,
+                     " simulated seconds for a round. Correct its speed and bandwidth, or ",
+                     "fleet.sample_time.");
     if (draws.drop_before < options.drop_before) {
       plan.lost.emplace_back(client, DropReason::dropped_before);
       started.last_failure_s =

@@ -22,15 +22,21 @@ struct Score {
   Split split = Split::val;
   MetricValues values;
   double seconds = 0.0;
+  SampleTable samples = {};  ///< Of val and test; empty where nobody pools them.
 };
 
 /// Evaluates `model` on one split, in stored order and batches of `batch_size`. The batch size
 /// matters to the result with `model.norm = batch-stateless`, whose statistics are the batch's.
-/// An empty split gives empty values.
+/// An empty split gives empty values. The loss is measured without class weights.
 MetricValues evaluate(Model& model, const Samples& samples, Task task, std::int64_t classes,
-                      LossKind loss, std::int64_t batch_size);
+                      const LossOptions& loss, std::int64_t batch_size);
 
-/// Brings the scores of all ranks to the root, sorted by client, then split. Collective.
+/// The same for the measures in `options`; what was found of each sample is kept.
+MetricSums measure_split(Model& model, const Samples& samples, const MeasureOptions& options,
+                         const LossOptions& loss, std::int64_t batch_size);
+
+/// Brings the scores of all ranks to the root, their samples too, sorted by client, then split.
+/// Collective.
 std::vector<Score> gather_scores(const std::vector<Score>& scores, const Communicator& comm);
 
 /// Mean and sample standard deviation over sites.

@@ -4,6 +4,7 @@
 
 #include "data/batches/batches.hpp"
 #include "fl/local/optimizer.hpp"
+#include "fl/local/schedule.hpp"
 #include "fl/local/weight_perturbation.hpp"
 #include "harmofl/base/ids.hpp"
 #include "harmofl/data/client_data.hpp"
@@ -14,17 +15,30 @@
 #include "model/model.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace harmofl {
+
+/// Where a client's steps over all rounds are counted, with `local_steps`: float32 [2], the number
+/// as high 2^24 + low. Each part is exact in float32, and so is the number up to 2^48.
+inline constexpr const char* steps_taken_name = "steps_taken";
 
 /// Options of the local step; the same for every client.
 struct LocalOptions {
   OptimizerOptions optimizer;
-  LossKind loss = LossKind::cross_entropy_dice;
+  ScheduleOptions schedule;  ///< Of the optimiser's learning rate.
+  LossOptions loss;
   PerturbationOptions perturbation;
   std::int64_t local_epochs = 1;
+  /// Steps of a round, on from the batch where the client's last one ended; 0: `local_epochs`
+  /// count.
+  std::int64_t local_steps = 0;
+  /// Pieces of each batch whose gradients are averaged; above 1 they need `share_gradient`.
+  std::int64_t pieces = 1;
   BatchOptions batches;
   bool shuffle = true;
   bool measure = false;  ///< Also measures drift and gradient norm, at some cost.
@@ -32,7 +46,8 @@ struct LocalOptions {
 };
 
 /// Throws UserError, with the reason, where `options.graphs` asks to record a step that cannot be:
-/// one to which the method adds something (no Algorithm::plain_gradient).
+/// one to which the method adds something (no Algorithm::plain_gradient), or whose loss has class
+/// weights, which come from host memory.
 void check_graphs(const LocalOptions& options, bool plain_gradient);
 
 /// All that a client may know of a round.
@@ -40,6 +55,18 @@ struct RoundContext {
   RoundId round;
   ClientId client;
   std::uint64_t seed = 0;
+};
+
+/// Sums of gradients over the pieces of a batch, which several ranks share out: all of them take
+/// the same steps, each knows some of the pieces, and `sum` is the same on all.
+struct SharedGradient {
+  std::int64_t first = 0;  ///< This rank's pieces are `first`, `first + every`, ...
+  std::int64_t every = 1;
+  std::function<void()> begin;
+  /// Adds a piece: its gradient and its loss, float32 [P + 1], times its share of the batch.
+  std::function<void(const torch::Tensor& message, double share)> add;
+  /// Of all ranks, float32 [P + 1]. Collective.
+  std::function<torch::Tensor()> sum;
 };
 
 /// What a client returns beside its model.
@@ -63,21 +90,34 @@ class LocalTrainer {
   LocalTrainer(Model& model, Algorithm& algorithm, const LocalOptions& options,
                std::unique_ptr<Recorder> recorder = nullptr);
 
-  /// Runs the local epochs from the model as it stands. `client` and `server` are what the method
-  /// keeps with either; `start` is the model's state, where the caller holds it in a tensor of its
-  /// own that stays as it is meanwhile, and is copied where it is undefined. Throws UserError when
-  /// the client has no training samples.
+  const LocalOptions& options() const { return options_; }
+
+  /// Takes the gradient of each batch as the mean over `options.pieces` pieces of it, consecutive
+  /// images each: every rank that takes part must then train the same client alike.
+  void share_gradient(SharedGradient shared) { shared_ = std::move(shared); }
+
+  /// Runs the local epochs, or steps, from the model as it stands. `client` and `server` are what
+  /// the method keeps with either; `start` is the model's state, where the caller holds it in a
+  /// tensor of its own that stays as it is meanwhile, and is copied where it is undefined. Throws
+  /// UserError when the client has no training samples.
   ClientReport train(const ClientData& data, const RoundContext& context, NamedState& client,
                      const NamedState& server, const torch::Tensor& start = {});
 
  private:
+  void train_epochs(const Samples& samples, const RoundContext& context, ClientWork& work,
+                    ClientReport& report);
+  void train_steps(const Samples& samples, const RoundContext& context, ClientWork& work,
+                   ClientReport& report);
   ClientWork begin(NamedState& client, const NamedState& server, const torch::Tensor& start);
   void add_loss(const torch::Tensor& loss);
+  void read_sums(const ClientWork& work, ClientReport& report);
   StepBatch observe(const Batch& batch);
   torch::Tensor step(const Batch& batch, ClientWork& work);
   torch::Tensor take_step(const StepBatch& batch, ClientWork& work, const std::string& moments);
   torch::Tensor gradient(const torch::Tensor& images, const torch::Tensor& targets,
                          ClientWork& work);
+  torch::Tensor shared_gradient(const torch::Tensor& images, const torch::Tensor& targets,
+                                ClientWork& work);
   BatchStream open(const Samples& samples, const RoundContext& context, std::int64_t epoch);
   void measure(const ClientWork& work);
 
@@ -86,6 +126,8 @@ class LocalTrainer {
   LocalOptions options_;
   Optimizer optimizer_;
   std::unique_ptr<Recorder> recorder_;
+  std::optional<SharedGradient> shared_;
+  torch::Tensor message_;  ///< A piece's gradient and loss, [P + 1], where shared.
   BatchBuffers buffers_;
   torch::Tensor state_;                  ///< The network's state, a view of the model's.
   torch::Tensor start_;                  ///< Its copy at the start of a client's work, or none.

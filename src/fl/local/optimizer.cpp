@@ -14,6 +14,12 @@ constexpr double adam_beta1 = 0.9;
 constexpr double adam_beta2 = 0.999;
 constexpr double adam_eps = 1e-8;
 
+// As PyTorch's optimisers call them.
+constexpr const char* momentum_buffer = "momentum_buffer";
+constexpr const char* mean_name = "exp_avg";
+constexpr const char* square_name = "exp_avg_sq";
+constexpr const char* step_count = "step";  ///< Of Adam's steps, which starts at 0.
+
 const float* data_or_null(const torch::Tensor& x) {
   return x.defined() ? x.const_data_ptr<float>() : nullptr;
 }
@@ -24,12 +30,6 @@ T* from(T* x, std::int64_t i) {
   return x == nullptr ? nullptr : x + i;
 }
 
-/// The count of Adam's steps, which starts at 0.
-torch::Tensor& steps_of(NamedState& state, const std::string& name, const ParameterVector& w) {
-  return state.tensor(
-      name, state.has(name) ? torch::Tensor() : torch::zeros({}, w.parameters().options()));
-}
-
 }  // namespace
 
 Optimizer::Optimizer(OptimizerOptions options) : options_(options) {
@@ -38,6 +38,18 @@ Optimizer::Optimizer(OptimizerOptions options) : options_(options) {
                    "train.momentum = ", options.momentum, " must lie in [0, 1).");
   HARMOFL_VALIDATE(options.weight_decay >= 0.0, "train.weight_decay = ", options.weight_decay,
                    " must not be negative.");
+}
+
+std::map<std::string, std::vector<std::int64_t>> moment_shapes(const OptimizerOptions& options,
+                                                               const std::string& prefix,
+                                                               std::int64_t parameters) {
+  if (options.kind == OptimizerKind::adam) {
+    return {{prefix + mean_name, {parameters}},
+            {prefix + square_name, {parameters}},
+            {prefix + step_count, {}}};
+  }
+  if (options.momentum == 0.0) return {};
+  return {{prefix + momentum_buffer, {parameters}}};
 }
 
 void Optimizer::step(ParameterVector& w, NamedState& state, const std::string& prefix,
@@ -54,9 +66,9 @@ void Optimizer::step(ParameterVector& w, NamedState& state, const std::string& p
 
 void Optimizer::step_sgd(ParameterVector& w, NamedState& state, const std::string& prefix) const {
   std::vector<torch::Tensor> buffers;
-  const bool first = !state.has(prefix + "momentum_buffer");
+  const bool first = !state.has(prefix + momentum_buffer);
   if (options_.momentum > 0.0) {
-    buffers.push_back(state.tensor(prefix + "momentum_buffer", w.parameters()));
+    buffers.push_back(state.tensor(prefix + momentum_buffer, w.parameters()));
   }
   const std::vector<torch::Tensor> parameters{w.parameters()};
   const std::vector<torch::Tensor> gradients{w.gradients()};
@@ -68,9 +80,9 @@ void Optimizer::step_sgd(ParameterVector& w, NamedState& state, const std::strin
 void Optimizer::step_adam(ParameterVector& w, NamedState& state, const std::string& prefix) const {
   const std::vector<torch::Tensor> parameters{w.parameters()};
   const std::vector<torch::Tensor> gradients{w.gradients()};
-  const std::vector<torch::Tensor> first{state.tensor(prefix + "exp_avg", w.parameters())};
-  const std::vector<torch::Tensor> second{state.tensor(prefix + "exp_avg_sq", w.parameters())};
-  torch::Tensor& steps = steps_of(state, prefix + "step", w);
+  const std::vector<torch::Tensor> first{state.tensor(prefix + mean_name, w.parameters())};
+  const std::vector<torch::Tensor> second{state.tensor(prefix + square_name, w.parameters())};
+  torch::Tensor& steps = state.number(prefix + step_count, w.parameters());
   steps.add_(1.0);
   at::_fused_adam_(parameters, gradients, first, second, /*max_exp_avg_sqs=*/{}, {steps},
                    options_.lr, adam_beta1, adam_beta2, options_.weight_decay, adam_eps,
@@ -79,7 +91,7 @@ void Optimizer::step_adam(ParameterVector& w, NamedState& state, const std::stri
 
 void Optimizer::step_sgd_on_cpu(ParameterVector& w, NamedState& state, const std::string& prefix,
                                 const torch::Tensor& delta) const {
-  const std::string name = prefix + "momentum_buffer";
+  const std::string name = prefix + momentum_buffer;
   const bool first = !state.has(name);
   float* buffer = nullptr;
   if (options_.momentum > 0.0) buffer = state.tensor(name, w.parameters()).data_ptr<float>();
@@ -95,9 +107,9 @@ void Optimizer::step_sgd_on_cpu(ParameterVector& w, NamedState& state, const std
 
 void Optimizer::step_adam_on_cpu(ParameterVector& w, NamedState& state, const std::string& prefix,
                                  const torch::Tensor& delta) const {
-  auto* const mean = state.tensor(prefix + "exp_avg", w.parameters()).data_ptr<float>();
-  auto* const square = state.tensor(prefix + "exp_avg_sq", w.parameters()).data_ptr<float>();
-  const double t = ++*steps_of(state, prefix + "step", w).data_ptr<float>();
+  auto* const mean = state.tensor(prefix + mean_name, w.parameters()).data_ptr<float>();
+  auto* const square = state.tensor(prefix + square_name, w.parameters()).data_ptr<float>();
+  const double t = ++*state.number(prefix + step_count, w.parameters()).data_ptr<float>();
   const AdamFactors factors{.lr = static_cast<float>(options_.lr / (1.0 - std::pow(adam_beta1, t))),
                             .beta2 = static_cast<float>(adam_beta2),
                             .rest1 = static_cast<float>(1.0 - adam_beta1),

@@ -11,6 +11,7 @@ class AdaptiveServer : public Algorithm {
  public:
   AdaptiveServer(const AlgorithmOptions& options, std::string name);
 
+  std::vector<KeptTensor> server_tensors() const final { return {{name_ + ".m"}, {name_ + ".v"}}; }
   void server_step(ServerRound& round) final;
 
   /// The keys beta1, server_lr and tau, and beta2 where the method has it.

@@ -11,12 +11,17 @@ namespace harmofl {
 namespace {
 
 constexpr const char* personal = "ditto.personal";
+constexpr const char* moments = "ditto.";
 
 class Ditto final : public Algorithm {
  public:
   explicit Ditto(const AlgorithmOptions& options) : lambda_(options.number("lambda")) {}
 
   std::string personal_state() const override { return personal; }
+  std::vector<KeptTensor> client_tensors() const override {
+    return {{personal, KeptTensor::Shape::state}};
+  }
+  std::vector<std::string> moment_prefixes() const override { return {moments}; }
 
   void begin(ClientWork& work) override {
     if (!work.client.has(personal)) work.client.tensor(personal, work.start).copy_(work.start);
@@ -34,7 +39,7 @@ class Ditto final : public Algorithm {
     const torch::Tensor local = work.state.clone();
     work.state.copy_(v);
     at_personal_ = true;
-    work.step("ditto.");
+    work.step(moments);
     at_personal_ = false;
     v.copy_(work.state);
     work.state.copy_(local);

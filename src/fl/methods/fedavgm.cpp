@@ -9,14 +9,18 @@
 namespace harmofl {
 namespace {
 
+constexpr const char* momentum = "fedavgm.u";
+
 class FedAvgM final : public Algorithm {
  public:
   explicit FedAvgM(const AlgorithmOptions& options)
       : beta_(options.number("beta")), eta_(options.number("server_lr")) {}
 
+  std::vector<KeptTensor> server_tensors() const override { return {{momentum}}; }
+
   void server_step(ServerRound& round) override {
     const torch::Tensor w = round.w.to(torch::kFloat64);
-    torch::Tensor& kept = round.server.tensor("fedavgm.u", round.w);
+    torch::Tensor& kept = round.server.tensor(momentum, round.w);
     // u <- beta u + sum p_i D_i
     const torch::Tensor u = beta_ * kept.to(torch::kFloat64) + (round.average - w);
     kept.copy_(u);

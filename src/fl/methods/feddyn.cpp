@@ -24,6 +24,9 @@ class FedDyn final : public Algorithm {
         "over clients are weighted ones."};
   }
 
+  std::vector<KeptTensor> client_tensors() const override { return {{linear}}; }
+  std::vector<KeptTensor> server_tensors() const override { return {{linear}}; }
+
   void add_gradient(ClientWork& work) override {
     // g - h_i + a (w - w_t)
     work.w.gradients().sub_(own(work)).add_(work.w.parameters() - work.start_parameters(), a_);

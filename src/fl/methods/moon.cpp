@@ -16,6 +16,10 @@ class Moon final : public Algorithm {
   explicit Moon(const AlgorithmOptions& options)
       : mu_(options.number("mu")), temperature_(options.number("temperature")) {}
 
+  std::vector<KeptTensor> client_tensors() const override {
+    return {{previous, KeptTensor::Shape::state}};
+  }
+
   bool wants_features() const override { return mu_ > 0.0; }
 
   torch::Tensor extra_loss(ClientWork& work, const torch::Tensor& z) override {

@@ -33,6 +33,9 @@ class Scaffold final : public Algorithm {
     return found;
   }
 
+  std::vector<KeptTensor> client_tensors() const override { return {{variate}}; }
+  std::vector<KeptTensor> server_tensors() const override { return {{variate}}; }
+
   void add_gradient(ClientWork& work) override {
     // g - c_i + c
     if (work.client.has(variate)) work.w.gradients().sub_(own(work));

@@ -44,9 +44,10 @@ json phases_of(const std::vector<RankRound>& ranks) {
 
 std::vector<RankRound> gather_rank_rounds(const RankRound& own, const Communicator& comm) {
   const std::vector<std::int64_t> peaks = comm.all_gather_value(own.peak_memory_bytes);
+  const std::vector<std::int64_t> gpu_peaks = comm.all_gather_value(own.peak_gpu_bytes);
   std::vector<RankRound> all;
   for (const std::vector<NamedNumbers>& seconds : gather_named({own.seconds}, comm)) {
-    all.push_back({seconds.front(), peaks[all.size()]});
+    all.push_back({seconds.front(), peaks[all.size()], gpu_peaks[all.size()]});
   }
   return all;
 }
@@ -60,10 +61,17 @@ json RoundRecord::to_json() const {
                {"simulated_seconds", simulated_s},
                {"sent_bytes", sent_bytes},
                {"moved_clients", moved_clients}};
+  if (lr) line["lr"] = *lr;
   if (!ranks.empty()) {
     line["phases"] = phases_of(ranks);
     line["peak_memory_bytes"] = over_ranks(
         ranks, [](const RankRound& rank) { return static_cast<double>(rank.peak_memory_bytes); });
+    const auto gpu_bytes = [](const RankRound& rank) {
+      return static_cast<double>(rank.peak_gpu_bytes);
+    };
+    if (std::ranges::any_of(ranks, gpu_bytes)) {
+      line["peak_gpu_memory_bytes"] = over_ranks(ranks, gpu_bytes);
+    }
   }
   return line;
 }

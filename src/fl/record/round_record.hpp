@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace harmofl {
 struct RankRound {
   std::map<std::string, double> seconds;  ///< Seconds of each phase.
   std::int64_t peak_memory_bytes = 0;     ///< Highest resident memory of the process so far.
+  std::int64_t peak_gpu_bytes = 0;        ///< The same of its GPU; 0 where it uses none.
 };
 
 /// Brings what every rank says of a round to the root, by rank. Collective.
@@ -35,6 +37,7 @@ struct RoundRecord {
   std::int64_t moved_clients =
       0;  ///< Number of clients that moved to another rank before the round.
   std::vector<RankRound> ranks;
+  std::optional<double> lr = {};  ///< Learning rate of the clients, where a schedule moves it.
 
   /// The line without its newline; of the ranks, mean and largest of each number.
   nlohmann::json to_json() const;

@@ -4,139 +4,161 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
-#include <limits>
 #include <optional>
-#include <set>
 
 namespace harmofl {
 namespace {
 
 using nlohmann::json;
-using SiteValues = std::map<std::string, MetricValues>;
 
-/// Mean of `metric` over the scores of `split`; nothing when there are none.
+/// Mean of `metric` over the scores of `split`, sites held out aside; nothing when there are none.
 std::optional<double> mean_of(const std::vector<Score>& scores, Split split,
-                              const std::string& metric) {
+                              const std::string& metric, const Federation& federation) {
   std::vector<double> values;
   for (const Score& score : scores) {
+    if (score.split != split) continue;
+    if (split != Split::train && federation.is_held_out(score.client)) continue;
     const auto found = score.values.find(metric);
-    if (score.split == split && found != score.values.end()) values.push_back(found->second);
+    if (found != score.values.end()) values.push_back(found->second);
   }
   if (values.empty()) return std::nullopt;
-  return spread(values).mean;
+  return mean_over_sites(metric, values);
 }
 
-/// JSON has no NaN: a value that is not finite becomes null.
-json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
-
-json to_json(const SiteValues& sites) {
-  json table = json::object();
-  for (const auto& [site, values] : sites) {
-    for (const auto& [name, value] : values) table[site][name] = number(value);
-  }
-  return table;
-}
-
-/// The inverse of `to_json`, with NaN for null.
-SiteValues from_json(const json& table) {
-  SiteValues sites;
-  for (const auto& [site, values] : table.items()) {
-    for (const auto& [name, value] : values.items()) {
-      sites[site][name] =
-          value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
-    }
-  }
-  return sites;
-}
-
-json table_of(const SiteValues& sites) {
-  json table = {{"sites", to_json(sites)}, {"mean", json::object()}, {"std", json::object()}};
-  std::map<std::string, std::vector<double>> columns;
-  for (const auto& [site, values] : sites) {
-    for (const auto& [name, value] : values) columns[name].push_back(value);
-  }
-  for (const auto& [name, values] : columns) {
-    const auto [mean, std] = spread(values);
-    table["mean"][name] = number(mean);
-    table["std"][name] = std ? number(*std) : json(nullptr);
-  }
-  return table;
+/// Whether `value` of a measure is better than `best`: any number is better than none.
+bool is_better(const std::string& measure, double value, double best) {
+  if (std::isnan(value) || std::isnan(best)) return std::isnan(best) && !std::isnan(value);
+  return lower_is_better(measure) ? value < best : value > best;
 }
 
 }  // namespace
 
-RunLog::RunLog(const Federation& federation, const RunFolder* folder)
-    : federation_(federation), folder_(folder) {}
+RunLog::RunLog(const Federation& federation, const RunFolder* folder, const RunLogOptions& options)
+    : federation_(federation),
+      folder_(folder),
+      best_by_(options.best_by.empty() ? main_metric(federation.shape.task) : options.best_by),
+      measures_(with_names({federation.shape.task, federation.shape.classes, options.measures})) {}
+
+SplitSummary RunLog::summary_of(const std::vector<Score>& scores, Split split,
+                                bool held_out) const {
+  return summarize(scores, split, measures_, federation_.class_names, [&](ClientId id) {
+    return federation_.is_held_out(id) == held_out ? federation_.measured_at(id).site : "";
+  });
+}
 
 bool RunLog::record(RoundId round, const std::vector<Score>& scores) {
   std::string lines;
-  SiteValues val, test;
   for (const Score& score : scores) {
     if (score.values.empty()) continue;
-    const auto& members =
-        score.split == Split::train ? federation_.members : federation_.measured();
-    const std::string& site = members.at(score.client.position()).site;
-    json line = {{"round", round.value()}, {"site", site}, {"split", to_string(score.split)}};
-    for (const auto& [name, value] : score.values) line[name] = number(value);
+    const bool train = score.split == Split::train;
+    const Member& member = train ? federation_.members.at(score.client.position())
+                                 : federation_.measured_at(score.client);
+    json line = {
+        {"round", round.value()}, {"site", member.site}, {"split", to_string(score.split)}};
+    if (!train && federation_.is_held_out(score.client)) line["held_out"] = true;
+    for (const auto& [name, value] : score.values) line[name] = finite_or_null(value);
     line["seconds"] = score.seconds;
     lines += line.dump() + "\n";
-    if (score.split == Split::val) val[site] = score.values;
-    if (score.split == Split::test) test[site] = score.values;
   }
   if (folder_ != nullptr) folder_->append_metrics(lines);
 
-  const std::string metric(main_metric(federation_.shape.task));
-  const auto value = mean_of(scores, Split::val, metric);
-  if (!value || (best_round_ >= 0 && !(*value > best_value_))) return false;
-  best_round_ = round.value();
-  best_value_ = *value;
-  best_val_ = std::move(val);
-  best_test_ = std::move(test);
+  const auto value = mean_of(scores, Split::val, best_by_, federation_);
+  if (!value) return false;
+  ++state_.without_gain;
+  if (state_.best_round >= 0 && !is_better(best_by_, *value, state_.best_value)) return false;
+  state_.best_round = round.value();
+  state_.best_value = *value;
+  state_.without_gain = 0;
+  state_.best_val = summary_of(scores, Split::val, false);
+  state_.best_test = summary_of(scores, Split::test, false);
+  state_.new_val = summary_of(scores, Split::val, true);
+  state_.new_test = summary_of(scores, Split::test, true);
   return true;
 }
 
 void RunLog::record(const RoundRecord& round) {
   if (folder_ != nullptr) folder_->append_rounds(round.to_json().dump() + "\n");
-  simulated_s_ += round.simulated_s;
-  for (const auto& [reason, clients] : round.lost) lost_[reason] += clients;
+  state_.simulated_s += round.simulated_s;
+  for (const auto& [reason, clients] : round.lost) state_.lost[reason] += clients;
 }
 
 std::string RunLog::headline(const std::vector<Score>& scores) const {
-  const std::string metric(main_metric(federation_.shape.task));
   std::vector<std::string> parts;
   const auto add = [&](Split split, const std::string& name, const std::string& text) {
-    if (const auto value = mean_of(scores, split, name)) {
+    if (const auto value = mean_of(scores, split, name, federation_)) {
       parts.push_back(concat(text, " ", fixed(*value, 4)));
     }
   };
   add(Split::train, "loss", "train loss");
-  add(Split::val, metric, "val " + metric);
-  add(Split::test, metric, "test " + metric);
+  add(Split::val, best_by_, "val " + best_by_);
+  add(Split::test, best_by_, "test " + best_by_);
   return join(parts);
 }
 
 json RunLog::summary(const std::string& method, RoundId rounds_done,
                      const std::map<std::string, double>& seconds, std::int64_t sent_bytes) const {
-  return {{"method", method},           {"rounds", rounds_done.value()},
-          {"best_round", best_round_},  {"metric", main_metric(federation_.shape.task)},
-          {"val", table_of(best_val_)}, {"test", table_of(best_test_)},
-          {"seconds", seconds},         {"sent_bytes_a_client", sent_bytes},
-          {"lost_updates", lost_},      {"simulated_seconds", simulated_s_}};
+  json found = {{"method", method},
+                {"rounds", rounds_done.value()},
+                {"best_round", state_.best_round},
+                {"metric", best_by_},
+                {"val", summary_table(state_.best_val)},
+                {"test", summary_table(state_.best_test)},
+                {"seconds", seconds},
+                {"sent_bytes_a_client", sent_bytes},
+                {"lost_updates", state_.lost},
+                {"simulated_seconds", state_.simulated_s}};
+  if (!federation_.held_out.empty()) {
+    found["held_out"] = {{"val", summary_table(state_.new_val)},
+                         {"test", summary_table(state_.new_test)}};
+  }
+  if (need_surfaces(measures_.names)) {
+    found["distance_unit"] = federation_.spacing.empty() ? "pixel" : "mm";
+  }
+  return found;
 }
 
-json RunLog::save() const {
-  return {{"best_round", best_round_},      {"best_value", best_value_},
-          {"best_val", to_json(best_val_)}, {"best_test", to_json(best_test_)},
-          {"lost_updates", lost_},          {"simulated_seconds", simulated_s_}};
+json to_json(const RunLogState& state) {
+  return {{"best_round", state.best_round},
+          {"best_value", finite_or_null(state.best_value)},
+          {"without_gain", state.without_gain},
+          {"best_val", to_json(state.best_val.sites)},
+          {"best_test", to_json(state.best_test.sites)},
+          {"best_details",
+           {{"val", details_to_json(state.best_val)}, {"test", details_to_json(state.best_test)}}},
+          {"held_out",
+           {{"val", to_json(state.new_val.sites)},
+            {"test", to_json(state.new_test.sites)},
+            {"val_details", details_to_json(state.new_val)},
+            {"test_details", details_to_json(state.new_test)}}},
+          {"lost_updates", state.lost},
+          {"simulated_seconds", finite_or_null(state.simulated_s)}};
 }
 
-void RunLog::load(const json& state) {
-  best_round_ = state.at("best_round");
-  best_value_ = state.at("best_value");
-  best_val_ = from_json(state.at("best_val"));
-  best_test_ = from_json(state.at("best_test"));
-  lost_ = state.value("lost_updates", lost_);
-  simulated_s_ = state.value("simulated_seconds", simulated_s_);
+RunLogState parse_log_state(const JsonValue& value, std::int64_t rounds_done) {
+  RunLogState state;
+  state.best_round = value.at("best_round").whole({-1, rounds_done - 1});
+  state.best_value = value.at("best_value").number();
+  state.best_val.sites = parse_site_values(value.at("best_val"));
+  state.best_test.sites = parse_site_values(value.at("best_test"));
+  // What older versions did not keep.
+  if (const auto rounds = value.find("without_gain")) {
+    state.without_gain = rounds->whole({0, rounds_done});
+  }
+  if (const auto details = value.find("best_details")) {
+    parse_details(details->at("val"), state.best_val);
+    parse_details(details->at("test"), state.best_test);
+  }
+  if (const auto held_out = value.find("held_out")) {
+    state.new_val.sites = parse_site_values(held_out->at("val"));
+    state.new_test.sites = parse_site_values(held_out->at("test"));
+    parse_details(held_out->at("val_details"), state.new_val);
+    parse_details(held_out->at("test_details"), state.new_test);
+  }
+  if (const auto lost = value.find("lost_updates")) {
+    for (const auto& [reason, clients] : lost->members()) state.lost[reason] = clients.whole({0});
+  }
+  if (const auto seconds = value.find("simulated_seconds")) state.simulated_s = seconds->number();
+  return state;
 }
 
 }  // namespace harmofl

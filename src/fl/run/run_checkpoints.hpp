@@ -6,11 +6,16 @@
 #include "fl/clients/federation.hpp"
 #include "fl/clients/hosting.hpp"
 #include "fl/record/run_log.hpp"
+#include "fl/run/kept_tensors.hpp"
+#include "fl/run/run_facts.hpp"
 #include "fl/run/run_state.hpp"
+#include "io/checkpoint/checkpoint.hpp"
 #include "io/checkpoint/run_folder.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +25,10 @@ struct CheckpointOptions {
   std::string algorithm;  ///< Name of the method.
   std::string config;     ///< Resolved configuration, kept in every checkpoint.
   std::int64_t keep = 2;  ///< Checkpoints that the run folder holds, the newest included.
+  BufferPolicy buffers = BufferPolicy::average;
+  OptimizerOptions optimizer = {};
+  bool accept_changed_data = false;               ///< Go on with other data than those before.
+  std::shared_ptr<const ScriptFile> script = {};  ///< The network, where it is the user's own.
 };
 
 /// Writes a run to its folder and reads it back. Every function is collective. All references must
@@ -38,20 +47,27 @@ class RunCheckpoints {
   /// Writes the model as it stands to `initial.h5`.
   void save_initial();
 
-  /// Makes the run that of a checkpoint. Throws UserError unless it is one of the same method and
-  /// clients.
-  void resume(const std::filesystem::path& checkpoint);
+  /// Makes the run that of a checkpoint, which is open on every rank. Throws UserError unless it is
+  /// one of the same method, clients and data, and holds what that method keeps for this model.
+  /// Where other data are accepted, it records what has changed.
+  void resume(const CheckpointReader& checkpoint);
 
  private:
   void write(const std::filesystem::path& path, bool whole);
-  std::string facts(bool whole) const;
-  void read_run(const std::filesystem::path& checkpoint, std::vector<Rank>& placement);
-  void read_clients(const std::filesystem::path& checkpoint);
+  RunFacts facts(bool whole) const;
+  void read_run(const CheckpointReader& checkpoint, const RunFacts& facts,
+                std::vector<Rank>& placement);
+  void read_root(const CheckpointReader& checkpoint);
+  void read_clients(const CheckpointReader& checkpoint);
+  KeptShapes kept_with_clients() const;
   void check_clients(const std::vector<std::string>& known,
-                     const std::filesystem::path& checkpoint) const;
+                     const std::filesystem::path& path) const;
+  void check_script(const CheckpointReader& checkpoint) const;
+  void check_data(const RunProgress& progress, const CheckpointReader& checkpoint);
 
   const Communicator& comm_;
   CheckpointOptions options_;
+  std::optional<StoredScript> script_;  ///< Kept in every checkpoint. Where the folder is alone.
   const Federation& federation_;
   const RunFolder* folder_;
   RunState& state_;

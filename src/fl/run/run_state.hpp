@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/timer.hpp"
+#include "fl/clients/site_data.hpp"
 #include "harmofl/base/ids.hpp"
 #include "harmofl/fl/algorithm.hpp"
 #include "harmofl/fl/named_state.hpp"
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace harmofl {
 
@@ -31,6 +33,7 @@ struct RunState {
   RoundId round;                ///< The next round, and so how many are done.
   PhaseTimes times;             ///< Seconds of this rank by phase, over all rounds.
   std::int64_t sent_bytes = 0;  ///< By a client that took part in every round: its messages.
+  std::vector<AcceptedChange> accepted_changes;  ///< Of the data, oldest first. On the root alone.
 };
 
 }  // namespace harmofl

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,12 @@ struct CheckpointInfo {
   std::string state;             ///< The simulation's scalar state (best round and such), JSON.
 };
 
+/// A network that is none of this program's own, as TorchScript.
+struct StoredScript {
+  std::string code;             ///< The archive without weights, bytes.
+  std::string source_checksum;  ///< Checksum of the file that it is of.
+};
+
 /// Writes one checkpoint; the file appears whole at `commit` or not at all.
 class CheckpointWriter {
  public:
@@ -46,6 +53,9 @@ class CheckpointWriter {
   /// Memory does not grow with what was written before. That the disk is full is said by `flush`,
   /// so that one rank can write while others send to it.
   void write(const std::string& group, const std::vector<NamedTensor>& tensors);
+
+  /// Adds the network of the model, once.
+  void write_script(const StoredScript& script);
 
   /// Writes the file, under its temporary name, so that `commit` only has to rename it. Nothing can
   /// be added after it. Throws UserError naming the file when the disk is full.
@@ -61,29 +71,53 @@ class CheckpointWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Reads and verifies a checkpoint. Damage is a UserError that names file, tensor and remedy.
+/// Reads a checkpoint. Damage is a UserError that names file, tensor and remedy.
 class CheckpointReader {
  public:
-  explicit CheckpointReader(std::filesystem::path path);
+  /// Opens a checkpoint after holding all of it against the checksum at its end, before HDF5 looks
+  /// at it; where there is none (older files, files that h5py changed), after holding all tensors
+  /// of all groups against theirs. Throws UnreadableFile (io/input_file.hpp) when it cannot be
+  /// read, else UserError unless it is intact.
+  explicit CheckpointReader(const std::filesystem::path& path);
 
-  /// Reads all of a checkpoint and holds it against the checksum at its end, before HDF5 looks at
-  /// it; where there is none (older files, files that h5py changed) against those of all tensors of
-  /// all groups. Throws UserError unless a run can go on from it.
-  static void verify(const std::filesystem::path& path);
+  /// Opens a checkpoint that another rank of this job has just opened as above, so that not every
+  /// rank reads all of it. Each tensor's own checksum is verified when it is read.
+  static CheckpointReader verified_elsewhere(const std::filesystem::path& path);
+
+  /// Whether a file ends as a checkpoint does, intact or not; HDF5 does not look at it. Throws
+  /// UnreadableFile.
+  static bool has_seal(const std::filesystem::path& path);
+
+  /// Rounds that a checkpoint says it is of, which is verified no further; nothing where there is
+  /// none to be read. For a file that this process wrote or verified itself.
+  static std::optional<std::int64_t> claimed_rounds(const std::filesystem::path& path);
+
+  CheckpointReader(CheckpointReader&& other) noexcept;
+  CheckpointReader& operator=(CheckpointReader&& other) noexcept;
   ~CheckpointReader();
 
+  const std::filesystem::path& path() const;
   const CheckpointInfo& info() const;
 
   /// Tensors of `group`, in the order of their `index`, checksums verified; empty when the group
-  /// is not there. With `wanted` only those whose names it accepts; no others are read.
+  /// is not there. With `wanted` only those whose names it accepts; no others are read. Throws
+  /// UserError, before it takes memory, when they claim more than the file or this machine's memory
+  /// holds.
   std::vector<NamedTensor> read(const std::string& group,
                                 const std::function<bool(const std::string&)>& wanted = {}) const;
+
+  /// The network of the model; nothing where it is one of this program. Throws UserError where it
+  /// is damaged.
+  std::optional<StoredScript> script() const;
 
   /// Names of the sub-groups of `group`: the sites under `checkpoint_groups::clients`.
   std::vector<std::string> groups(const std::string& group) const;
 
  private:
   struct Impl;
+
+  explicit CheckpointReader(std::unique_ptr<Impl> impl);
+
   std::unique_ptr<Impl> impl_;
 };
 

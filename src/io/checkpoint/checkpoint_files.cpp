@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "harmofl/base/error.hpp"
 #include "io/checkpoint/checkpoint_format.hpp"
+#include "io/input_file.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +14,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -55,23 +57,26 @@ std::map<std::int64_t, fs::path> older_in(const fs::path& folder) {
   return found;
 }
 
-/// Why a checkpoint cannot be gone on from; "" when it can.
-std::string problem_of(const fs::path& checkpoint) {
+/// Whether there is anything of this name, be it a link that leads nowhere.
+bool is_there(const fs::path& path) {
+  struct stat facts {};
+  if (lstat(path.c_str(), &facts) == 0) return true;
+  HARMOFL_VALIDATE(errno == ENOENT, path.string(), ": cannot be looked at (", std::strerror(errno),
+                   "). Set run.output to a folder that you may read and write.");
+  return false;
+}
+
+/// Opens a checkpoint if a run can go on from it; else adds to `problems` why not.
+std::optional<CheckpointReader> open_if_intact(const fs::path& checkpoint,
+                                               std::vector<std::string>& problems) {
   try {
-    CheckpointReader::verify(checkpoint);
-    return {};
+    return CheckpointReader(checkpoint);
+  } catch (const UnreadableFile&) {
+    throw;
   } catch (const UserError& error) {
     const std::string text = error.what();
     const std::string remedy = concat(". ", checkpoint_format::remedy);
-    return text.ends_with(remedy) ? text.substr(0, text.size() - remedy.size()) : text;
-  }
-}
-
-/// Rounds of the checkpoint; nothing where it is missing or damaged.
-std::optional<std::int64_t> rounds_in(const fs::path& checkpoint) {
-  try {
-    return CheckpointReader(checkpoint).info().rounds_done;
-  } catch (const UserError&) {
+    problems.push_back(text.ends_with(remedy) ? text.substr(0, text.size() - remedy.size()) : text);
     return std::nullopt;
   }
 }
@@ -83,31 +88,28 @@ CheckpointFiles::CheckpointFiles(fs::path folder, LinkFunction link)
 
 std::vector<fs::path> CheckpointFiles::all() const {
   std::vector<fs::path> found;
-  if (fs::exists(newest())) found.push_back(newest());
+  if (is_there(newest())) found.push_back(newest());
   const auto older = older_in(folder_);
   for (auto entry = older.rbegin(); entry != older.rend(); ++entry) found.push_back(entry->second);
   return found;
 }
 
-fs::path CheckpointFiles::newest_intact() const {
+std::optional<CheckpointReader> CheckpointFiles::newest_intact() const {
   std::vector<std::string> problems;
   for (const fs::path& checkpoint : all()) {
-    const std::string problem = problem_of(checkpoint);
-    if (!problem.empty()) {
-      problems.push_back(problem);
-      continue;
-    }
+    std::optional<CheckpointReader> intact = open_if_intact(checkpoint, problems);
+    if (!intact) continue;
     if (!problems.empty()) {
       log::warn_once(concat(join(problems, "; "), ". Going on from ", checkpoint.string(),
                             " in its place: the rounds after it run again."));
     }
-    return checkpoint;
+    return intact;
   }
   HARMOFL_VALIDATE(problems.empty(), folder_.string(), ": no checkpoint is intact (",
                    join(problems, "; "),
                    "). Put a copy of one back, or start the run anew in "
                    "another folder.");
-  return {};
+  return std::nullopt;
 }
 
 // What can be lost at each step is said by docs/adr/0011-saves-that-survive.md.
@@ -128,7 +130,7 @@ void CheckpointFiles::put(CheckpointWriter& writer, std::int64_t keep) const {
 // A second name leaves the newest where it is. Where the file system has no such links it is
 // renamed, so that for a moment only the older name is there.
 void CheckpointFiles::keep_newest_as_older() const {
-  const std::optional<std::int64_t> rounds = rounds_in(newest());
+  const std::optional<std::int64_t> rounds = CheckpointReader::claimed_rounds(newest());
   if (!rounds) return;
   const fs::path older = folder_ / older_name(*rounds);
   if (fs::exists(older) && fs::equivalent(older, newest())) return;

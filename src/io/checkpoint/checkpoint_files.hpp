@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 namespace harmofl {
@@ -22,12 +23,13 @@ class CheckpointFiles {
 
   std::filesystem::path newest() const { return folder_ / "checkpoint.h5"; }
 
-  /// The checkpoints that are there, the newest first, whole or not.
+  /// The checkpoints that are there, the newest first, whole or not: whatever has their names.
   std::vector<std::filesystem::path> all() const;
 
-  /// The newest whose every checksum is right; "" when there are none at all. Warns when it is not
-  /// the newest. Throws UserError, listing what was tried, when none of them is intact.
-  std::filesystem::path newest_intact() const;
+  /// Opens the newest that is intact; nothing when there are none at all. Warns when it is not the
+  /// newest. Throws UserError, listing what was tried, when none of them is intact, and
+  /// UnreadableFile (io/input_file.hpp) for one that cannot be read and may be.
+  std::optional<CheckpointReader> newest_intact() const;
 
   /// Makes what `writer` holds the newest and keeps `keep` - 1 of those before it. Throws
   /// UserError, with what was there before still there, when the disk is full.

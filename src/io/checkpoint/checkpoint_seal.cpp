@@ -2,12 +2,13 @@
 #include "io/checkpoint/checkpoint_seal.hpp"
 
 #include "base/checksum.hpp"
-#include "harmofl/base/error.hpp"
+#include "harmofl/base/text.hpp"
+#include "io/input_file.hpp"
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace harmofl::checkpoint_seal {
@@ -15,34 +16,41 @@ namespace {
 
 constexpr std::string_view start = "harmofl-xxh3 ";
 constexpr std::int64_t length = static_cast<std::int64_t>(start.size()) + 32 + 1;
+constexpr std::int64_t part_bytes = std::int64_t{1} << 20;  ///< Read at once.
 
-std::string checksum_of_first(std::ifstream& file, std::int64_t size) {
+std::string checksum_of_first(const InputFile& file, std::int64_t size) {
   Checksum sum;
-  std::vector<char> buffer(std::size_t{1} << 20);
-  file.seekg(0);
-  for (std::int64_t done = 0; done < size && file; done += file.gcount()) {
-    file.read(buffer.data(),
-              std::min<std::int64_t>(static_cast<std::int64_t>(buffer.size()), size - done));
-    sum.add(std::as_bytes(std::span(buffer.data(), static_cast<std::size_t>(file.gcount()))));
+  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min(size, part_bytes)));
+  for (std::int64_t done = 0; done < size; done += part_bytes) {
+    const auto count = static_cast<std::size_t>(std::min(part_bytes, size - done));
+    file.read(done, std::span(buffer).first(count));
+    sum.add(std::span(buffer).first(count));
   }
   return sum.digest();
+}
+
+/// What stands where a seal would; "" when the file is too short for one.
+std::string end_of(const InputFile& file) {
+  if (file.size() < length) return {};
+  std::string found(static_cast<std::size_t>(length), '\0');
+  file.read(file.size() - length, std::as_writable_bytes(std::span(found)));
+  return found;
 }
 
 }  // namespace
 
 std::string of(const std::string& checksum) { return concat(start, checksum, "\n"); }
 
+bool is_there(const std::filesystem::path& path) {
+  const InputFile file(path);
+  return end_of(file).starts_with(start);
+}
+
 State check(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  HARMOFL_VALIDATE(file, path.string(), ": cannot be opened for reading. Check that it exists ",
-                   "and that you may read it.");
-  const std::int64_t content = static_cast<std::int64_t>(file.tellg()) - length;
-  if (content < 0) return State::none;
-  std::string found(static_cast<std::size_t>(length), '\0');
-  file.seekg(content);
-  file.read(found.data(), length);
+  const InputFile file(path);
+  const std::string found = end_of(file);
   if (!found.starts_with(start)) return State::none;
-  return found == of(checksum_of_first(file, content)) ? State::right : State::broken;
+  return found == of(checksum_of_first(file, file.size() - length)) ? State::right : State::broken;
 }
 
 }  // namespace harmofl::checkpoint_seal

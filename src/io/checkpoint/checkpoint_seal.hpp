@@ -14,9 +14,12 @@ namespace harmofl::checkpoint_seal {
 /// The seal of content with this checksum: "harmofl-xxh3 ", 32 hexadecimal digits and a newline.
 std::string of(const std::string& checksum);
 
+/// Whether the file ends with one, right or not. Throws UnreadableFile (io/input_file.hpp).
+bool is_there(const std::filesystem::path& path);
+
 enum class State { none, right, broken };
 
-/// Reads all of `path`. Throws UserError when it cannot be read.
+/// Reads all of `path`. Throws UnreadableFile.
 State check(const std::filesystem::path& path);
 
 }  // namespace harmofl::checkpoint_seal

@@ -6,6 +6,8 @@
 #include "io/checkpoint/checkpoint_seal.hpp"
 #include "io/hdf5/hdf5.hpp"
 
+#include <span>
+
 namespace harmofl {
 namespace {
 
@@ -53,6 +55,15 @@ void CheckpointWriter::write(const std::string& group, const std::vector<NamedTe
     file.write_attribute(dataset, "xxh3", checkpoint_format::values_checksum(tensor));
   }
   file.flush();
+}
+
+void CheckpointWriter::write_script(const StoredScript& script) {
+  hdf5::File& file = impl_->file;
+  if (file.disk_failed()) return;
+  const std::string dataset = checkpoint_format::script;
+  file.write(dataset, hdf5::Type::uint8, {std::ssize(script.code)}, script.code.data());
+  file.write_attribute(dataset, "xxh3", checksum(std::as_bytes(std::span(script.code))));
+  file.write_attribute(dataset, "source_xxh3", script.source_checksum);
 }
 
 void CheckpointWriter::flush() {

@@ -2,6 +2,7 @@
 #include "io/checkpoint/folder_lock.hpp"
 
 #include "base/log.hpp"
+#include "base/read_file.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <cerrno>
@@ -47,6 +48,27 @@ bool is_in_place(int descriptor, const std::filesystem::path& file) {
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
+/// Opens the lock file, which is made where there is none. Throws UserError where it is not a file
+/// of this name alone: its content will be overwritten, and must not be that of another file.
+int open_lock(const std::filesystem::path& file) {
+  constexpr int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+  const int descriptor = open(file.c_str(), flags, 0666);
+  const int error = errno;
+  const char* remedy = ". Remove it, or set run.output to another folder.";
+  HARMOFL_VALIDATE(descriptor >= 0 || error != ELOOP, file.string(),
+                   ": is a symbolic link, not a lock of this program", remedy);
+  HARMOFL_VALIDATE(descriptor >= 0, file.string(), ": cannot be written (", std::strerror(error),
+                   "). Set run.output to a folder that you may write.");
+  struct stat found = {};
+  const bool ours = fstat(descriptor, &found) == 0 && S_ISREG(found.st_mode) && found.st_nlink <= 1;
+  if (ours) return descriptor;
+  close(descriptor);
+  throw UserError(
+      concat(file.string(), ": ",
+             S_ISREG(found.st_mode) ? "is another name of some file" : why_not_a_file(file),
+             ", not a lock of this program", remedy));
+}
+
 }  // namespace
 
 FolderLock::FolderLock(const std::filesystem::path& folder, LockFunction lock)
@@ -64,9 +86,7 @@ FolderLock::~FolderLock() {
 
 // False when the file was removed meanwhile and another one is to be tried.
 bool FolderLock::try_to_hold(LockFunction lock) {
-  descriptor_ = open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  HARMOFL_VALIDATE(descriptor_ >= 0, file_.string(), ": cannot be written (", std::strerror(errno),
-                   "). Set run.output to a folder that you may write.");
+  descriptor_ = open_lock(file_);
   const int error = lock(descriptor_, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
   held_ = error == 0 && is_in_place(descriptor_, file_);
   if (held_) return true;
@@ -83,6 +103,14 @@ bool FolderLock::try_to_hold(LockFunction lock) {
                         "), so that a second job in this run folder would not be noticed. See to "
                         "it that there is one only."));
   return true;
+}
+
+void FolderLock::check() const {
+  HARMOFL_VALIDATE(
+      !held_ || is_in_place(descriptor_, file_), file_.string(),
+      ": this job has lost its lock: the run folder was moved, or the file ",
+      "removed, and another job may be writing here. Put the folder back, see that no ",
+      "other job runs in it, and --resume.");
 }
 
 // A full disk may swallow the name; the lock holds all the same.

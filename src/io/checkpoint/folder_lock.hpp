@@ -24,6 +24,10 @@ class FolderLock {
   /// False where the file system has no locks: others may be writing.
   bool held() const { return held_; }
 
+  /// Throws UserError when the lock is no longer in its place: the folder was moved away, or
+  /// somebody removed the file, and another job may be writing here.
+  void check() const;
+
  private:
   bool try_to_hold(LockFunction lock);
   void sign() const;

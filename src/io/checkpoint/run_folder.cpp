@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/checkpoint/run_folder.hpp"
 
+#include "base/log.hpp"
 #include "harmofl/base/error.hpp"
 #include "io/atomic_file.hpp"
+#include "io/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <system_error>
 
 namespace harmofl {
@@ -24,9 +27,10 @@ constexpr std::array line_files{metrics_name, rounds_name};
 
 /// What a run alone writes, so that half of one is of a run that has ended. Other programs may be
 /// writing other files here: a table of `harmofl evaluate`, say.
-constexpr std::array own_files{"checkpoint.h5", "best.h5",      "initial.h5", metrics_name,
-                               rounds_name,     "config.ini",   "run.json",   "summary.json",
-                               "fleet.csv",     "partition.csv"};
+constexpr std::array own_files{"checkpoint.h5", "best.h5",        "initial.h5",
+                               metrics_name,    rounds_name,      "config.ini",
+                               "run.json",      "summary.json",   "fleet.csv",
+                               "partition.csv", "per_sample.csv", "personalized.csv"};
 
 constexpr const char* full_disk_remedy =
     "). Free space on the disk or set run.output to another folder; then --resume.";
@@ -39,15 +43,27 @@ const fs::path& made(const fs::path& folder) {
   return folder;
 }
 
-/// The lines of a file whose round is before `first_round`.
+constexpr const char* line_remedy = "Take the line out, then --resume.";
+
+/// The lines of a file whose round is before `first_round`. What follows the last of them may be
+/// anything: a process or machine that died while it wrote leaves a part of a line.
 std::string lines_before(const fs::path& path, std::int64_t first_round) {
   std::ifstream file(path);
-  std::string kept;
-  std::string line;
-  while (std::getline(file, line)) {
-    const auto entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (entry.is_object() && entry.value("round", first_round) < first_round) kept += line + "\n";
+  std::string kept, line, damage;
+  for (std::int64_t number = 1; std::getline(file, line) && !file.eof(); ++number) {
+    const std::string place = concat(path.string(), ":", number);
+    try {
+      const auto entry = parse_json(line, max_json_depth);
+      if (JsonValue(entry, place, line_remedy).at("round").whole({0}) >= first_round) continue;
+    } catch (const JsonError& error) {
+      if (damage.empty()) damage = concat(place, " ", error.what(), ". ", line_remedy);
+      continue;
+    }
+    HARMOFL_VALIDATE(damage.empty(), damage);
+    kept += line + "\n";
   }
+  HARMOFL_VALIDATE(file.eof() && !file.bad(), path.string(), ": cannot be read (",
+                   std::strerror(errno), "). Make it readable, then --resume.");
   return kept;
 }
 
@@ -55,9 +71,10 @@ std::string lines_before(const fs::path& path, std::int64_t first_round) {
 
 RunFolder::RunFolder(fs::path folder, bool resume)
     : folder_(std::move(folder)), lock_(made(folder_)), checkpoints_(folder_) {
-  const bool used = has_checkpoint() || fs::exists(folder_ / metrics_name);
+  const bool used = has_checkpoint() || fs::exists(fs::symlink_status(folder_ / metrics_name));
   HARMOFL_VALIDATE(resume || !used, folder_.string(), ": holds a run already. Continue it with ",
                    "--resume, set run.output to another folder, or remove this one.");
+  for (const char* name : own_files) check_replaceable(folder_ / name);  // now, not after rounds
   if (lock_.held()) remove_leftovers();
 }
 
@@ -74,6 +91,7 @@ void RunFolder::remove_leftovers() const {
 }
 
 void RunFolder::put_checkpoint(CheckpointWriter& writer, std::int64_t keep) const {
+  lock_.check();
   for (const char* name : line_files) {
     const fs::path path = folder_ / name;
     const int error = fs::exists(path) ? sync_file(path) : 0;
@@ -84,8 +102,8 @@ void RunFolder::put_checkpoint(CheckpointWriter& writer, std::int64_t keep) cons
 }
 
 void RunFolder::go_on_from(const fs::path& checkpoint, std::int64_t rounds_done) const {
-  checkpoints_.set_aside_newer_than(checkpoint);
   drop_lines_from(rounds_done);
+  checkpoints_.set_aside_newer_than(checkpoint);
 }
 
 void RunFolder::write(const std::string& name, const std::string& text) const {
@@ -97,17 +115,25 @@ void RunFolder::append_metrics(const std::string& lines) const { append(metrics_
 void RunFolder::append_rounds(const std::string& lines) const { append(rounds_name, lines); }
 
 void RunFolder::append(const char* name, const std::string& lines) const {
+  lock_.check();
   const fs::path path = folder_ / name;
-  std::ofstream file(path, std::ios::app | std::ios::binary);
-  file << lines << std::flush;
-  HARMOFL_VALIDATE(file, path.string(), ": cannot be written (", std::strerror(errno),
+  const int error = append_text(path, lines);
+  HARMOFL_VALIDATE(error == 0, path.string(), ": cannot be written (", std::strerror(error),
                    full_disk_remedy);
 }
 
 void RunFolder::drop_lines_from(std::int64_t first_round) const {
+  std::map<fs::path, std::string> kept;
   for (const char* name : line_files) {
     const fs::path path = folder_ / name;
-    if (fs::exists(path)) write_text_file(path, lines_before(path, first_round));
+    if (fs::exists(path)) kept[path] = lines_before(path, first_round);
+  }
+  for (const auto& [path, lines] : kept) write_text_file(path, lines);
+  for (const char* name : line_files) {
+    const auto found = kept.find(folder_ / name);
+    if (first_round == 0 || (found != kept.end() && !found->second.empty())) continue;
+    log::warn_once(concat((folder_ / name).string(), ": has no line of the ", first_round,
+                          " round(s) before. What is written from now on lacks them."));
   }
 }
 

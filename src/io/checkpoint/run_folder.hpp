@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace harmofl {
@@ -28,15 +29,18 @@ class RunFolder {
   /// True when there is a checkpoint to resume from, be it an older one.
   bool has_checkpoint() const { return !checkpoints_.all().empty(); }
 
-  /// The checkpoint to resume from; see CheckpointFiles.
-  std::filesystem::path newest_intact_checkpoint() const { return checkpoints_.newest_intact(); }
+  /// Opens the checkpoint to resume from; see CheckpointFiles.
+  std::optional<CheckpointReader> newest_intact_checkpoint() const {
+    return checkpoints_.newest_intact();
+  }
 
   /// Makes what `writer` holds `checkpoint.h5` and keeps `keep` - 1 of those before it. Lines
   /// appended so far are on the disk first: a checkpoint never knows rounds that they do not.
   void put_checkpoint(CheckpointWriter& writer, std::int64_t keep) const;
 
   /// Makes the folder that of a run which goes on from `checkpoint` after `rounds_done` rounds:
-  /// damaged newer checkpoints are set aside, lines of later rounds dropped.
+  /// damaged newer checkpoints are set aside, lines of later rounds dropped. Throws as
+  /// `drop_lines_from`, with all as it was.
   void go_on_from(const std::filesystem::path& checkpoint, std::int64_t rounds_done) const;
 
   /// Replaces `config.ini`, `run.json` or another small file.
@@ -47,8 +51,9 @@ class RunFolder {
   void append_metrics(const std::string& lines) const;
   void append_rounds(const std::string& lines) const;
 
-  /// Drops lines of both whose round is `first_round` or later, and a last line that was cut off:
-  /// what a resumed run will write again.
+  /// Drops lines of both whose round is `first_round` or later, and what a process that was killed
+  /// left after them: what a resumed run will write again. Throws UserError, naming file and line,
+  /// for a line that no run wrote, and leaves both files as they are.
   void drop_lines_from(std::int64_t first_round) const;
 
  private:

@@ -114,13 +114,15 @@ File::File(File&& other) noexcept
     : path_(std::move(other.path_)),
       remedy_(std::move(other.remedy_)),
       made_(std::move(other.made_)),
-      id_(std::exchange(other.id_, -1)) {}
+      id_(std::exchange(other.id_, -1)),
+      heaps_(std::move(other.heaps_)) {}
 
 File& File::operator=(File&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(remedy_, other.remedy_);
   std::swap(made_, other.made_);
   std::swap(id_, other.id_);
+  std::swap(heaps_, other.heaps_);
   return *this;
 }
 

@@ -41,6 +41,38 @@ struct Layout {
 };
 
 struct DrivenFile;
+class Handle;
+class TextHeaps;
+
+class File;
+
+/// A dataset on its way to the disk, some entries of its first axis after the others. The file has
+/// the same bytes as after one `File::write` of all of them. May not outlive its file.
+class RowWriter {
+ public:
+  ~RowWriter();
+  RowWriter(RowWriter&&) noexcept;
+  RowWriter& operator=(RowWriter&&) noexcept;
+
+  /// Writes the next `rows` entries, row-major, of which there must be as many left. Throws
+  /// UserError when the disk is full.
+  void append(std::int64_t rows, const void* data);
+
+  /// Closes the dataset, of which all entries must have been written.
+  void close();
+
+ private:
+  friend class File;
+  RowWriter(const File& file, std::string dataset, Type type, std::vector<std::int64_t> shape,
+            std::unique_ptr<Handle> opened);
+
+  const File* file_;
+  std::string dataset_;
+  Type type_;
+  std::vector<std::int64_t> shape_;
+  std::int64_t next_ = 0;
+  std::unique_ptr<Handle> opened_;  ///< The dataset.
+};
 
 /// An open HDF5 file; closes itself.
 class File {
@@ -90,6 +122,9 @@ class File {
   void write(const std::string& dataset, Type type, const std::vector<std::int64_t>& shape,
              const void* data, const Layout& layout = {});
   void write_strings(const std::string& dataset, const std::vector<std::string>& values);
+  /// Makes a dataset of at least one axis that is then filled from its first entry on.
+  RowWriter start(const std::string& dataset, Type type, const std::vector<std::int64_t>& shape,
+                  const Layout& layout);
 
   /// Reads a dataset, converted to `type`.
   void read(const std::string& dataset, Type type, void* data) const;
@@ -107,6 +142,8 @@ class File {
   void write_attribute(const std::string& object, const std::string& name, double value);
   void write_attribute(const std::string& object, const std::string& name,
                        const std::vector<std::string>& values);
+  void write_attribute(const std::string& object, const std::string& name,
+                       const std::vector<double>& values);
   std::string string_attribute(const std::string& object, const std::string& name) const;
   std::int64_t int_attribute(const std::string& object, const std::string& name) const;
   double float_attribute(const std::string& object, const std::string& name) const;
@@ -117,10 +154,14 @@ class File {
   std::vector<double> floats_attribute(const std::string& object, const std::string& name) const;
   std::vector<std::string> attribute_names(const std::string& object) const;
 
+  /// Where the texts of variable length of a file that is read lie. Private to src/io/hdf5.
+  TextHeaps& text_heaps() const;
+
  private:
   File(std::filesystem::path path, std::string remedy, std::unique_ptr<DrivenFile> made,
        std::int64_t id);
 
+  friend class RowWriter;
   /// Throws UserError when a file that is made could not be written at some time.
   void check_disk() const;
 
@@ -128,6 +169,7 @@ class File {
   std::string remedy_;                ///< The last sentence of errors.
   std::unique_ptr<DrivenFile> made_;  ///< What is written to; null for files that are read.
   std::int64_t id_ = -1;
+  mutable std::shared_ptr<TextHeaps> heaps_ = {};  ///< Null until they are needed.
 };
 
 /// Version of the HDF5 library, "1.10.8".

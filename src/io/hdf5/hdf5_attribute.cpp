@@ -107,16 +107,24 @@ void File::write_attribute(const std::string& object, const std::string& name,
   write_values(*this, id_, object, name, string_type(), space, texts.data());
 }
 
+void File::write_attribute(const std::string& object, const std::string& name,
+                           const std::vector<double>& values) {
+  const hsize_t size = values.size();
+  const Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose);
+  write_values(*this, id_, object, name, H5T_NATIVE_DOUBLE, space, values.data());
+}
+
 std::vector<std::string> File::strings_attribute(const std::string& object,
                                                  const std::string& name) const {
   const Handle opened = open_attribute(*this, id_, object, name, H5T_STRING, "strings");
   const Handle space(H5Aget_space(opened), H5Sclose);
   const Handle type(H5Aget_type(opened), H5Tclose);
   std::vector<std::string> values;
-  const bool done = decode_strings(type, space, values, [&](hid_t memory_type, void* buffer) {
+  const auto read = [&](hid_t memory_type, void* buffer) {
     return H5Aread(opened, memory_type, buffer);
-  });
-  if (!done) fail(object, with_cause("attribute '" + name + "' cannot be read"));
+  };
+  const std::string problem = decode_strings(*this, id_, type, space, values, read);
+  if (!problem.empty()) fail(object, concat("attribute '", name, "': its texts ", problem));
   return values;
 }
 

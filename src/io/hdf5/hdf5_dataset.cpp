@@ -106,9 +106,8 @@ Handle open_dataset(const File& file, hid_t id, const std::string& dataset) {
   return opened;
 }
 
-/// Creates a dataset, fills it and closes it, so that a full disk is noticed here.
-void write_dataset(const File& file, hid_t id, const std::string& name, hid_t type,
-                   const std::vector<std::int64_t>& shape, const void* data, const Layout& layout) {
+Handle create_dataset(const File& file, hid_t id, const std::string& name, hid_t type,
+                      const std::vector<std::int64_t>& shape, const Layout& layout) {
   const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(links, 1);
   const Handle space = make_space(shape);
@@ -116,6 +115,13 @@ void write_dataset(const File& file, hid_t id, const std::string& name, hid_t ty
   Handle created(H5Dcreate2(id, name.c_str(), type, space, links, properties, H5P_DEFAULT),
                  H5Dclose);
   if (!created.valid()) file.fail(name, with_cause("cannot be written"));
+  return created;
+}
+
+/// Creates a dataset, fills it and closes it, so that a full disk is noticed here.
+void write_dataset(const File& file, hid_t id, const std::string& name, hid_t type,
+                   const std::vector<std::int64_t>& shape, const void* data, const Layout& layout) {
+  Handle created = create_dataset(file, id, name, type, shape, layout);
   const bool empty = product(shape) == 0;
   if (!empty && H5Dwrite(created, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) {
     file.fail(name, with_cause("cannot be written"));
@@ -147,17 +153,23 @@ void check_kind(const File& file, const std::string& dataset, const DatasetInfo&
                             to_string(info.type)));
 }
 
+/// The block of `shape` that starts at `first` of a dataset's first axis, selected; all of a
+/// scalar.
+Handle select_block(hid_t dataset, const std::vector<std::int64_t>& shape, std::int64_t first) {
+  Handle selected(H5Dget_space(dataset), H5Sclose);
+  if (shape.empty()) return selected;
+  std::vector<hsize_t> start(shape.size(), 0);
+  start[0] = static_cast<hsize_t>(first);
+  const std::vector<hsize_t> sizes = dimensions(shape);
+  H5Sselect_hyperslab(selected, H5S_SELECT_SET, start.data(), nullptr, sizes.data(), nullptr);
+  return selected;
+}
+
 /// Reads the block of `shape` that starts at `first` of the first axis.
 void read_block(const File& file, hid_t opened, const std::string& dataset, Type type,
                 const std::vector<std::int64_t>& shape, std::int64_t first, void* data) {
   const Handle memory = make_space(shape);
-  const Handle selected(H5Dget_space(opened), H5Sclose);
-  if (!shape.empty()) {
-    std::vector<hsize_t> start(shape.size(), 0);
-    start[0] = static_cast<hsize_t>(first);
-    const std::vector<hsize_t> sizes = dimensions(shape);
-    H5Sselect_hyperslab(selected, H5S_SELECT_SET, start.data(), nullptr, sizes.data(), nullptr);
-  }
+  const Handle selected = select_block(opened, shape, first);
   if (H5Dread(opened, native_type(type), memory, selected, H5P_DEFAULT, data) < 0) {
     file.fail(dataset, with_cause("cannot be read: the file is damaged or cut off"));
   }
@@ -232,6 +244,47 @@ void File::write_strings(const std::string& dataset, const std::vector<std::stri
                 texts.data(), {});
 }
 
+RowWriter File::start(const std::string& dataset, Type type, const std::vector<std::int64_t>& shape,
+                      const Layout& layout) {
+  silence();
+  HARMOFL_EXPECT(!shape.empty());
+  Handle created = create_dataset(*this, id_, dataset, native_type(type), shape, layout);
+  return {*this, dataset, type, shape, std::make_unique<Handle>(std::move(created))};
+}
+
+RowWriter::RowWriter(const File& file, std::string dataset, Type type,
+                     std::vector<std::int64_t> shape, std::unique_ptr<Handle> opened)
+    : file_(&file),
+      dataset_(std::move(dataset)),
+      type_(type),
+      shape_(std::move(shape)),
+      opened_(std::move(opened)) {}
+
+RowWriter::~RowWriter() = default;
+RowWriter::RowWriter(RowWriter&&) noexcept = default;
+RowWriter& RowWriter::operator=(RowWriter&&) noexcept = default;
+
+void RowWriter::append(std::int64_t rows, const void* data) {
+  silence();
+  HARMOFL_EXPECT(rows >= 0 && rows <= shape_[0] - next_);
+  std::vector<std::int64_t> block = shape_;
+  block[0] = rows;
+  if (product(block) == 0) return;
+  const Handle memory = make_space(block);
+  const Handle selected = select_block(*opened_, block, next_);
+  if (H5Dwrite(*opened_, native_type(type_), memory, selected, H5P_DEFAULT, data) < 0) {
+    file_->fail(dataset_, with_cause("cannot be written"));
+  }
+  next_ += rows;
+  file_->check_disk();
+}
+
+void RowWriter::close() {
+  silence();
+  HARMOFL_EXPECT(next_ == shape_[0]);
+  if (!opened_->close()) file_->fail(dataset_, with_cause("cannot be written"));
+}
+
 void File::read(const std::string& dataset, Type type, void* data) const {
   const DatasetInfo info = dataset_info(dataset);
   check_kind(*this, dataset, info, type);
@@ -270,10 +323,13 @@ std::vector<std::string> File::read_strings(const std::string& dataset) const {
   const Handle space(H5Dget_space(opened), H5Sclose);
   const Handle type(H5Dget_type(opened), H5Tclose);
   std::vector<std::string> values;
-  const bool done = decode_strings(type, space, values, [&](hid_t memory_type, void* buffer) {
+  const auto read = [&](hid_t memory_type, void* buffer) {
     return H5Dread(opened, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer);
-  });
-  if (!done) fail(dataset, with_cause("cannot be read: the file is damaged or cut off"));
+  };
+  const std::string problem = decode_strings(*this, id_, type, space, values, read);
+  if (!problem.empty()) {
+    fail(dataset, concat("its texts ", problem, ": the file is damaged or cut off"));
+  }
   return values;
 }
 

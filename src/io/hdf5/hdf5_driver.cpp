@@ -6,10 +6,7 @@
 // ends, and crashes there.
 #include "io/hdf5/hdf5_driver.hpp"
 
-#include <hdf5.h>
-#if __has_include(<H5FDdevelop.h>)
-#include <H5FDdevelop.h>
-#endif
+#include "io/hdf5/hdf5_driver_class.hpp"
 
 #include <algorithm>
 #include <new>
@@ -95,17 +92,8 @@ herr_t truncate_file(H5FD_t* base, hid_t, hbool_t) {
   return 0;
 }
 
-// Member by member: HDF5 adds some from version to version.
 H5FD_class_t make_class() {
-  H5FD_class_t made{};
-#ifdef H5FD_CLASS_VERSION
-  made.version = H5FD_CLASS_VERSION;
-  made.value = static_cast<H5FD_class_value_t>(600);  // from 512 on they are for anyone
-#endif
-  made.name = "harmofl";
-  made.maxaddr = (haddr_t{1} << 62) - 1;
-  made.fc_degree = H5F_CLOSE_STRONG;
-  made.fapl_size = sizeof(DriverInfo);
+  H5FD_class_t made = driver_class("harmofl", 600, sizeof(DriverInfo));
   made.open = open_file;
   made.close = close_file;
   made.query = features_of;
@@ -115,8 +103,6 @@ H5FD_class_t make_class() {
   made.read = read_file;
   made.write = write_file;
   made.truncate = truncate_file;
-  constexpr H5FD_mem_t lists[H5FD_MEM_NTYPES] = H5FD_FLMAP_DICHOTOMY;
-  std::ranges::copy(lists, made.fl_map);
   return made;
 }
 

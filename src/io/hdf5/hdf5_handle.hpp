@@ -50,10 +50,11 @@ hid_t native_type(Type type);
 /// A type for UTF-8 strings of any length.
 Handle string_type();
 
-/// Reads strings, of fixed or variable length, with `read(memory type, buffer)`. Returns false when
-/// that fails.
-bool decode_strings(hid_t type, hid_t space, std::vector<std::string>& values,
-                    const std::function<herr_t(hid_t, void*)>& read);
+/// Reads strings, of fixed or variable length, of the open file `id` with `read(memory type,
+/// buffer)`. Returns "" or what is wrong with them, "claim more bytes than the file has".
+std::string decode_strings(const File& file, hid_t id, hid_t type, hid_t space,
+                           std::vector<std::string>& values,
+                           const std::function<herr_t(hid_t, void*)>& read);
 
 /// Size of the file, in bytes; 0 when HDF5 does not say.
 std::int64_t file_bytes(hid_t file);

@@ -77,12 +77,24 @@ std::string target_checksum(Task task, const SplitData& data) {
                                     : checksum(std::as_bytes(std::span(data.labels)));
 }
 
+void check_printable(const std::filesystem::path& file, const std::string& object,
+                     const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    HARMOFL_VALIDATE(is_printable(name), file.string(), ": ", object, ": the name '", name,
+                     "' is not UTF-8 without control characters. Rename it. ", remedy);
+  }
+}
+
 void check_info(const std::filesystem::path& file, const ShardInfo& info) {
   const std::string name = file.string();
   HARMOFL_VALIDATE(!info.site.empty(), name, ": /: attribute 'site': expected a name, found none. ",
                    remedy);
   HARMOFL_VALIDATE(info.site.find('/') == std::string::npos, name, ": /: attribute 'site': '",
                    info.site, "' has a '/', which names must not have. ", remedy);
+  HARMOFL_VALIDATE(info.site != "." && info.site != "..", name, ": /: attribute 'site': '",
+                   info.site, "' names a folder. ", remedy);
+  check_printable(file, "/: attribute 'site'", {info.site});
+  check_printable(file, "/: attribute 'class_names'", info.class_names);
   const std::size_t classes = info.class_names.size();
   HARMOFL_VALIDATE(classes >= 1 && classes <= max_classes, name,
                    ": /: attribute 'class_names': expected 1 to ", max_classes, " names, found ",
@@ -90,6 +102,11 @@ void check_info(const std::filesystem::path& file, const ShardInfo& info) {
   HARMOFL_VALIDATE(std::isfinite(info.intensity_scale) && info.intensity_scale > 0.0, name,
                    ": /: attribute 'intensity_scale': expected a number above 0, found ",
                    info.intensity_scale, ". ", remedy);
+  for (const double distance : info.spacing.value_or(std::array<double, 2>{1.0, 1.0})) {
+    HARMOFL_VALIDATE(std::isfinite(distance) && distance > 0.0, name,
+                     ": /: attribute 'spacing': expected distances above 0, in mm, found ",
+                     distance, ". ", remedy);
+  }
   HARMOFL_VALIDATE(info.channels > 0 && info.height > 0 && info.width > 0, name,
                    ": images: expected a shape [N, C, H, W] with C, H and W above 0, found ",
                    hdf5::to_string({info.channels, info.height, info.width}), ". ", remedy);
@@ -116,8 +133,9 @@ void check_values(const std::filesystem::path& file, const ShardInfo& info, Spli
   check_targets(file, info, split, data);
 }
 
-void check_unique(const std::filesystem::path& file, Split split,
-                  const std::vector<std::string>& ids, std::set<std::string>& seen) {
+void check_ids(const std::filesystem::path& file, Split split, const std::vector<std::string>& ids,
+               std::set<std::string>& seen) {
+  check_printable(file, object(split, "ids"), ids);
   for (const std::string& id : ids) {
     HARMOFL_VALIDATE(seen.insert(id).second, file.string(), ": ", object(split, "ids"),
                      ": expected every id once in the shard, found '", id, "' twice. ", remedy);

@@ -33,6 +33,11 @@ std::vector<std::int64_t> target_shape(const ShardInfo& info, std::int64_t count
 std::string image_checksum(const SplitData& data);
 std::string target_checksum(Task task, const SplitData& data);
 
+/// Throws UserError unless every one of `names`, which stand at `object` of the file, is UTF-8
+/// without control characters: they reach tables, JSON and messages.
+void check_printable(const std::filesystem::path& file, const std::string& object,
+                     const std::vector<std::string>& names);
+
 /// Throws UserError unless the facts that hold for all images make sense.
 void check_info(const std::filesystem::path& file, const ShardInfo& info);
 
@@ -44,8 +49,8 @@ void check_targets(const std::filesystem::path& file, const ShardInfo& info, Spl
 void check_values(const std::filesystem::path& file, const ShardInfo& info, Split split,
                   const SplitData& data);
 
-/// Throws UserError when one of `ids` is already in `seen`, and adds them to it.
-void check_unique(const std::filesystem::path& file, Split split,
-                  const std::vector<std::string>& ids, std::set<std::string>& seen);
+/// Throws UserError when one of `ids` is not printable or already in `seen`, and adds them to it.
+void check_ids(const std::filesystem::path& file, Split split, const std::vector<std::string>& ids,
+               std::set<std::string>& seen);
 
 }  // namespace harmofl::shard_format

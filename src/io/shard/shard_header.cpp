@@ -28,6 +28,17 @@ PixelType read_pixel_type(const hdf5::File& file, const std::string& images, hdf
   file.fail(images, concat("expected elements of type uint8 or float32, found ", to_string(type)));
 }
 
+/// Distances from pixel to pixel, which shards of photographs do not have.
+std::optional<std::array<double, 2>> read_spacing(const hdf5::File& file) {
+  if (!file.has_attribute("/", "spacing")) return std::nullopt;
+  const std::vector<double> found = file.floats_attribute("/", "spacing");
+  if (found.size() != 2) {
+    file.fail("/", concat("attribute 'spacing': expected two distances in mm, found ", found.size(),
+                          " numbers"));
+  }
+  return std::array<double, 2>{found[0], found[1]};
+}
+
 /// Checks shape, type and checksums of one dataset; returns its checksum of the content.
 std::string check_dataset(const hdf5::File& file, const std::string& name, hdf5::Type type,
                           const std::vector<std::int64_t>& shape) {
@@ -55,6 +66,7 @@ std::vector<std::string> read_groups(const hdf5::File& file, Split split, std::i
   if (std::ssize(groups) != count) {
     file.fail(name, concat("expected ", count, " names (as many as ids), found ", groups.size()));
   }
+  check_printable(file.path(), name, groups);
   return groups;
 }
 
@@ -69,6 +81,7 @@ ShardInfo read_info(const hdf5::File& file) {
   info.intensity_scale = file.float_attribute("/", "intensity_scale");
   info.preprocessing = file.string_attribute("/", "preprocessing");
   info.source_checksum = file.string_attribute("/", "source_checksum");
+  info.spacing = read_spacing(file);
 
   const std::string images = object(Split::train, "images");
   const hdf5::DatasetInfo found = file.dataset_info(images);

@@ -2,6 +2,7 @@
 #include "harmofl/io/shard_pool.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "io/shard/shard_samples.hpp"
 
 #include <utility>
 
@@ -17,6 +18,12 @@ const ShardReader& ShardPool::open(std::int64_t shard) {
   if (found != readers_.end()) return found->second;
   return readers_.emplace(shard, ShardReader(paths_[static_cast<std::size_t>(shard)]))
       .first->second;
+}
+
+const ShardSamples& ShardPool::samples(std::int64_t shard) {
+  std::shared_ptr<const ShardSamples>& found = samples_[shard];
+  if (!found) found = std::make_shared<const ShardSamples>(open(shard));
+  return *found;
 }
 
 }  // namespace harmofl

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/checksum.hpp"
+#include "base/memory.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/io/shard.hpp"
 #include "io/hdf5/hdf5.hpp"
@@ -98,7 +99,7 @@ ShardReader::ShardReader(std::filesystem::path path) {
   std::set<std::string> ids;
   for (const Split split : all_splits) {
     splits[split] = shard_format::read_split_info(file, info, split);
-    shard_format::check_unique(path, split, splits[split].ids, ids);
+    shard_format::check_ids(path, split, splits[split].ids, ids);
   }
   impl_.reset(new Impl{std::move(file), std::move(info), std::move(splits)});
 }
@@ -147,12 +148,18 @@ SplitData ShardReader::read_rows(Split split, const std::vector<std::int64_t>& r
   const SplitInfo& stored = self.splits.at(split);
   self.check_rows(split, rows);
   const bool whole = rows.size() == stored.ids.size();
+  const std::string images = object(split, "images");
+  const auto image_bytes =
+      static_cast<std::size_t>(self.info.values_per_image()) * size_bytes(self.info.pixel_type);
+  const auto memory = static_cast<std::size_t>(machine_memory_bytes());
+  if (image_bytes > 0 && rows.size() > memory / image_bytes) {
+    self.file.fail(images, concat(rows.size(), " images of ", image_bytes, " bytes take more than ",
+                                  "the ", memory, " bytes of memory of this machine"));
+  }
   SplitData data;
   data.ids = pick(stored.ids, rows);
   data.groups = pick(stored.groups, rows);
-  data.images.resize(rows.size() * static_cast<std::size_t>(self.info.values_per_image()) *
-                     size_bytes(self.info.pixel_type));
-  const std::string images = object(split, "images");
+  data.images.resize(rows.size() * image_bytes);
   self.file.read_rows(images, shard_format::pixel_type(self.info.pixel_type), data.images.data(),
                       rows);
   if (whole) {

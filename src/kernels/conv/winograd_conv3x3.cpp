@@ -6,6 +6,7 @@
 // transformed back once.
 #include "kernels/conv/winograd_conv3x3.hpp"
 
+#include "base/host_paths.hpp"
 #include "kernels/conv/winograd.hpp"
 #include "kernels/lanes.hpp"
 #include "kernels/rows.hpp"
@@ -163,7 +164,7 @@ torch::Tensor convolved(const torch::Tensor& x, const torch::Tensor& weight, Ind
 
 bool fits_winograd(const torch::Tensor& images, const torch::Tensor& weight) {
   const auto whole = [](std::int64_t channels) { return channels % winograd::channel_unit == 0; };
-  return images.is_cpu() && kernels_for(images.scalar_type()) != nullptr &&
+  return images.is_cpu() && host_paths_in_use() && kernels_for(images.scalar_type()) != nullptr &&
          weight.scalar_type() == torch::kFloat32 && images.numel() > 0 && whole(weight.size(0)) &&
          whole(weight.size(1)) && row_stride(images).has_value();
 }

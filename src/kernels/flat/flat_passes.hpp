@@ -3,6 +3,8 @@
 /// threads.
 #pragma once
 
+#include "base/host_paths.hpp"
+
 #include <ATen/Parallel.h>
 #include <torch/types.h>
 
@@ -40,7 +42,8 @@ double sum_pieces(std::int64_t total, const Sum& sum) {
 
 /// Whether the kernels of step_kernels.hpp can work on `x`.
 inline bool flat_on_cpu(const torch::Tensor& x) {
-  return x.is_cpu() && x.is_contiguous() && x.scalar_type() == torch::kFloat32;
+  return x.is_cpu() && host_paths_in_use() && x.is_contiguous() &&
+         x.scalar_type() == torch::kFloat32;
 }
 
 }  // namespace harmofl

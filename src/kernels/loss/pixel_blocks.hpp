@@ -4,6 +4,7 @@
 /// memory format.
 #pragma once
 
+#include "base/host_paths.hpp"
 #include "base/simd.hpp"
 
 #include <torch/types.h>
@@ -43,7 +44,8 @@ struct ClassLayout {
 /// Whether logits [B, classes(, H, W)] and targets [B(, H, W)] are what blocks are made for:
 /// float32 in either memory format, int64, dense, in host memory, of few classes.
 inline bool has_blocks(const torch::Tensor& logits, const torch::Tensor& targets) {
-  if (!logits.is_cpu() || !targets.is_cpu() || !targets.is_contiguous()) return false;
+  if (!host_paths_in_use() || !logits.is_cpu() || !targets.is_cpu()) return false;
+  if (!targets.is_contiguous()) return false;
   if (logits.scalar_type() != torch::kFloat32) return false;
   if (targets.scalar_type() != torch::kInt64) return false;
   const bool pixels = logits.dim() == 4 && targets.dim() == 3 &&

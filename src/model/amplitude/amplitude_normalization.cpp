@@ -4,6 +4,7 @@
 // frequency alone, hence an image's mean, and is done without any transform.
 #include "model/amplitude/amplitude_normalization.hpp"
 
+#include "base/host_paths.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/number_text.hpp"
 
@@ -125,8 +126,8 @@ void AmplitudeNormalization::freeze() {
 
 // libtorch's operations take everything.
 bool AmplitudeNormalization::for_kernels(const torch::Tensor& images) const {
-  return kernels_ == Kernels::own && images.is_cpu() && images.scalar_type() == torch::kFloat32 &&
-         images.dim() == 4;
+  return kernels_ == Kernels::own && images.is_cpu() && host_paths_in_use() &&
+         images.scalar_type() == torch::kFloat32 && images.dim() == 4;
 }
 
 torch::Tensor AmplitudeNormalization::observe_means(const torch::Tensor& images) {

@@ -1,68 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
-// CUDA graphs by libtorch's at::cuda::CUDAGraph. A graph replays kernels with the addresses they
-// were recorded with, so the batch goes into tensors of its own and the scalar comes out of one.
-// Recording does not do the work: every call does it exactly once, by warming up, or by a replay.
+// CUDA graphs by libtorch's at::cuda::CUDAGraph, one for each size of batches. A graph replays
+// kernels with the addresses they were recorded with, so the batch goes into tensors of its own and
+// the scalar comes out of one. Recording does not do the work: every call does it exactly once, by
+// warming up, or by a replay.
 //
 // Warming up and recording share a side stream, as libtorch wants it: recording on the default
 // stream is refused, and what libraries allocate at their first call on a stream must not be
-// recorded.
+// recorded. Graphs share the memory of what lies between their kernels, since they are replayed one
+// after the other and leave nothing there.
 #ifdef HARMOFL_WITH_CUDA
 
 #include "model/device/cuda_recorder.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "model/device/recording_plan.hpp"
+#include "model/device/static_step.hpp"
 
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <functional>
+#include <map>
+#include <mutex>
 
 namespace harmofl {
 namespace {
-
-constexpr int warm_up_calls = 3;
 
 class CudaRecorder final : public Recorder {
  public:
   CudaRecorder(torch::Device gpu, std::int64_t batch_size)
       : gpu_(gpu),
-        batch_size_(batch_size),
+        plan_(batch_size),
+        pool_(at::cuda::graph_pool_handle()),
         side_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, gpu.index())) {}
 
   torch::Tensor run(const StepBatch& batch, const Work& work) override {
-    if (batch.first.size(0) != batch_size_) return work(batch);
-    keep(batch);
-    if (calls_ < warm_up_calls) {
-      on_side_stream([&] { result_.copy_(work(batch_)); });
+    const std::int64_t images = batch.first.size(0);
+    const Turn turn = plan_.next(images);
+    if (turn == Turn::as_it_is) return work(batch);
+    Recorded& recorded = recorded_[images];
+    recorded.step.keep(batch);
+    if (turn == Turn::warm_up) {
+      on_side_stream([&] { recorded.step.run(work); });
     } else {
-      if (calls_ == warm_up_calls) record(work);
-      graph_.replay();
+      if (turn == Turn::record) record(recorded, work);
+      recorded.graph.replay();
     }
-    ++calls_;
-    return result_.clone();  // the next call writes over it
+    return recorded.step.result();
   }
 
  private:
-  /// Copies the batch to where the graph reads it. Both passes share a copy unless their images
-  /// differ in the first call; then they may turn into one tensor later, as they do when the
-  /// running amplitude is frozen, but not the other way round.
-  void keep(const StepBatch& batch) {
-    const bool alike = batch.second.is_same(batch.first);
-    if (!batch_.first.defined()) {
-      batch_.first = torch::empty_like(batch.first);
-      batch_.second = alike ? batch_.first : torch::empty_like(batch.second);
-      batch_.targets = torch::empty_like(batch.targets);
-      result_ = torch::zeros({}, batch.first.options());
-    }
-    const bool shared = batch_.second.is_same(batch_.first);
-    HARMOFL_EXPECT(batch.first.sizes() == batch_.first.sizes() &&
-                   batch.targets.sizes() == batch_.targets.sizes() && (alike || !shared));
-    batch_.first.copy_(batch.first);
-    if (!shared) batch_.second.copy_(batch.second);
-    batch_.targets.copy_(batch.targets);
-  }
+  struct Recorded {
+    StaticStep step;
+    at::cuda::CUDAGraph graph;
+  };
 
   /// Runs `work` after what the current stream has to do, and before what it will have to.
   void on_side_stream(const std::function<void()>& work) {
@@ -82,28 +76,51 @@ class CudaRecorder final : public Recorder {
     event.block(later);
   }
 
-  void record(const Work& work) {
+  void record(Recorded& recorded, const Work& work) {
+    static std::mutex capturing;  // the allocator gives nothing back while another thread records
+    const std::lock_guard alone(capturing);
     on_side_stream([&] {
       side_.synchronize();
+      // What warming up took would else be held beside what the graph takes.
+      c10::cuda::CUDACachingAllocator::emptyCache();
       // Other threads (MPI, NCCL) may call CUDA meanwhile: only this one's calls are restricted.
-      graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+      recorded.graph.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
       try {
-        result_.copy_(work(batch_));
-        graph_.capture_end();
+        recorded.step.run(work);
+        recorded.graph.capture_end();
       } catch (const c10::Error& error) {
+        end_capture(recorded.graph);
         throw UserError(concat("device.graphs = true, but the local step could not be recorded: ",
                                error.what_without_backtrace(), ". Set --device.graphs false."));
+      } catch (...) {
+        end_capture(recorded.graph);
+        throw;
       }
     });
   }
 
+  /// Leaves the stream and the allocator as they were before a capture that failed.
+  void end_capture(at::cuda::CUDAGraph& graph) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    cudaStreamIsCapturing(side_.stream(), &status);
+    if (status != cudaStreamCaptureStatusNone) {
+      cudaGraph_t unfinished = nullptr;
+      cudaStreamEndCapture(side_.stream(), &unfinished);
+      if (unfinished != nullptr) cudaGraphDestroy(unfinished);
+    }
+    cudaGetLastError();  // or it would come up as the failure of the next call
+    try {
+      c10::cuda::CUDACachingAllocator::endAllocateToPool(gpu_.index(), graph.pool());
+    } catch (const c10::Error&) {
+      // The graph has ended that itself.
+    }
+  }
+
   torch::Device gpu_;
-  std::int64_t batch_size_;
+  RecordingPlan plan_;
+  at::cuda::MempoolId_t pool_;
   c10::cuda::CUDAStream side_;
-  at::cuda::CUDAGraph graph_;
-  StepBatch batch_;       ///< Where the graph reads.
-  torch::Tensor result_;  ///< Where it writes.
-  int calls_ = 0;         ///< With batches of full size.
+  std::map<std::int64_t, Recorded> recorded_;  ///< By number of images.
 };
 
 }  // namespace

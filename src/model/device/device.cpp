@@ -30,14 +30,12 @@ std::string missing_gpu(const GpuSurvey& survey) {
 
 }  // namespace
 
-int choose_gpu(const GpuSurvey& survey, int local_rank) {
-  HARMOFL_EXPECT(local_rank >= 0);
+void check_gpus(const GpuSurvey& survey) {
   HARMOFL_VALIDATE(survey.built_with_cuda, "device.type = cuda, but this program was built ",
                    "without CUDA. Build preset `cuda` or set --device.type cpu.");
   HARMOFL_VALIDATE(survey.visible > 0,
                    "device.type = cuda, but no GPU is usable: ", missing_gpu(survey),
                    ", or set --device.type cpu.");
-  return local_rank % survey.visible;
 }
 
 #ifdef HARMOFL_WITH_CUDA
@@ -57,9 +55,12 @@ GpuSurvey survey_gpus() {
   return survey;
 }
 
-c10::Device select_device(DeviceType type, int local_rank) {
+c10::Device select_device(DeviceType type, int gpu) {
   if (type == DeviceType::cpu) return c10::Device(c10::kCPU);
-  const auto index = static_cast<c10::DeviceIndex>(choose_gpu(survey_gpus(), local_rank));
+  const GpuSurvey survey = survey_gpus();
+  check_gpus(survey);
+  HARMOFL_EXPECT(gpu >= 0 && gpu < survey.visible);
+  const auto index = static_cast<c10::DeviceIndex>(gpu);
   c10::cuda::set_device(index);
   return c10::Device(c10::kCUDA, index);
 }
@@ -85,8 +86,8 @@ void* current_stream(const c10::Device& device) {
 
 GpuSurvey survey_gpus() { return {}; }
 
-c10::Device select_device(DeviceType type, int local_rank) {
-  if (type == DeviceType::cuda) choose_gpu(survey_gpus(), local_rank);
+c10::Device select_device(DeviceType type, int /*gpu*/) {
+  if (type == DeviceType::cuda) check_gpus(survey_gpus());
   return c10::Device(c10::kCPU);
 }
 

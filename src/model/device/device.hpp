@@ -24,14 +24,13 @@ struct GpuSurvey {
 /// The survey of this process.
 GpuSurvey survey_gpus();
 
-/// Which of the visible GPUs is that of a rank: its position among the ranks of its host, modulo
-/// their number. So a rank that sees one GPU alone (Slurm's --gpus-per-task) takes it, and ranks
-/// in excess share GPUs in turn. Throws UserError, with the reason, where there is no usable one.
-int choose_gpu(const GpuSurvey& survey, int local_rank);
+/// Throws UserError, with the reason, where no GPU is usable.
+void check_gpus(const GpuSurvey& survey);
 
-/// Picks this rank's device: the CPU, or the GPU of `choose_gpu`, which becomes the current one.
-/// Throws UserError when CUDA is asked for and no GPU is usable: never a silent run on the CPU.
-c10::Device select_device(DeviceType type, int local_rank);
+/// Picks the device of this process: the CPU, or the GPU `gpu` of those that it sees, which becomes
+/// the current one. Throws UserError when CUDA is asked for and no GPU is usable: never a silent
+/// run on the CPU.
+c10::Device select_device(DeviceType type, int gpu);
 
 /// Names a device for people: "cpu", or "cuda:0 NVIDIA H200 (0000:19:00.0), 140.0 GiB".
 std::string describe(const c10::Device& device);

@@ -36,8 +36,8 @@ class Recorder {
 void check_recorder(bool graphs, torch::Device device);
 
 /// Makes a recorder that does the work anew for every batch or, with `graphs`, one that records it
-/// into a CUDA graph: batches of `batch_size` images are replayed after a few that warm up,
-/// others are worked on as they are. Throws as `check_recorder`.
+/// into CUDA graphs, one for batches of `batch_size` images and one for each of the first few other
+/// sizes: they are replayed after some that warm up. Throws as `check_recorder`.
 std::unique_ptr<Recorder> make_recorder(bool graphs, torch::Device device, std::int64_t batch_size);
 
 }  // namespace harmofl

@@ -5,7 +5,10 @@
 #include "harmofl/base/rng.hpp"
 #include "model/networks/cnn.hpp"
 #include "model/networks/densenet.hpp"
+#include "model/networks/linear.hpp"
+#include "model/networks/mlp.hpp"
 #include "model/networks/resnet.hpp"
+#include "model/networks/script.hpp"
 #include "model/networks/unet.hpp"
 
 #include <torch/utils.h>
@@ -28,6 +31,8 @@ const std::vector<Entry>& networks() {
       {{"cnn", 16, "batch-stateless"}, make<Cnn>},
       {{"densenet121", 32, "batch-stateless"}, make_densenet121},
       {{"densenet121-plain", 32, "batch"}, make_densenet121_plain},
+      {{"linear", 1, "batch-stateless"}, make<Linear>},
+      {{"mlp", 200, "batch-stateless"}, make<Mlp>},
       {{"resnet18", 64, "group"}, make<ResNet18>},
       {{"unet", 32, "batch-stateless"}, make<UNet>},
   };
@@ -49,9 +54,16 @@ std::shared_ptr<Network> make_network(const NetworkOptions& options, const Probl
                                       std::uint64_t seed) {
   HARMOFL_VALIDATE(options.width > 0, "model.width = ", options.width,
                    " is not a number of channels. Give 1 or more.");
-  const Entry& entry = find(options.name);
+  // A script has weights of its own; what is put behind it (a projection head) is drawn.
   torch::manual_seed(mix64(seed ^ static_cast<std::uint64_t>(RngPurpose::initial_model)));
-  return entry.make(options, shape);
+  ProblemShape outputs = shape;
+  if (has_one_output(options, shape)) outputs.classes = 1;
+  if (options.script) return std::make_shared<ScriptNetwork>(*options.script, outputs);
+  return find(options.name).make(options, outputs);
+}
+
+bool has_one_output(const NetworkOptions& options, const ProblemShape& shape) {
+  return options.one_output && shape.classes == 2;
 }
 
 void require_labels(const std::string& name, const ProblemShape& shape, std::int64_t min_side) {

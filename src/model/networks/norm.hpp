@@ -15,6 +15,9 @@ namespace harmofl {
 /// As in PyTorch: statistics <- 0.9 statistics + 0.1 those of the batch.
 inline constexpr double default_statistics_momentum = 0.1;
 
+/// A module whose parameters and buffers are those of a normalisation layer.
+class NormalizationLayer : public torch::nn::Module {};
+
 /// Normalises [B, C, H, W] by channel; eps 1e-5, momentum of running statistics 0.1.
 ///
 /// Batch norms of channels-last images on the CPU, and the ReLU and max-pool behind them, are the
@@ -22,7 +25,7 @@ inline constexpr double default_statistics_momentum = 0.1;
 ///
 /// The statistics have PyTorch's names; `num_batches_tracked` is a float32 scalar here, so that it
 /// can be averaged with the others.
-class Norm final : public torch::nn::Module {
+class Norm final : public NormalizationLayer {
  public:
   Norm(NormKind kind, std::int64_t channels);
 

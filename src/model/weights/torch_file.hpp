@@ -5,6 +5,8 @@
 #include "harmofl/io/named_tensor.hpp"
 
 #include <filesystem>
+#include <map>
+#include <string>
 #include <vector>
 
 namespace harmofl {
@@ -17,8 +19,10 @@ namespace harmofl {
 std::vector<NamedTensor> read_torch_file(const std::filesystem::path& path);
 
 /// Writes a dict name -> tensor that Python's `torch.load(path)` opens, with its `weights_only`:
-/// float32, and int64 where `is_counter` holds. Atomic; the same input gives the same bytes. Throws
+/// float32, and int64 where `is_counter` holds. `records` become records `extra/<name>` of the
+/// archive, which PyTorch passes over. Atomic; the same input gives the same bytes. Throws
 /// UserError when two tensors have one name or the file cannot be written.
-void write_torch_file(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors);
+void write_torch_file(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+                      const std::map<std::string, std::string>& records = {});
 
 }  // namespace harmofl

@@ -49,7 +49,8 @@ std::string pickle_of(const std::vector<NamedTensor>& tensors, const std::string
 
 }  // namespace
 
-void write_torch_file(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors) {
+void write_torch_file(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+                      const std::map<std::string, std::string>& records) {
   std::vector<torch::Tensor> storages;
   const std::string pickle = pickle_of(tensors, path.string(), storages);
   std::string bytes;
@@ -61,6 +62,9 @@ void write_torch_file(const std::filesystem::path& path, const std::vector<Named
   writer.writeRecord("byteorder", "little", 6);
   for (std::size_t i = 0; i < storages.size(); ++i) {
     writer.writeRecord(concat("data/", i), storages[i].data_ptr(), storages[i].nbytes());
+  }
+  for (const auto& [name, content] : records) {
+    writer.writeRecord("extra/" + name, content.data(), content.size());
   }
   writer.writeEndOfFile();
   write_text_file(path, bytes);

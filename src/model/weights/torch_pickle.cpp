@@ -2,6 +2,7 @@
 #include "model/weights/torch_pickle.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "io/tensor_names.hpp"
 #include "model/weights/pickle_values.hpp"
 
 #include <algorithm>
@@ -353,6 +354,8 @@ std::vector<StoredTensor> read_state_dict(std::string_view pickle, const std::st
   for (const auto& [key, value] : dict->items) {
     const auto* name = std::get_if<std::string>(&machine.at(key));
     machine.check(name != nullptr, "expected names of tensors, found ", machine.described(key));
+    const std::string problem = tensor_name_problem(*name);
+    machine.check(problem.empty(), "the name of a tensor ", problem);
     machine.check(names.insert(*name).second, "it has '", *name, "' twice");
     tensors.push_back(stored_tensor(machine, *name, value));
   }

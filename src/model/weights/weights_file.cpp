@@ -2,11 +2,14 @@
 #include "model/weights/weights_file.hpp"
 
 #include "harmofl/base/error.hpp"
+#include "io/base64.hpp"
 #include "io/checkpoint/checkpoint.hpp"
 #include "io/safetensors.hpp"
 #include "model/weights/torch_file.hpp"
 
 #include <algorithm>
+#include <map>
+#include <new>
 #include <string>
 
 namespace harmofl {
@@ -21,21 +24,36 @@ Tensors read_model_group(const std::filesystem::path& path) {
   return tensors;
 }
 
-/// PyTorch's own readers look for this entry.
-void write_safetensors_of_torch(const std::filesystem::path& path, const Tensors& tensors) {
-  write_safetensors(path, tensors, {{"format", "pt"}});
+constexpr const char* description_key = "harmofl";
+constexpr const char* script_key = "harmofl.script";
+
+void write_safetensors_of_torch(const std::filesystem::path& path, const Tensors& tensors,
+                                const ModelNotes& notes) {
+  std::map<std::string, std::string> metadata{{"format", "pt"}};  // PyTorch's readers look for it
+  if (!notes.description.empty()) metadata[description_key] = notes.description;
+  if (!notes.script.empty()) metadata[script_key] = base64(notes.script);
+  write_safetensors(path, tensors, metadata);
+}
+
+void write_torch_file_with_notes(const std::filesystem::path& path, const Tensors& tensors,
+                                 const ModelNotes& notes) {
+  std::map<std::string, std::string> records;
+  if (!notes.description.empty()) records[description_key] = notes.description;
+  if (!notes.script.empty()) records[script_key] = notes.script;
+  write_torch_file(path, tensors, records);
 }
 
 struct Format {
   const char* extension;
   Tensors (*read)(const std::filesystem::path&);
-  void (*write)(const std::filesystem::path&, const Tensors&);  ///< Null: is read only.
+  /// Null: is read only.
+  void (*write)(const std::filesystem::path&, const Tensors&, const ModelNotes&);
 };
 
 constexpr Format formats[] = {
     {".safetensors", read_safetensors, write_safetensors_of_torch},
-    {".pt", read_torch_file, write_torch_file},
-    {".pth", read_torch_file, write_torch_file},
+    {".pt", read_torch_file, write_torch_file_with_notes},
+    {".pth", read_torch_file, write_torch_file_with_notes},
     {".h5", read_model_group, nullptr},
 };
 
@@ -61,7 +79,14 @@ const Format& format_of(const std::filesystem::path& path, bool written) {
 }  // namespace
 
 Tensors read_weights(const std::filesystem::path& path) {
-  return format_of(path, false).read(path);
+  const Format& format = format_of(path, false);
+  try {
+    return format.read(path);
+  } catch (const std::bad_alloc&) {  // within what the machine has, but not what this process may
+    throw UserError(concat(path.string(),
+                           ": there is not enough memory for its tensors. Check that ",
+                           "it is the file that you mean, or give the process more memory."));
+  }
 }
 
 void check_weights_extension(const std::filesystem::path& path) {
@@ -70,9 +95,10 @@ void check_weights_extension(const std::filesystem::path& path) {
                    join(extensions(true), " or "), ".");
 }
 
-void write_weights(const std::filesystem::path& path, const Tensors& tensors) {
+void write_weights(const std::filesystem::path& path, const Tensors& tensors,
+                   const ModelNotes& notes) {
   check_weights_extension(path);
-  format_of(path, true).write(path, tensors);
+  format_of(path, true).write(path, tensors, notes);
 }
 
 }  // namespace harmofl

@@ -6,6 +6,7 @@
 #include "app/config/run_options.hpp"
 #include "app/load_model.hpp"
 #include "support/errors.hpp"
+#include "support/no_files.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -89,6 +90,73 @@ TEST(Config, is_the_same_again_from_what_it_writes) {
                                   HasSubstr("[run]\nname = a b\n")));
 }
 
+TEST(Config, refuses_values_that_an_ini_file_would_not_give_back) {
+  const std::vector<std::pair<std::string, std::string>> refusals{
+      {"exp #3", "'exp #3' has a '#', with which a comment begins"},
+      {" a", "begins or ends with a blank"},
+      {"a ", "begins or ends with a blank"},
+      {"\ta", "is not UTF-8 without control characters"},
+      {"a\n[train]\nlr = 9", "is not UTF-8 without control characters"},
+      {"a\r", "is not UTF-8 without control characters"},
+      {"Kr\xe4nke", "is not UTF-8 without control characters"}};
+  for (const char* key : {"run.name", "run.output", "data.shards"}) {
+    for (const auto& [value, why] : refusals) {
+      EXPECT_THAT(test::user_error_of(
+                      [&, value = value] { Config::from_arguments({concat("--", key), value}); }),
+                  AllOf(HasSubstr(concat("command line: ", key, " = '")), HasSubstr(why)));
+    }
+  }
+  EXPECT_THAT(test::user_error_of([] { Config::from_ini("[run]\nname = Kr\xe4nke\n", "best.h5"); }),
+              HasSubstr("best.h5: run.name = '"));
+}
+
+TEST(Config, keeps_every_other_value) {
+  for (const std::string value :
+       {"a = b", "[train]", "a;b", "\"a b\"", "Kr\u00e4nke", "a\\n", "''"}) {
+    const Config config = Config::from_arguments({"--run.name", value, "--data.shards", "x"});
+    EXPECT_EQ(config.text("run.name"), value);
+    EXPECT_NO_THROW(config.check_comes_back()) << value;
+    EXPECT_EQ(Config::from_ini(config.ini(), "again").text("run.name"), value);
+  }
+}
+
+TEST(RunOptions, refuse_a_value_that_would_not_come_back_however_it_was_set) {
+  for (const char* value : {"a #b", " a"}) {
+    Config config = resolved({});
+    config.set("run.output", value);
+    EXPECT_THAT(test::user_error_of([&] { run_options(config); }),
+                AllOf(HasSubstr(concat("run.output = '", value, "'")),
+                      HasSubstr("would come back from config.ini as '")));
+  }
+}
+
+TEST(Config, names_a_line_that_is_none_whatever_it_holds) {
+  for (const std::string line : {"batch_size 4", "%invalid_line%", "[data"}) {
+    EXPECT_THAT(
+        test::error_of<UsageError>([&] { Config::from_ini("[data]\n" + line + "\n", "x.ini"); }),
+        AllOf(HasSubstr("x.ini: "), HasSubstr(line)));
+  }
+}
+
+TEST(Config, names_a_file_that_cannot_be_read) {
+  const test::TempFolder folder;
+  for (const test::NoFile& kind : test::no_files()) {
+    kind.make(folder / kind.name);
+    EXPECT_THAT(usage_error({"--config", folder / kind.name}),
+                HasSubstr(concat((folder / kind.name).string(), ": cannot be read (",
+                                 kind.described, ")")));
+  }
+  EXPECT_THAT(usage_error({"--config", "/proc/self/mem"}), HasSubstr("Input/output error"));
+}
+
+TEST(Config, takes_a_file_with_the_mark_of_utf8) {
+  const test::TempFolder folder;
+  std::ofstream(folder / "mine.ini") << "\xEF\xBB\xBF[train]\nlr = 0.5\n";
+  EXPECT_EQ(Config::from_arguments({"--config", folder / "mine.ini"}).text("train.lr"), "0.5");
+  std::ofstream(folder / "utf16.ini") << "\xFF\xFE[";
+  EXPECT_THAT(usage_error({"--config", folder / "utf16.ini"}), HasSubstr("Save it as UTF-8."));
+}
+
 TEST(Config, of_every_job_is_read) {
   int jobs = 0;
   for (const auto& file :
@@ -128,6 +196,18 @@ TEST(Resolve, decides_by_method_network_task_and_device) {
   EXPECT_EQ(resolved({}).text("model.width"), "32");
   EXPECT_EQ(resolved({}).text("model.memory_format"), "channels-last");
   EXPECT_EQ(resolved({"--device.type", "cuda"}).text("model.memory_format"), "contiguous");
+  const auto format_on_gpu = [&](Arguments more) {
+    more.insert(more.end(), {"--device.type", "cuda"});
+    return resolved(more).text("model.memory_format");
+  };
+  EXPECT_EQ(format_on_gpu({"--device.precision", "bf16"}), "channels-last");
+  EXPECT_EQ(format_on_gpu({"--device.precision", "tf32"}), "channels-last");
+  EXPECT_EQ(format_on_gpu({"--device.precision", "bf16", "--model.norm", "group"}), "contiguous");
+  EXPECT_EQ(resolved({}).text("device.deterministic"), "false");
+  EXPECT_EQ(resolved({"--comm.reduce", "exact"}).text("device.deterministic"), "true");
+  EXPECT_EQ(resolved({"--comm.reduce", "exact", "--device.deterministic", "false"})
+                .text("device.deterministic"),
+            "false");
   EXPECT_EQ(resolved({}).text("comm.placement"), "samples");
   EXPECT_EQ(resolved({"--comm.reduce", "exact"}).text("comm.placement"), "measured");
   EXPECT_EQ(resolved({"--run.name", "x"}).text("run.output"), "runs/x");
@@ -150,6 +230,26 @@ TEST(Resolve, keeps_what_was_set) {
   EXPECT_EQ(resolved({"--perturbation.alpha", "0.5"}).text("perturbation.alpha"), "0.5");
   EXPECT_EQ(resolved({"--model.norm", "group", "--algorithm.name", "fedbn"}).text("model.norm"),
             "group");
+}
+
+TEST(Resolve, leaves_the_layers_of_a_script_to_it) {
+  const Config config = resolved({"--model.script", "n.pt", "--algorithm.name", "fedbn"});
+  EXPECT_EQ(config.text("model.name"), "script");
+  EXPECT_EQ(config.text("model.width"), "1");
+  EXPECT_EQ(config.text("model.norm"), "own");
+  EXPECT_EQ(config.text("model.kernels"), "own");  // those of the amplitude layer and the loss
+  EXPECT_EQ(config.text("model.memory_format"), "contiguous");
+  Config again = config;
+  EXPECT_NO_THROW(resolve(again, Task::segmentation));
+  const auto refusal = [](const Arguments& arguments) {
+    return test::error_of<UsageError>([&] { resolved(arguments); });
+  };
+  EXPECT_THAT(refusal({"--model.script", "n.pt", "--model.name", "unet"}),
+              HasSubstr("model.name = unet is for the networks of the table"));
+  EXPECT_THAT(refusal({"--model.script", "n.pt", "--model.buffers", "recompute"}),
+              HasSubstr("a constant of a script"));
+  EXPECT_THAT(refusal({"--model.name", "script"}), HasSubstr("set model.script = FILE.pt"));
+  EXPECT_THAT(refusal({"--model.norm", "own"}), HasSubstr("set model.script = FILE.pt"));
 }
 
 TEST(PreliminaryOptions, refuse_a_key_of_other_methods_naming_all_that_have_it) {
@@ -223,6 +323,33 @@ TEST(RunOptions, refuse_what_the_device_or_the_method_cannot_do) {
   EXPECT_THAT(refusal({"--device.graphs", "--device.type", "cuda", "--algorithm.name", "moon"}),
               HasSubstr("this method adds to it"));
   EXPECT_NO_THROW(run_options(resolved({"--device.graphs", "--device.type", "cuda"})));
+}
+
+TEST(RunOptions, refuse_keys_of_the_local_work_that_exclude_each_other) {
+  const auto refusal = [](const Arguments& arguments) {
+    return test::error_of<UsageError>([&] { run_options(resolved(arguments)); });
+  };
+  EXPECT_THAT(refusal({"--train.local_steps", "5", "--train.local_epochs", "2"}),
+              HasSubstr("train.local_steps = 5 and train.local_epochs = 2 both say"));
+  EXPECT_THAT(refusal({"--train.focal_gamma", "1"}), HasSubstr("belongs to train.loss = focal"));
+  const Config recorded =
+      resolved({"--device.graphs", "--device.type", "cuda", "--train.class_weights", "1,2"});
+  EXPECT_THAT(test::user_error_of([&] { run_options(recorded); }),
+              HasSubstr("--train.class_weights none"));
+}
+
+TEST(RunOptions, give_two_classes_one_output_where_the_loss_is_binary) {
+  EXPECT_TRUE(run_options(resolved({"--train.loss", "bce"})).simulation.model.network.one_output);
+  EXPECT_FALSE(run_options(resolved({})).simulation.model.network.one_output);
+}
+
+TEST(RunOptions, keep_the_default_folder_of_a_run_within_runs) {
+  for (const char* name : {"../x", "a/b", "..", "."}) {
+    EXPECT_THAT(test::error_of([&] { resolved({"--run.name", name}); }),
+                AllOf(HasSubstr("run.name"), HasSubstr("run.output")))
+        << name;
+    EXPECT_NO_THROW(resolved({"--run.name", name, "--run.output", "folder"})) << name;
+  }
 }
 
 TEST(SameRun, lets_only_keys_differ_that_may_change) {

@@ -88,9 +88,10 @@ TEST(Keys, take_any_text_only_where_it_is_a_name_a_path_or_a_distribution) {
   for (const Key& key : config_keys()) {
     if (takes_any_text(key)) names.push_back(key.name);
   }
-  EXPECT_THAT(names, ElementsAre("run.name", "run.output", "run.scratch", "data.shards",
-                                 "fleet.table", "fleet.speed", "fleet.bandwidth", "fleet.latency",
-                                 "fleet.availability", "model.weights"));
+  EXPECT_THAT(names,
+              ElementsAre("run.name", "run.output", "run.scratch", "data.shards", "data.hold_out",
+                          "fleet.table", "fleet.speed", "fleet.bandwidth", "fleet.latency",
+                          "fleet.availability", "model.script", "model.weights"));
 }
 
 TEST(Keys, refuse_numbers_out_of_their_range_and_say_it) {
@@ -102,6 +103,8 @@ TEST(Keys, refuse_numbers_out_of_their_range_and_say_it) {
   EXPECT_THAT(refusal("run.rounds", "2.5"), HasSubstr("a whole number"));
   EXPECT_THAT(refusal("run.seed", "4294967296"), HasSubstr("from 0 to 4294967295"));
   EXPECT_THAT(refusal("fleet.drop_after", "1.5"), HasSubstr("a number from 0 to 1"));
+  EXPECT_THAT(refusal("comm.timeout", "-1"),
+              HasSubstr("comm.timeout = -1 is neither auto nor a number of at least 0."));
   EXPECT_THAT(refusal("cohort.over_sampling", "0.9"), HasSubstr("a number of at least 1"));
   EXPECT_THAT(refusal("run.state_memory", "9223372036854775807"), HasSubstr("a whole number"));
 }
@@ -109,7 +112,8 @@ TEST(Keys, refuse_numbers_out_of_their_range_and_say_it) {
 TEST(Keys, name_the_choices_auto_included_where_it_is_the_default) {
   EXPECT_EQ(refusal("train.optimizer", "adma"),
             "train.optimizer = adma is unknown. Did you mean 'adam'? Known: sgd, adam.");
-  EXPECT_THAT(refusal("model.norm", "x"), HasSubstr("Known: auto, batch-stateless, batch, group."));
+  EXPECT_THAT(refusal("model.norm", "x"),
+              HasSubstr("Known: auto, batch-stateless, batch, group, own."));
   EXPECT_THAT(refusal("comm.transport", "x"), HasSubstr("Known: auto, mpi, nccl."));
 }
 
@@ -132,12 +136,18 @@ const std::vector<Setting>& settings() {
       {"run.save_minutes", "1.5", [](R r) { return r.simulation.save_minutes == 1.5; }},
       {"run.keep", "12", [](R r) { return r.simulation.keep == 12; }},
       {"run.save_initial", "true", [](R r) { return r.save_initial; }},
+      {"run.measures", "dice,hd95",
+       [](R r) { return r.simulation.measures == std::vector<std::string>{"dice", "hd95"}; }},
+      {"run.best_by", "auc", [](R r) { return r.simulation.best_by == "auc"; }},
+      {"run.patience", "5", [](R r) { return r.simulation.patience == 5; }},
+      {"run.per_sample", "true", [](R r) { return r.per_sample; }},
       {"run.measure", "true", [](R r) { return r.simulation.local.measure; }},
       {"run.state_memory", "3",
        [](R r) { return r.simulation.state.memory_bytes == 3 * 1024 * 1024; }},
       {"run.scratch", "/scratch", [](R r) { return r.simulation.state.scratch == "/scratch"; }},
       {"run.resume", "true", [](R r) { return r.resume; }},
       {"data.shards", "shards", [](R r) { return r.shards == "shards"; }},
+      {"data.residence", "stream", [](R r) { return r.residence == Residence::stream; }},
       {"data.batch_size", "13", [](R r) { return r.simulation.local.batches.batch_size == 13; }},
       {"data.weights", "samples", [](R r) { return r.simulation.weights == Weighting::samples; }},
       {"data.truncate", "true", [](R r) { return r.simulation.truncate; }},
@@ -148,6 +158,10 @@ const std::vector<Setting>& settings() {
       {"data.clients", "14", [](R r) { return r.partition.clients == 14; }},
       {"data.partition_alpha", "0.25", [](R r) { return r.partition.alpha == 0.25; }},
       {"data.evaluate", "sites", [](R r) { return r.measured_by_site; }},
+      {"data.hold_out", "north, south",
+       [](R r) { return r.hold_out == std::vector<std::string>{"north", "south"}; }},
+      {"data.hold_out_statistics", "estimated",
+       [](R r) { return r.simulation.new_sites == NewSiteStatistics::estimated; }},
       {"cohort.size", "15", [](R r) { return r.simulation.cohort.size == 15; }},
       {"cohort.sampling", "fixed",
        [](R r) { return r.simulation.cohort.sampling == Sampling::fixed; }},
@@ -169,6 +183,7 @@ const std::vector<Setting>& settings() {
       {"model.projection", "mlp", [](R r) { return r.simulation.model.network.projection; }},
       {"model.buffers", "recompute",
        [](R r) { return r.simulation.buffers == BufferPolicy::recompute; }},
+      {"model.script", "n.pt", [](R r) { return r.script == "n.pt"; }},
       {"model.weights", "w.pt", [](R r) { return r.weights == "w.pt"; }},
       {"model.memory_format", "channels-last",
        [](R r) { return r.simulation.model.channels_last; }},
@@ -177,15 +192,28 @@ const std::vector<Setting>& settings() {
       {"train.optimizer", "adam",
        [](R r) { return r.simulation.local.optimizer.kind == OptimizerKind::adam; }},
       {"train.lr", "0.375", [](R r) { return r.simulation.local.optimizer.lr == 0.375; }},
+      {"train.schedule", "cosine",
+       [](R r) { return r.simulation.local.schedule.kind == ScheduleKind::cosine; }},
+      {"train.schedule_rounds", "20", [](R r) { return r.simulation.local.schedule.rounds == 20; }},
+      {"train.schedule_factor", "0.5",
+       [](R r) { return r.simulation.local.schedule.factor == 0.5; }},
+      {"train.lr_final", "1e-5",
+       [](R r) { return r.simulation.local.schedule.final_rate == 1e-5; }},
+      {"train.warm_up", "3", [](R r) { return r.simulation.local.schedule.warm_up == 3; }},
       {"train.momentum", "0.625",
        [](R r) { return r.simulation.local.optimizer.momentum == 0.625; }},
       {"train.weight_decay", "0.875",
        [](R r) { return r.simulation.local.optimizer.weight_decay == 0.875; }},
       {"train.local_epochs", "20", [](R r) { return r.simulation.local.local_epochs == 20; }},
+      {"train.local_steps", "24", [](R r) { return r.simulation.local.local_steps == 24; }},
+      {"train.pieces", "25", [](R r) { return r.simulation.local.pieces == 25; }},
       {"train.nonfinite", "leave-out",
        [](R r) { return r.simulation.nonfinite == NonFinite::leave_out; }},
       {"train.loss", "cross-entropy",
-       [](R r) { return r.simulation.local.loss == LossKind::cross_entropy; }},
+       [](R r) { return r.simulation.local.loss.kind == LossKind::cross_entropy; }},
+      {"train.focal_gamma", "3", [](R r) { return r.simulation.local.loss.focal_gamma == 3.0; }},
+      {"train.class_weights", "1,2.5",
+       [](R r) { return r.simulation.local.loss.class_weights == std::vector<double>{1.0, 2.5}; }},
       {"algorithm.name", "moon", [](R r) { return r.simulation.algorithm == "moon"; }},
       {"amplitude.band", "low:0.25",
        [](R r) {
@@ -203,15 +231,19 @@ const std::vector<Setting>& settings() {
       {"perturbation.adaptive", "true",
        [](R r) { return r.simulation.local.perturbation.adaptive; }},
       {"perturbation.eta", "21", [](R r) { return r.simulation.local.perturbation.eta == 21.0; }},
+      {"personalize.epochs", "2", [](R r) { return r.simulation.personalization.epochs == 2; }},
+      {"personalize.rate", "0.25", [](R r) { return r.simulation.personalization.lr == 0.25; }},
       {"comm.transport", "nccl", [](R r) { return r.simulation.transport == TransportKind::nccl; }},
       {"comm.reduce", "exact", [](R r) { return r.simulation.reduction == Reduction::exact; }},
       {"comm.placement", "measured",
        [](R r) { return r.simulation.placement == PlacementCosts::measured; }},
       {"comm.timeout", "22", [](R r) { return r.simulation.timeout_s == 22.0; }},
       {"device.type", "cuda", [](R r) { return r.device == DeviceType::cuda; }},
+      {"device.lanes", "26", [](R r) { return r.lanes == 26; }},
       {"device.threads", "23", [](R r) { return r.threads == 23; }},
       {"device.precision", "bf16",
        [](R r) { return r.simulation.model.precision == Precision::bf16; }},
+      {"device.deterministic", "true", [](R r) { return r.deterministic; }},
       {"device.graphs", "true", [](R r) { return r.simulation.local.graphs; }},
   };
   return all;
@@ -279,7 +311,7 @@ TEST(Keys, that_may_change_on_resume_are_those_of_the_guide) {
     if (key.is(may_change)) names.push_back(key.name);
   }
   EXPECT_THAT(quoted(guide.substr(begin, end - begin)), UnorderedElementsAreArray(names));
-  EXPECT_EQ(names.size(), 16U);
+  EXPECT_EQ(names.size(), 24U);
 }
 
 TEST(Keys, that_the_guides_name_are_those_of_the_table) {

@@ -72,6 +72,13 @@ TEST(Geometry, measures_norms_and_angles) {
   EXPECT_NEAR(found.mean_cosines[0], (3.0 * -11.0 + 4.0 * 2.0) / (5.0 * std::sqrt(125.0)), 1e-12);
 }
 
+TEST(Geometry, measures_small_gradients_as_large_ones) {
+  const GradientGeometry found =
+      geometry({torch::tensor({3e-3f, 4e-3f}), torch::tensor({3e-3f, -4e-3f})});
+  EXPECT_NEAR(found.mean_norm, 3e-3, 1e-9);
+  EXPECT_NEAR(found.mean_cosines[0], 0.6, 1e-6);
+}
+
 TEST(Geometry, of_opposite_gradients_has_no_mean_direction) {
   const GradientGeometry found =
       geometry({torch::tensor({1.0f, 2.0f}), torch::tensor({-1.0f, -2.0f})});

@@ -15,7 +15,7 @@ namespace {
 
 using test::same_bits;
 
-constexpr LandscapeOptions measured{Task::segmentation, 2, LossKind::cross_entropy, 4};
+const LandscapeOptions measured{Task::segmentation, 2, LossKind::cross_entropy, 4};
 
 Model model_of(NormKind norm, bool channels_last = false) {
   ModelOptions options;
@@ -139,6 +139,13 @@ TEST(FilterNormalized, leaves_filters_without_weights_where_they_are) {
   model.state().parameters().zero_();
   const torch::Tensor direction =
       filter_normalized(model.state(), random_direction(model.state(), 0, 0));
+  EXPECT_EQ(norm_of(direction), 0.0);
+}
+
+TEST(FilterNormalized, leaves_a_filter_of_zeros_one) {
+  const Model model = model_of(NormKind::group);
+  const torch::Tensor direction =
+      filter_normalized(model.state(), torch::zeros_like(model.state().parameters()));
   EXPECT_EQ(norm_of(direction), 0.0);
 }
 

@@ -3,6 +3,7 @@
 #include "fl/clients/client_states.hpp"
 
 #include "model/tensors.hpp"
+#include "support/errors.hpp"
 #include "support/temp_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -95,6 +96,15 @@ TEST(ClientStates, have_memory_that_is_not_of_the_heap) {
       });
     }
   }
+}
+
+TEST(ClientStates, say_at_once_that_there_is_no_place_for_what_does_not_fit) {
+  ClientStates limited({1, "/proc/nothing"}, torch::kCPU);
+  EXPECT_THAT(
+      test::user_error_of([&] { limited.open_scratch(); }),
+      testing::AllOf(testing::HasSubstr("/proc/nothing"), testing::HasSubstr("run.scratch")));
+  ClientStates unlimited({0, "/proc/nothing"}, torch::kCPU);
+  EXPECT_NO_THROW(unlimited.open_scratch());
 }
 
 }  // namespace

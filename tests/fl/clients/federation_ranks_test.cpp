@@ -18,7 +18,7 @@ using testing::IsEmpty;
 void write_shards(const SharedFolder& folder) {
   world().agree([&] {
     if (!world().is_root()) return;
-    for (const auto& [site, train] : {std::pair("north \xff", 6), std::pair("south", 3)}) {
+    for (const auto& [site, train] : {std::pair("n\u00f6rth, \u5317", 6), std::pair("south", 3)}) {
       ShardInfo info = test::small_info(Task::segmentation);
       info.site = site;
       ShardWriter writer(folder / concat(train, ".h5"), info);

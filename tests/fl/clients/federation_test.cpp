@@ -124,5 +124,67 @@ TEST(AggregationWeights, are_uniform_when_all_are_truncated_to_the_smallest) {
   EXPECT_EQ(federation.smallest(), 3);
 }
 
+Federation open_without(const TempFolder& folder, const std::vector<std::string>& hold_out,
+                        const PartitionOptions& partition = {}) {
+  return open_federation(folder.path(), Communicator::serial(), partition, hold_out);
+}
+
+TEST(Federation, deals_nothing_of_a_site_that_is_held_out) {
+  const TempFolder folder;
+  write_shard(folder / "1.h5", info_of("north"), 6);
+  write_shard(folder / "2.h5", info_of("south"), 2);
+  write_shard(folder / "3.h5", info_of("west"), 4);
+  for (const PartitionKind kind : {PartitionKind::site, PartitionKind::iid}) {
+    const Federation federation = open_without(folder, {"south"}, {.kind = kind, .clients = 3});
+    std::int64_t dealt = 0;
+    for (const Member& member : federation.members) dealt += member.count(Split::train);
+    EXPECT_EQ(dealt, 10);
+    ASSERT_EQ(federation.held_out.size(), 1U);
+    const Member& south = federation.held_out.front();
+    EXPECT_EQ(south.site, "south");
+    EXPECT_EQ(south.count(Split::train), 2);
+    // Its samples are found in its own shard, that of the others in theirs.
+    const auto paths = federation.shard_paths();
+    ASSERT_EQ(paths.size(), 3U);
+    EXPECT_EQ(paths.at(static_cast<std::size_t>(south.part.split(Split::val).front().shard)),
+              folder / "2.h5");
+    for (const Member& member : federation.members) {
+      for (const SampleRef& sample : member.part.split(Split::train)) {
+        EXPECT_NE(paths.at(static_cast<std::size_t>(sample.shard)), folder / "2.h5");
+      }
+    }
+    EXPECT_EQ(federation.data.size(), 3U);
+    EXPECT_EQ(&federation.measured_at(ClientId{std::ssize(federation.measured())}), &south);
+  }
+}
+
+TEST(Federation, names_a_near_site_where_one_to_hold_out_is_unknown) {
+  const TempFolder folder;
+  write_shard(folder / "1.h5", info_of("north"), 6);
+  write_shard(folder / "2.h5", info_of("south"), 2);
+  EXPECT_THAT(user_error_of([&] { open_without(folder, {"suoth"}); }),
+              AllOf(HasSubstr("data.hold_out: site 'suoth' is unknown"),
+                    HasSubstr("Did you mean 'south'? Known: north, south.")));
+  EXPECT_THAT(user_error_of([&] { open_without(folder, {"north", "south"}); }),
+              HasSubstr("data.hold_out = north,south leaves no site to train on"));
+}
+
+TEST(Federation, measures_in_millimetres_where_every_shard_has_them) {
+  const TempFolder folder;
+  ShardInfo north = info_of("north"), south = info_of("south");
+  north.spacing = {2.0, 0.5};
+  write_shard(folder / "1.h5", north, 2);
+  write_shard(folder / "2.h5", south, 2);
+  EXPECT_TRUE(open(folder).spacing.empty()) << "the mean of millimetres and pixels is neither";
+  south.spacing = {3.0, 1.0};
+  write_shard(folder / "2.h5", south, 2);
+  const Federation federation = open(folder);
+  EXPECT_EQ(federation.spacing_of(federation.members[1], Split::val),
+            (std::vector<std::array<double, 2>>{{3.0, 1.0}}));
+  const Federation mixed = open_without(folder, {}, {.kind = PartitionKind::iid, .clients = 1});
+  EXPECT_EQ(mixed.spacing_of(mixed.members.front(), Split::train),
+            (std::vector<std::array<double, 2>>{{2.0, 0.5}, {2.0, 0.5}, {3.0, 1.0}, {3.0, 1.0}}));
+}
+
 }  // namespace
 }  // namespace harmofl

@@ -191,7 +191,7 @@ TEST(FleetTable, is_read_from_a_file) {
   const Fleet fleet({.table = path}, three, 1);
   EXPECT_EQ(fleet[ClientId{1}].speed, 2.0);
   EXPECT_THAT(option_error({.table = folder.path() / "none.csv"}),
-              HasSubstr("none.csv: cannot be opened"));
+              HasSubstr("none.csv: cannot be read (there is no such file)"));
   std::ofstream(path) << "client,speed\na,1\nb,0\nc,3\n";
   EXPECT_THAT(option_error({.table = path}), HasSubstr("devices.csv:3: speed = 0 is not"));
 }

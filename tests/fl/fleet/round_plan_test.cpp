@@ -4,6 +4,7 @@
 
 #include "harmofl/base/text.hpp"
 #include "support/binomial.hpp"
+#include "support/errors.hpp"
 
 #include <gmock/gmock.h>
 
@@ -45,7 +46,7 @@ struct Devices {
       row.values[static_cast<std::size_t>(DeviceProperty::availability)] = availabilities[i];
     }
     FleetOptions timed = options;
-    timed.sample_time_s = 0.25;
+    if (timed.sample_time_s == FleetOptions{}.sample_time_s) timed.sample_time_s = 0.25;
     const Fleet fleet(timed, names(static_cast<std::int64_t>(speeds.size())), 1, table);
     return plan_round(cohort, fleet, {std::vector<std::int64_t>(speeds.size(), 4), 0, 0}, seed,
                       RoundId{round});
@@ -98,6 +99,14 @@ TEST(RoundPlan, adds_up_the_time_of_a_client) {
   EXPECT_DOUBLE_EQ(report_time_s(device, options, work, id(1)), 8.0);
   // Nothing but the latency of two messages.
   EXPECT_DOUBLE_EQ(report_time_s({.latency_s = 0.25}, {}, work, id(1)), 0.5);
+}
+
+TEST(RoundPlan, refuses_a_client_that_would_take_for_ever) {
+  Devices devices{{1.0, 1e-300}};
+  devices.options.sample_time_s = 1e100;
+  EXPECT_THAT(test::user_error_of([&] { devices.plan(); }),
+              testing::AllOf(testing::HasSubstr("client 1"), testing::HasSubstr("inf simulated"),
+                             testing::HasSubstr("Correct its speed")));
 }
 
 TEST(RoundPlan, takes_as_long_as_the_slowest_when_all_report) {

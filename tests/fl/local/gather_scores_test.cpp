@@ -35,6 +35,14 @@ std::vector<Score> scores_of(std::int64_t rank, std::int64_t size) {
     const double value = 0.1 * static_cast<double>(rank + 1) + static_cast<double>(i);
     scores.push_back({client, Split::val, {{"loss", value}, {concat("own", rank), -value}}, value});
     scores.push_back({client, Split::train, {{"drift", value + 0.5}}, 2.0 * value});
+    // What is kept of each sample: i + 1 rows of two values in one split, a row of three in
+    // another.
+    for (std::int64_t j = 0; j <= i; ++j) {
+      scores[scores.size() - 2].samples.values.insert(
+          scores[scores.size() - 2].samples.values.end(), {value, static_cast<double>(j)});
+    }
+    scores[scores.size() - 2].samples.width = 2;
+    scores.back().samples = {3, {-value, -2.0 * value, -3.0 * value}};
   }
   return scores;
 }
@@ -53,6 +61,8 @@ TEST(GatherScores, brings_those_of_every_rank_to_the_root) {
     EXPECT_EQ(gathered[i].split, expected[i].split);
     EXPECT_EQ(gathered[i].values, expected[i].values);
     EXPECT_EQ(gathered[i].seconds, expected[i].seconds);
+    EXPECT_EQ(gathered[i].samples.width, expected[i].samples.width);
+    EXPECT_EQ(gathered[i].samples.values, expected[i].samples.values);
   }
 }
 

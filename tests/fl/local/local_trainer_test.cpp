@@ -2,6 +2,7 @@
 // The local work of one client, against the same steps written out.
 #include "fl/local/local_trainer.hpp"
 
+#include "fl/poisoning_recorder.hpp"
 #include "fl/small_federation.hpp"
 #include "harmofl/base/error.hpp"
 #include "io/samples.hpp"
@@ -9,7 +10,6 @@
 
 #include <gmock/gmock.h>
 
-#include <limits>
 #include <memory>
 #include <set>
 #include <string>
@@ -177,22 +177,6 @@ TEST(LocalTrainer, takes_a_method_that_no_maker_made_for_one_that_adds_to_the_ob
   EXPECT_THROW(check_graphs(options, Algorithm().plain_gradient()), UserError);
 }
 
-/// A recorder that works on copies and spoils what it copied, as a replay would find it.
-class Poisoner final : public Recorder {
- public:
-  torch::Tensor run(const StepBatch& batch, const Work& work) override {
-    const torch::Tensor first = batch.first.clone(), second = batch.second.clone();
-    const StepBatch copy{first, batch.second.is_same(batch.first) ? first : second,
-                         batch.targets.clone()};
-    torch::NoGradGuard no_grad;
-    batch.first.fill_(std::numeric_limits<float>::quiet_NaN());
-    batch.second.fill_(std::numeric_limits<float>::quiet_NaN());
-    batch.targets.zero_();
-    torch::AutoGradMode with_grad(true);
-    return work(copy);
-  }
-};
-
 TEST(LocalTrainer, works_in_both_passes_on_what_the_recorder_hands_it) {
   LocalOptions options = plain_options(/*alpha=*/0.05);
   options.local_epochs = 2;
@@ -203,7 +187,8 @@ TEST(LocalTrainer, works_in_both_passes_on_what_the_recorder_hands_it) {
       const Trained expected(with, options);
       Model model(with, test::segmentation_of(32, 32), 1, torch::kCPU);
       Algorithm plain;
-      LocalTrainer trainer(model, plain, options, std::make_unique<Poisoner>());
+      test::PoisoningRecorder::Seen seen;
+      LocalTrainer trainer(model, plain, options, std::make_unique<test::PoisoningRecorder>(seen));
       NamedState state;
       trainer.train(client(), {RoundId{0}, ClientId{0}, 7}, state, {});
       EXPECT_TRUE(same_bits(model.state().state(), expected.model.state().state()))
@@ -264,6 +249,48 @@ TEST(LocalTrainer, trains_in_bf16_near_to_fp32_with_weights_in_float32) {
   EXPECT_FALSE(same_bits(half.model.state().parameters(), full.model.state().parameters()));
   EXPECT_LT(distance(half.model.state().parameters(), full.model.state().parameters()), tolerance);
   EXPECT_NEAR(half.report.loss, full.report.loss, tolerance * full.report.loss);
+}
+
+/// Trains so many rounds with one client's state, which it returns, and the model.
+std::pair<torch::Tensor, NamedState> train_rounds(const LocalOptions& options, std::int64_t rounds,
+                                                  NamedState state = {}) {
+  ModelOptions model_with_norm = model_options();
+  model_with_norm.amplitude.band = Band::off;
+  Model model(model_with_norm, test::segmentation_of(32, 32), 1, torch::kCPU);
+  Algorithm plain;
+  LocalTrainer trainer(model, plain, options);
+  for (std::int64_t round = 0; round < rounds; ++round) {
+    trainer.train(client(), {RoundId{round}, ClientId{0}, 7}, state, {});
+  }
+  return {model.state().state().clone(), state};
+}
+
+LocalOptions drawn_options(std::int64_t steps) {
+  LocalOptions options = plain_options();
+  options.shuffle = true;
+  options.batches.augment = true;
+  options.local_steps = steps;
+  return options;
+}
+
+TEST(LocalSteps, as_many_as_batches_are_an_epoch_a_round) {
+  const auto epochs = train_rounds(drawn_options(0), 3).first;
+  EXPECT_TRUE(same_bits(train_rounds(drawn_options(3), 3).first, epochs));
+  EXPECT_FALSE(same_bits(train_rounds(drawn_options(2), 3).first, epochs));
+}
+
+TEST(LocalSteps, go_on_where_the_last_round_ended) {
+  const auto [at_once, state] = train_rounds(drawn_options(14), 1);
+  EXPECT_TRUE(same_bits(train_rounds(drawn_options(2), 7).first, at_once));
+  EXPECT_TRUE(same_bits(train_rounds(drawn_options(7), 2).first, at_once));
+  EXPECT_TRUE(same_bits(state.get(steps_taken_name), torch::tensor({0.0F, 14.0F})));
+}
+
+TEST(LocalSteps, are_counted_beyond_what_float32_counts) {
+  NamedState many;
+  many.tensor(steps_taken_name, torch::zeros({2})).copy_(torch::tensor({3.0F, 16777215.0F}));
+  const auto [after, state] = train_rounds(drawn_options(2), 1, many);
+  EXPECT_TRUE(same_bits(state.get(steps_taken_name), torch::tensor({4.0F, 1.0F})));
 }
 
 }  // namespace

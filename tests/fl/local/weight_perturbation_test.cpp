@@ -80,6 +80,14 @@ TEST(WeightPerturbation, survives_a_gradient_of_zero) {
   EXPECT_TRUE(same_bits(f.w.parameters(), torch::zeros({3})));
 }
 
+// ||g|| + 1e-12 is twice ||g|| there: delta has half the length.
+TEST(WeightPerturbation, is_shorter_where_the_gradient_nearly_vanishes) {
+  Quadratic f;
+  f.w.gradients().copy_(torch::tensor({0.0, 6e-13, 8e-13}));
+  perturb(f.w, {.alpha = 0.5}, f.delta);
+  EXPECT_LT(distance(f.delta, torch::tensor({0.0, 0.15, 0.2})), 1e-6);
+}
+
 TEST(WeightPerturbation, refuses_a_negative_length_or_eta) {
   EXPECT_THROW(check(PerturbationOptions{.alpha = -0.05}), UserError);
   EXPECT_THROW(check(PerturbationOptions{.alpha = std::nan("")}), UserError);

@@ -2,6 +2,7 @@
 // Methods that must come out alike, by their definitions.
 #include "fl/small_federation.hpp"
 #include "model/tensors.hpp"
+#include "support/errors.hpp"
 #include "support/world.hpp"
 
 #include <gmock/gmock.h>
@@ -117,9 +118,75 @@ TEST(MethodIdentities, copies_of_a_client_are_that_client_for_every_method) {
     options.local.shuffle = false;
     options.local.batches.augment = false;
     options.reduction = Reduction::fast;
-    const torch::Tensor one = state_of(options, identical_sites(1));
+    SimulationOptions alone = options;
+    // The second copy goes on from where the first one ended.
+    if (entry.name == "cyclic") alone.rounds *= 2;
+    const torch::Tensor one = state_of(alone, identical_sites(1));
     EXPECT_TRUE(same_bits(state_of(options, identical_sites(2)), one)) << entry.name;
   }
+}
+
+/// FedAvg of one client of `small` alone, on this rank, from `start` or else the drawn weights.
+torch::Tensor alone(SimulationOptions options, const SmallFederation& small, std::size_t client,
+                    const torch::Tensor& start = {}) {
+  options.algorithm = "fedavg";
+  const SmallFederation one{{small.clients[client]}};
+  const Communicator serial = Communicator::serial();
+  Simulation simulation(serial, options, one.federation(), one.loader(), torch::kCPU, nullptr);
+  if (start.defined()) {
+    Model& model = simulation.model();
+    model.state().state().copy_(start);
+    simulation.start_from(model.state().export_tensors(), "the one before");
+  }
+  simulation.run();
+  return simulation.model().state().state().clone();
+}
+
+TEST(MethodIdentities, cyclic_hands_the_model_from_client_to_client) {
+  const SmallFederation small = unequal_sites(3);
+  SimulationOptions options = plain("cyclic");
+  options.local.shuffle = false;
+  options.local.batches.augment = false;
+  options.rounds = 1;
+  torch::Tensor expected;
+  for (std::size_t client = 0; client < 3; ++client) {
+    expected = alone(options, small, client, expected);
+  }
+  EXPECT_TRUE(same_bits(state_of(options, small), expected));
+}
+
+TEST(MethodIdentities, local_is_each_client_alone) {
+  const SmallFederation small = unequal_sites(3);
+  SimulationOptions options = plain("local");
+  options.reduction = Reduction::fast;  // an exact average of one client alone would round it
+  options.local.shuffle = false;
+  options.local.batches.augment = false;
+  Simulation simulation(world(), options, small.federation(), small.loader(), torch::kCPU, nullptr);
+  const torch::Tensor first = simulation.model().state().state().clone();
+  simulation.run();
+  EXPECT_TRUE(same_bits(simulation.model().state().state(), first));
+  for (const auto& [id, data] : simulation.hosting().own()) {
+    Model model(options.model, small.federation().shape, 99, torch::kCPU);
+    simulation.hosting().with_state(
+        id, [&](NamedState& kept) { EXPECT_TRUE(personalize_layers(model, kept)); });
+    EXPECT_TRUE(same_bits(model.state().state(), alone(options, small, id.position())));
+  }
+}
+
+TEST(MethodCombinations, without_an_average_refuse_an_amplitude_and_devices) {
+  const SmallFederation small = unequal_sites(2);
+  const auto refusal = [&](const SimulationOptions& options) {
+    return test::user_error_of([&] { run(world(), options, small); });
+  };
+  for (const std::string method : {"cyclic", "local"}) {
+    SimulationOptions options = plain(method);
+    options.model.amplitude.band = Band::dc;
+    EXPECT_THAT(refusal(options), testing::HasSubstr("averages no running amplitude"));
+  }
+  SimulationOptions options = plain("cyclic");
+  options.fleet.sample_time_s = 1.0;
+  options.fleet.speed = "uniform:0.5,2";
+  EXPECT_THAT(refusal(options), testing::HasSubstr("trains one client after the other"));
 }
 
 TEST(MethodIdentities, a_client_alone_is_centralised_training) {
@@ -152,7 +219,7 @@ TEST(MethodIdentities, every_method_moves_the_model_elsewhere) {
   const SmallFederation small = unequal_sites(3);
   const torch::Tensor fedavg = state_of(plain("fedavg"), small);
   for (const std::string method : {"fedavgm", "fedprox", "fednova", "fedadam", "fedyogi",
-                                   "fedadagrad", "fedbn", "moon", "scaffold", "feddyn"}) {
+                                   "fedadagrad", "fedbn", "moon", "scaffold", "feddyn", "cyclic"}) {
     EXPECT_GT(relative_difference(state_of(plain(method), small), fedavg, small), 1e-5) << method;
   }
 }

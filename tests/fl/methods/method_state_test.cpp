@@ -24,6 +24,7 @@ SimulationOptions options_of(const std::string& method, std::int64_t rounds) {
   options.algorithm = method;
   options.local.optimizer = {OptimizerKind::sgd, 0.02, 0.5, 1e-4};
   options.model.network.projection = method == "moon";
+  if (method == "cyclic" || method == "local") options.model.amplitude.band = Band::off;
   options.buffers = BufferPolicy::local;
   options.rounds = rounds;
   options.save_every = 0;  // at the end alone

@@ -15,7 +15,9 @@ using test::world;
 
 TEST(RoundRecord, holds_mean_and_largest_of_every_rank) {
   const auto rank = static_cast<double>(world().rank().value());
-  RankRound own{{{"train", 1.0 + rank}}, 100 * (world().rank().value() + 1)};
+  RankRound own{{{"train", 1.0 + rank}},
+                100 * (world().rank().value() + 1),
+                10 * (world().rank().value() + 1)};
   if (world().is_root()) own.seconds["save"] = 6.0;  // a phase that other ranks do not have
   RoundRecord record;
   record.ranks = gather_rank_rounds(own, world());
@@ -30,6 +32,14 @@ TEST(RoundRecord, holds_mean_and_largest_of_every_rank) {
   EXPECT_DOUBLE_EQ(line["phases"]["save"]["mean"], 6.0 / ranks);
   EXPECT_DOUBLE_EQ(line["phases"]["save"]["max"], 6.0);
   EXPECT_DOUBLE_EQ(line["peak_memory_bytes"]["max"], 100.0 * ranks);
+  EXPECT_DOUBLE_EQ(line["peak_gpu_memory_bytes"]["max"], 10.0 * ranks);
+  EXPECT_DOUBLE_EQ(line["peak_gpu_memory_bytes"]["mean"], 10.0 * (ranks + 1.0) / 2.0);
+}
+
+TEST(RoundRecord, says_nothing_of_gpus_where_no_rank_uses_one) {
+  RoundRecord record;
+  record.ranks = {{{}, 100}, {{}, 200}};
+  EXPECT_FALSE(record.to_json().contains("peak_gpu_memory_bytes"));
 }
 
 TEST(RoundRecord, says_who_took_part_and_what_was_lost) {

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fuzz/rasters.hpp"
+#include "prepare/decode/decoders.hpp"
+
+namespace harmofl::fuzz {
+
+void bmp(std::string_view input) { check_decoder(prepare::decode_bmp, input); }
+
+}  // namespace harmofl::fuzz
