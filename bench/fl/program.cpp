@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "program.hpp"
 
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "fl/run/rank_device.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/model/network.hpp"

@@ -4,7 +4,7 @@
 // with the quartiles of the training step (forward and both gradients).
 //
 //   taskset -c 1 bench_conv3x3_sweep [bf16]
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "kernels/conv/winograd_conv3x3.hpp"
 
 #include <ATen/Parallel.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the registered kernels as the program itself runs: with its way of keeping memory and one
 // thread unless OMP_NUM_THREADS says otherwise.
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 
 #include <benchmark/benchmark.h>
 

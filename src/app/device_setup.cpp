@@ -4,6 +4,7 @@
 #include "app/config/keys.hpp"
 #include "app/config/run_options.hpp"
 #include "base/log.hpp"
+#include "comm/gpu/gpu.hpp"
 #include "fl/gpu_needs.hpp"
 #include "fl/run/rank_device.hpp"
 #include "harmofl/base/error.hpp"
@@ -21,13 +22,6 @@ namespace po = boost::program_options;
 constexpr const char* type_key = "device.type";
 constexpr const char* deterministic_key = "device.deterministic";
 constexpr const char* precision_key = "device.precision";
-
-/// The GPU of a rank among those of all hosts, by its description without the place that it has
-/// among those which this rank sees.
-std::string gpu_place_of(torch::Device device, const Communicator& comm) {
-  const std::string text = harmofl::describe(device);
-  return concat(comm.host(), " ", text.substr(std::min(text.find(' '), text.size())));
-}
 
 GpuNeeds tried_needs(const SimulationOptions& options, const Federation& federation,
                      std::int64_t ranks, torch::Device device) {
@@ -83,8 +77,8 @@ torch::Device open_device(const DeviceWish& wish, const Communicator& comm) {
   return device;
 }
 
-std::int64_t ranks_sharing(const std::vector<std::string>& places, std::size_t rank) {
-  return std::ranges::count(places, places.at(rank));
+std::int64_t ranks_sharing(const std::vector<std::string>& uuids, std::size_t rank) {
+  return std::ranges::count(uuids, uuids.at(rank));
 }
 
 // All ranks have looked before the first fills anything.
@@ -92,8 +86,10 @@ std::unique_ptr<SampleBudget> open_sample_budget(const SimulationOptions& option
                                                  const Federation& federation, torch::Device device,
                                                  const Communicator& comm) {
   if (device.is_cpu()) return nullptr;  // on every rank
-  const auto places = comm.all_gather(gpu_place_of(device, comm));
-  GpuRoom room{.ranks = ranks_sharing(places, comm.rank().position()), .lanes = options.lanes};
+  std::string gpu;
+  comm.agree([&] { gpu = current_gpu(comm).uuid; });  // that of the slice, of a GPU in slices
+  GpuRoom room{.ranks = ranks_sharing(comm.all_gather(gpu), comm.rank().position()),
+               .lanes = options.lanes};
   comm.agree([&] { room.free_bytes = free_gpu_bytes(device); });
   comm.agree([&] {
     const GpuNeeds needs = tried_needs(options, federation, comm.size(), device);

@@ -36,8 +36,8 @@ DeviceWish device_wish(const GivenOptions& given);
 /// Collective.
 torch::Device open_device(const DeviceWish& wish, const Communicator& comm);
 
-/// How many of `places`, one a rank, are that of `rank`.
-std::int64_t ranks_sharing(const std::vector<std::string>& places, std::size_t rank);
+/// How many of `uuids`, one a rank, are that of `rank`.
+std::int64_t ranks_sharing(const std::vector<std::string>& uuids, std::size_t rank);
 
 /// What of this rank's GPU samples may fill, before the run puts anything there: a step is tried
 /// for that. Null on the CPU. Collective.

@@ -3,7 +3,7 @@
 
 #include "app/config/config.hpp"
 #include "base/version.hpp"
-#include "comm/gpu.hpp"
+#include "comm/gpu/gpu.hpp"
 
 namespace harmofl {
 

@@ -2,7 +2,7 @@
 /// What must be done with a GPU before MPI starts.
 #pragma once
 
-#include "app/commands.hpp"
+#include "app/commands/commands.hpp"
 
 namespace harmofl {
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/threads.hpp"
 
-#include "base/cores.hpp"
 #include "base/log.hpp"
-#include "base/memory.hpp"
+#include "base/process/cores.hpp"
+#include "base/process/memory.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <torch/utils.h>

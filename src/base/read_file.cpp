@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/read_file.hpp"
 
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <cerrno>

@@ -2,10 +2,10 @@
 #include "comm/transport.hpp"
 
 #include "base/log.hpp"
-#include "comm/gpu.hpp"
+#include "comm/gpu/gpu.hpp"
 #include "comm/transport_choice.hpp"
 #ifdef HARMOFL_WITH_NCCL
-#include "comm/nccl_transport.hpp"
+#include "comm/gpu/nccl_transport.hpp"
 #endif
 
 namespace harmofl {

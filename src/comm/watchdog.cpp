@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/watchdog.hpp"
 
-#include "base/last_words.hpp"
 #include "base/log.hpp"
+#include "base/process/last_words.hpp"
 #include "base/timer.hpp"
 #include "comm/communicator.hpp"
 #include "harmofl/base/error.hpp"

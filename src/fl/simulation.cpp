@@ -3,8 +3,8 @@
 // two all-reduces is local and a rank may host any number of clients.
 #include "fl/simulation.hpp"
 
-#include "base/interrupt.hpp"
 #include "base/log.hpp"
+#include "base/process/interrupt.hpp"
 
 #include <nlohmann/json.hpp>
 

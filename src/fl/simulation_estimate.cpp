@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the next round is expected to take: counted, and some of it done and timed.
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "data/batches/block_reader.hpp"
 #include "data/batches/first_samples.hpp"
 #include "data/batches/residence.hpp"

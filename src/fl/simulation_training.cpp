@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The clients' work of a round, in lanes: what a client computes is its own, what several touch is
 // touched by one at a time.
-#include "base/fault.hpp"
-#include "base/free_memory.hpp"
 #include "base/log.hpp"
-#include "base/memory.hpp"
+#include "base/process/fault.hpp"
+#include "base/process/free_memory.hpp"
+#include "base/process/memory.hpp"
 #include "fl/lanes/lane_memory.hpp"
 #include "fl/local/batch_statistics.hpp"
 #include "fl/simulation.hpp"

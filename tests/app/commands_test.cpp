@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commands as the program runs them: helps, mistakes, exit codes.
-#include "app/commands.hpp"
+#include "app/commands/commands.hpp"
 
 #include "app/config/keys.hpp"
 #include "app/config/train_help.hpp"

@@ -52,11 +52,11 @@ TEST(SampleBudgetOfARun, is_none_on_the_cpu) {
 }
 
 TEST(SampleBudgetOfARun, is_shared_by_the_ranks_of_one_gpu) {
-  const std::vector<std::string> places{"n1 A", "n1 B", "n2 A", "n1 A", "n1 A"};
-  EXPECT_EQ(ranks_sharing(places, 0), 3);
-  EXPECT_EQ(ranks_sharing(places, 1), 1);
-  EXPECT_EQ(ranks_sharing(places, 2), 1) << "of another host";
-  EXPECT_EQ(ranks_sharing(places, 4), 3);
+  const std::vector<std::string> uuids{"GPU-a", "GPU-b", "MIG-a", "GPU-a", "GPU-a"};
+  EXPECT_EQ(ranks_sharing(uuids, 0), 3);
+  EXPECT_EQ(ranks_sharing(uuids, 1), 1);
+  EXPECT_EQ(ranks_sharing(uuids, 2), 1) << "a slice of its own";
+  EXPECT_EQ(ranks_sharing(uuids, 4), 3);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/threads.hpp"
 
-#include "base/cores.hpp"
+#include "base/process/cores.hpp"
 
 #include <gmock/gmock.h>
 #include <sched.h>

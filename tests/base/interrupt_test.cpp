@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/interrupt.hpp"
+#include "base/process/interrupt.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a process says when a signal ends it.
-#include "base/last_words.hpp"
+#include "base/process/last_words.hpp"
 
 #include <gtest/gtest.h>
 

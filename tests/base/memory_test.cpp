@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 
 #include "support/temp_folder.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm/gpu_assignment.hpp"
+#include "comm/gpu/gpu_assignment.hpp"
 
 #include <gmock/gmock.h>
 

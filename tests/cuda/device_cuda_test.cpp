@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The GPU as a device, and sums of what lies on it by one rank.
 #include "base/range.hpp"
-#include "comm/gpu.hpp"
+#include "comm/gpu/gpu.hpp"
 #include "comm/transport.hpp"
 #include "cuda/gpu_fixture.hpp"
 #include "fl/aggregate/aggregator.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fuzz/targets.hpp"
-#include "io/csv.hpp"
+#include "io/formats/csv.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fuzz/targets.hpp"
 #include "harmofl/base/error.hpp"
-#include "io/json.hpp"
+#include "io/formats/json.hpp"
 
 #include <nlohmann/json.hpp>
 

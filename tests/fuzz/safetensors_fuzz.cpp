@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fuzz/memory_file.hpp"
 #include "fuzz/targets.hpp"
-#include "io/safetensors.hpp"
+#include "io/formats/safetensors.hpp"
 #include "io/tensor_elements.hpp"
 
 namespace harmofl::fuzz {

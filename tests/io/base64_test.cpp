@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/base64.hpp"
+#include "io/formats/base64.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/csv.hpp"
+#include "io/formats/csv.hpp"
 
 #include "support/errors.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/json.hpp"
+#include "io/formats/json.hpp"
 
 #include "support/errors.hpp"
 

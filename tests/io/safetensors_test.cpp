@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files are made byte by byte here, so that what is read and written is compared with the format's
 // definition and not with this project's own writer.
-#include "io/safetensors.hpp"
+#include "io/formats/safetensors.hpp"
 
 #include "io/file_size_limit.hpp"
 #include "io/samples.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Images and arrays for other programs, against bytes that other programs wrote.
-#include "io/npy_writer.hpp"
-#include "io/png_writer.hpp"
+#include "io/formats/npy_writer.hpp"
+#include "io/formats/png_writer.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/zip_archive.hpp"
+#include "io/formats/zip_archive.hpp"
 
 #include "support/temp_folder.hpp"
 

@@ -48,7 +48,7 @@ make_clean_tree() {
   write src/fl/analysis/analysis.cpp '#include "fl/local/local.hpp"'
   write src/fl/record/record.cpp '#include "fl/clients/clients.hpp"' '#include "fl/local/local.hpp"'
   write src/app/app.cpp "$(both fl)" "$(both kernels)" '#include "fl/fleet/fleet.hpp"' 'void f() { std::cout << 1; }'
-  write src/app/predict/images.cpp '#include "prepare/pixels/image.hpp"'
+  write src/app/commands/predict/images.cpp '#include "prepare/pixels/image.hpp"'
   write src/program.cpp "$(both app)" 'int main() { std::cout << 1; }'
   write bench/comm/sums.cpp '#include <mpi.h>' "$(both comm)" '#include "timings.hpp"' \
     'int main() { std::printf("1"); }'
@@ -135,7 +135,7 @@ TABLE
 refuses src/fl/local/new.hpp "room fl/local must not include" '#include "fl/simulation.hpp"'
 refuses src/fl/new.cpp "lies in no layer" '#include "prepare/pixels/image.hpp"'
 refuses src/app/new.cpp "lies in no layer" '#include "prepare/images/options.hpp"'
-refuses src/fl/fleet/new.cpp "layer fl must not include" '#include "app/analyse/private.hpp"'
+refuses src/fl/fleet/new.cpp "layer fl must not include" '#include "app/commands/analyse/private.hpp"'
 refuses src/fl/other/new.cpp "is not in the table of rooms" 'int x;'
 
 # What is installed includes only what is installed.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // harmofl-prepare: makes the HDF5 shards that harmofl trains on from folders of images.
-#include "base/interrupt.hpp"
 #include "base/log.hpp"
+#include "base/process/interrupt.hpp"
 #include "harmofl/base/error.hpp"
 #include "prepare/subcommands.hpp"
 

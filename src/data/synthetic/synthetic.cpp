@@ -3,7 +3,7 @@
 // keyed by (seed, site, index), the scanner by (seed, site), so no image depends on another.
 #include "data/synthetic/synthetic.hpp"
 
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "data/synthetic/scanner.hpp"
 #include "data/synthetic/scene.hpp"
 #include "harmofl/base/error.hpp"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "harmofl/io/shard.hpp"
-#include "io/json.hpp"
+#include "io/formats/json.hpp"
 
 #include <array>
 #include <cstdint>

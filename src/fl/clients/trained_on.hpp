@@ -5,7 +5,7 @@
 
 #include "harmofl/io/shard.hpp"
 #include "harmofl/model/network_options.hpp"
-#include "io/json.hpp"
+#include "io/formats/json.hpp"
 
 #include <string>
 #include <vector>

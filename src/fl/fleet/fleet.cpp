@@ -6,7 +6,7 @@
 #include "harmofl/base/number_text.hpp"
 #include "harmofl/base/rng.hpp"
 #include "harmofl/base/text.hpp"
-#include "io/csv.hpp"
+#include "io/formats/csv.hpp"
 
 #include <array>
 #include <cmath>

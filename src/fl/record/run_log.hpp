@@ -8,7 +8,7 @@
 #include "fl/record/split_summary.hpp"
 #include "harmofl/base/ids.hpp"
 #include "io/checkpoint/run_folder.hpp"
-#include "io/json.hpp"
+#include "io/formats/json.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 

@@ -2,7 +2,7 @@
 #include "fl/record/sample_rows.hpp"
 
 #include "harmofl/base/error.hpp"
-#include "io/csv.hpp"
+#include "io/formats/csv.hpp"
 
 namespace harmofl {
 namespace {

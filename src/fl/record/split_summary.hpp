@@ -4,7 +4,7 @@
 #pragma once
 
 #include "fl/local/evaluation.hpp"
-#include "io/json.hpp"
+#include "io/formats/json.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 

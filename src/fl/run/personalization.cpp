@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/run/personalization.hpp"
 
-#include "base/interrupt.hpp"
+#include "base/process/interrupt.hpp"
 #include "fl/aggregate/exchange.hpp"
 #include "fl/record/split_summary.hpp"
 #include "harmofl/base/error.hpp"
-#include "io/csv.hpp"
+#include "io/formats/csv.hpp"
 
 #include <nlohmann/json.hpp>
 

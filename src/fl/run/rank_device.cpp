@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/run/rank_device.hpp"
 
-#include "comm/gpu.hpp"
+#include "comm/gpu/gpu.hpp"
 
 namespace harmofl {
 

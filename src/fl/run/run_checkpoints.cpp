@@ -2,8 +2,8 @@
 #include "fl/run/run_checkpoints.hpp"
 
 #include "base/checksum.hpp"
-#include "base/fault.hpp"
 #include "base/log.hpp"
+#include "base/process/fault.hpp"
 #include "fl/aggregate/exchange.hpp"
 #include "fl/run/run_input.hpp"
 #include "harmofl/base/error.hpp"

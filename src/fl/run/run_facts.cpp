@@ -2,7 +2,7 @@
 #include "fl/run/run_facts.hpp"
 
 #include "harmofl/base/error.hpp"
-#include "io/json.hpp"
+#include "io/formats/json.hpp"
 
 #include <nlohmann/json.hpp>
 

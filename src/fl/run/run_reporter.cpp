@@ -2,7 +2,7 @@
 #include "fl/run/run_reporter.hpp"
 
 #include "base/log.hpp"
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "fl/record/site_table.hpp"
 #include "harmofl/base/text.hpp"
 #include "model/device/device_memory.hpp"

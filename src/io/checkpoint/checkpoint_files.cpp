@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/checkpoint/checkpoint_files.hpp"
 
-#include "base/fault.hpp"
 #include "base/log.hpp"
+#include "base/process/fault.hpp"
 #include "harmofl/base/error.hpp"
 #include "io/checkpoint/checkpoint_format.hpp"
 #include "io/input_file.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "harmofl/base/error.hpp"
 #include "io/checkpoint/checkpoint.hpp"
 #include "io/checkpoint/checkpoint_format.hpp"

@@ -4,7 +4,7 @@
 #include "base/log.hpp"
 #include "harmofl/base/error.hpp"
 #include "io/atomic_file.hpp"
-#include "io/json.hpp"
+#include "io/formats/json.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/checksum.hpp"
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "harmofl/base/error.hpp"
 #include "harmofl/io/shard.hpp"
 #include "io/hdf5/hdf5.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "harmofl/base/error.hpp"
+#include "io/formats/zip_archive.hpp"
 #include "io/tensor_elements.hpp"
-#include "io/zip_archive.hpp"
 #include "model/weights/torch_file.hpp"
 #include "model/weights/torch_pickle.hpp"
 

@@ -2,9 +2,9 @@
 #include "model/weights/weights_file.hpp"
 
 #include "harmofl/base/error.hpp"
-#include "io/base64.hpp"
 #include "io/checkpoint/checkpoint.hpp"
-#include "io/safetensors.hpp"
+#include "io/formats/base64.hpp"
+#include "io/formats/safetensors.hpp"
 #include "model/weights/torch_file.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which GPU a rank takes, and whether MPI is trusted with its memory.
-#include "comm/gpu.hpp"
+#include "comm/gpu/gpu.hpp"
 #include "comm/stand_in/fixture.hpp"
 
 #include <mpi.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/lanes/lane_memory.hpp"
 
-#include "base/free_memory.hpp"
+#include "base/process/free_memory.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prepare/images/convert.hpp"
 
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "harmofl/io/shard.hpp"
 #include "prepare/png_files.hpp"
 #include "support/temp_folder.hpp"

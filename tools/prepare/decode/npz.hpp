@@ -3,7 +3,7 @@
 /// of text and never as Python.
 #pragma once
 
-#include "io/zip_archive.hpp"
+#include "io/formats/zip_archive.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -2,7 +2,7 @@
 #include "prepare/images/convert.hpp"
 
 #include "base/log.hpp"
-#include "base/memory.hpp"
+#include "base/process/memory.hpp"
 #include "base/timer.hpp"
 #include "base/version.hpp"
 #include "harmofl/base/text.hpp"

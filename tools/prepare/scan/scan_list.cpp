@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
-#include "io/csv.hpp"
+#include "io/formats/csv.hpp"
 #include "prepare/scan/folder_content.hpp"
 #include "prepare/scan/scan_layouts.hpp"
 

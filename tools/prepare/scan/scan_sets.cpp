@@ -2,7 +2,7 @@
 // The layouts of published sets of stained nuclei.
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/text.hpp"
-#include "io/csv.hpp"
+#include "io/formats/csv.hpp"
 #include "prepare/scan/folder_content.hpp"
 #include "prepare/scan/scan_layouts.hpp"
 

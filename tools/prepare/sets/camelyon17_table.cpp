@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // metadata.csv of Camelyon17-WILDS, and how its patches are dealt.
 #include "harmofl/base/number_text.hpp"
-#include "io/csv.hpp"
+#include "io/formats/csv.hpp"
 #include "prepare/scan/deal.hpp"
 #include "prepare/sets/camelyon17.hpp"
 

@@ -2,8 +2,8 @@
 #include "prepare/shards/site_job.hpp"
 
 #include "base/checksum.hpp"
-#include "base/interrupt.hpp"
 #include "base/log.hpp"
+#include "base/process/interrupt.hpp"
 #include "base/read_file.hpp"
 #include "base/timer.hpp"
 #include "harmofl/base/error.hpp"

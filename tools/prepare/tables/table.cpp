@@ -4,7 +4,7 @@
 #include "harmofl/base/error.hpp"
 #include "harmofl/base/number_text.hpp"
 #include "harmofl/base/text.hpp"
-#include "io/csv.hpp"
+#include "io/formats/csv.hpp"
 
 #include <algorithm>
 #include <cmath>
