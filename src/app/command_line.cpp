@@ -12,18 +12,18 @@ bool asks_for_help(const std::string& argument) { return argument == "--help" ||
 po::variables_map parse_command(const std::string& command,
                                 const std::vector<std::string>& arguments,
                                 const po::options_description& options,
-                                const std::string& positional) {
+                                const std::string& positional, int places) {
   std::vector<std::string> known;
   for (const auto& option : options.options()) known.push_back(option->long_name());
-  po::positional_options_description places;
-  if (!positional.empty()) places.add(positional.c_str(), 1);
+  po::positional_options_description where;
+  if (!positional.empty()) where.add(positional.c_str(), places);
   const auto suggest = [&](const std::string& name) { return suggestion(name, known); };
   return with_usage_errors("harmofl " + command, suggest, "harmofl " + command + " --help", [&] {
     po::variables_map map;
     po::store(
         po::command_line_parser(arguments)
             .options(options)
-            .positional(places)
+            .positional(where)
             .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
             .run(),
         map);

@@ -2,6 +2,7 @@
 #include "app/provenance.hpp"
 
 #include "app/config/keys.hpp"
+#include "base/process/processor.hpp"
 #include "base/version.hpp"
 #include "harmofl/base/text.hpp"
 #include "io/hdf5/hdf5.hpp"
@@ -86,11 +87,12 @@ std::string held_out_text(const Federation& federation) {
 
 std::vector<RankPlace> describe_ranks(const Communicator& comm, const std::string& device,
                                       std::int64_t lanes) {
-  const json own = {comm.host(), device, torch::get_num_threads(), lanes, getpid()};
+  const json own = {comm.host(), device,   torch::get_num_threads(),
+                    lanes,       getpid(), processor_model()};
   std::vector<RankPlace> places;
   for (const std::string& text : comm.all_gather(own.dump())) {
     const json place = json::parse(text);
-    places.push_back({place[0], place[1], place[2], place[3], place[4]});
+    places.push_back({place[0], place[1], place[2], place[3], place[4], place[5]});
   }
   return places;
 }
@@ -121,6 +123,7 @@ json run_record(const RunOptions& run, const Config& config, const Federation& f
          {"lanes", ranks[i].lanes},
          {"threads", ranks[i].threads},
          {"process_id", ranks[i].process_id},
+         {"processor", ranks[i].processor},
          {"sites", sites_of(Rank(static_cast<std::int64_t>(i)), federation, placement)}});
   }
   std::vector<Member> shards = federation.sites;

@@ -20,6 +20,7 @@ struct RankPlace {
   int threads = 1;         ///< Threads of a lane.
   std::int64_t lanes = 1;  ///< Clients that it trains at the same time.
   int process_id = 0;
+  std::string processor = {};  ///< Its model, as /proc/cpuinfo has it; "" where that says none.
 };
 
 /// Describes all ranks to all ranks: this one by its device and lanes. Collective.

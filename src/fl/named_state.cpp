@@ -50,6 +50,12 @@ torch::Tensor& NamedState::number(const std::string& name, const torch::Tensor& 
   return tensor;
 }
 
+std::vector<std::string> NamedState::names() const {
+  std::vector<std::string> names;
+  for (const auto& item : tensors_) names.push_back(item.first);
+  return names;
+}
+
 std::int64_t NamedState::size_bytes() const {
   std::int64_t bytes = 0;
   for (const auto& item : tensors_) bytes += static_cast<std::int64_t>(item.second.nbytes());

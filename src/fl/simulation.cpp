@@ -69,6 +69,10 @@ Outcome Simulation::finish() {
 void Simulation::run_round() {
   const Stopwatch watch;
   plan_the_round();
+  if (fingerprints_) {
+    const auto timed = state_.times.measure("fingerprint");
+    fingerprints_->begin(state_.round, state_.global);
+  }
   std::vector<Score> scores;
   if (state_.algorithm->sequential()) {
     for (const ClientId id : trained_) take_turn({id}, scores);
@@ -135,6 +139,12 @@ void Simulation::step_server() {
   const torch::Tensor average = updates_.average();
   const torch::Tensor next = state_.model.state().state();
   exchange_.unpack(average, state_.global, next);
+  if (fingerprints_) {
+    const Stopwatch watch;
+    fingerprints_->take_average(next);
+    const double hashing_s = watch.elapsed_s();
+    state_.times.add({{"fingerprint", hashing_s}, {"aggregate", -hashing_s}});
+  }
   const std::int64_t parameters = state_.model.parameter_count();
   const std::int64_t extra = exchange_.layout().extra;
   ServerRound round{state_.global.narrow(0, 0, parameters), next.narrow(0, 0, parameters),
@@ -169,6 +179,10 @@ void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
   }
   for (const auto& [client, loss] : plan_.lost) ++record.lost[std::string(to_string(loss))];
   if (!left_out_.empty()) record.lost["not_finite"] = std::ssize(left_out_);
+  if (fingerprints_) {
+    const auto timed = state_.times.measure("fingerprint");
+    fingerprints_->end(state_.global, state_.server, plan_.counted);
+  }
   const bool best = reporter_.report(record, own_scores, state_.times);
   for (const Score& score : reporter_.scores()) {
     if (score.split == Split::train) hosting_.observe_cost(score.client, score.seconds);

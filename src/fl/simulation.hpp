@@ -18,6 +18,7 @@
 #include "fl/fleet/round_plan.hpp"
 #include "fl/lanes/lanes.hpp"
 #include "fl/local/local_trainer.hpp"
+#include "fl/record/fingerprint_log.hpp"
 #include "fl/run/personalization.hpp"
 #include "fl/run/run_checkpoints.hpp"
 #include "fl/run/run_estimate.hpp"
@@ -147,6 +148,8 @@ class Simulation {
   const Fleet& fleet() const { return fleet_; }
   /// Data other than before that the run went on with. On the root alone.
   const std::vector<AcceptedChange>& accepted_changes() const { return state_.accepted_changes; }
+  /// Hashes of what the last round computed, with `local.fingerprints`. On the root alone.
+  const RoundFingerprints& last_fingerprints() const { return fingerprints_->last(); }
 
  private:
   LaneParts make_lane();
@@ -171,6 +174,9 @@ class Simulation {
   torch::Tensor message_of_turn(const ClientTurn& turn);
   void set_aside(ClientTurn& turn);
   void count_update(const ClientTurn& turn);
+  void hash_kept(ClientTurn& turn) const;
+  void hash_work(ClientTurn& turn, const std::vector<Slot>& slots) const;
+  void take_fingerprints(ClientTurn& turn);
   void aggregate();
   void step_server();
   void recompute_statistics_of_clients();
@@ -202,6 +208,7 @@ class Simulation {
   UpdateAverage updates_;
   RunReporter reporter_;
   RunCheckpoints checkpoints_;
+  std::optional<FingerprintLog> fingerprints_;  ///< Where the run is hashed.
   UpdateObserver observe_update_;
   RoundPlan plan_;                  ///< Plan of this round, the same on every rank.
   std::vector<ClientId> trained_;   ///< In this round, on all ranks.

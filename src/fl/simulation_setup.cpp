@@ -176,6 +176,9 @@ Simulation::Simulation(const Communicator& comm, const SimulationOptions& option
     check_lanes(options_);
   });
   if (options_.local.pieces > 1) share_gradient();
+  if (options_.local.fingerprints) {
+    fingerprints_.emplace(comm_, federation_, folder, state_.model.state().slots());
+  }
 }
 
 LaneParts Simulation::make_lane() {

@@ -9,9 +9,11 @@
 #include "fl/local/batch_statistics.hpp"
 #include "fl/simulation.hpp"
 #include "harmofl/base/error.hpp"
+#include "model/fingerprint.hpp"
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace harmofl {
 
@@ -24,6 +26,8 @@ struct Simulation::ClientTurn {
   torch::Tensor message = {};  ///< A copy of its message, where that had to be set aside.
   ClientReport report = {};
   Score score = {};
+  ClientFingerprints fingerprints = {};  ///< Where the run is hashed.
+  double fingerprint_s = 0.0;            ///< Seconds of the lane that this took.
 };
 
 namespace {
@@ -100,6 +104,10 @@ void Simulation::train_in_lanes(std::vector<ClientTurn>& turns) {
     // Of the time that all lanes took together, not of each.
     const double input_s = turns[i].report.input_s / lanes;
     state_.times.add({{"input", input_s}, {"train", -input_s}});
+    if (fingerprints_) {
+      const double hashing_s = turns[i].fingerprint_s / lanes;
+      state_.times.add({{"fingerprint", hashing_s}, {"train", -hashing_s}});
+    }
     named(turns[i], [&] { take_in(turns[i]); });
     std::erase(at_work, turns[i].data.site);
     say();
@@ -156,10 +164,12 @@ void Simulation::train_client(const Lane& lane, ClientTurn& turn) {
   const Stopwatch watch;
   turn.state = lane.model.state().state();
   turn.state.copy_(state_.global);
+  if (fingerprints_) hash_kept(turn);
   const bool own_layers = personalize_layers(lane.model, *turn.kept);
   turn.report = lane.trainer.train(turn.data, {state_.round, turn.id, options_.seed}, *turn.kept,
                                    state_.server, own_layers ? torch::Tensor() : state_.global);
   exchange_.keep_local(lane.model.state(), *turn.kept);
+  if (fingerprints_) hash_work(turn, lane.model.state().slots());
   turn.score = {turn.id, Split::train, {{"loss", turn.report.loss}}, 0.0};
   if (options_.local.measure) {
     turn.score.values["drift"] = turn.report.drift;
@@ -168,14 +178,38 @@ void Simulation::train_client(const Lane& lane, ClientTurn& turn) {
   turn.score.seconds = watch.elapsed_s();
 }
 
+void Simulation::hash_kept(ClientTurn& turn) const {
+  const Stopwatch watch;
+  turn.fingerprints.kept_before = fingerprints(*turn.kept);
+  turn.fingerprint_s += watch.elapsed_s();
+}
+
+void Simulation::hash_work(ClientTurn& turn, const std::vector<Slot>& slots) const {
+  const Stopwatch watch;
+  ClientFingerprints& found = turn.fingerprints;
+  found.batches = turn.report.batches;
+  found.model = fingerprints(turn.state, slots);
+  if (turn.report.extra.numel() > 0) found.extra = fingerprint(turn.report.extra);
+  found.kept = fingerprints(*turn.kept);
+  turn.fingerprint_s += watch.elapsed_s() + turn.report.fingerprint_s;
+}
+
 // By one lane at a time, as what follows.
 void Simulation::take_in(ClientTurn& turn) {
   if (observe_update_ && is_own(turn.id)) observe_update_(turn.id, turn.report.update);
   count_update(turn);
+  if (fingerprints_ && is_own(turn.id)) take_fingerprints(turn);
   hosting_.close_state(turn.id);
   turn.state = torch::Tensor();
   turn.message = torch::Tensor();
   turn.report = {};
+}
+
+// What a client kept is forgotten where its update was left out.
+void Simulation::take_fingerprints(ClientTurn& turn) {
+  if (counts(turn.id)) turn.fingerprints.weight = updates_.weight(turn.id);
+  if (turn.kept->empty()) turn.fingerprints.kept.clear();
+  fingerprints_->add(turn.id, std::move(turn.fingerprints));
 }
 
 bool Simulation::counts(ClientId id) const {

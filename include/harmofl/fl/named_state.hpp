@@ -28,6 +28,8 @@ class NamedState {
   bool empty() const { return tensors_.empty(); }
   /// The tensor called `name`, which is there.
   const torch::Tensor& get(const std::string& name) const { return tensors_.at(name); }
+  /// The names of all tensors, sorted.
+  std::vector<std::string> names() const;
   /// Size of all values, in bytes.
   std::int64_t size_bytes() const;
   /// Forgets the tensors whose names begin with `prefix`; all of them where it is "".

@@ -38,6 +38,7 @@ const std::vector<Command>& commands() {
       {"evaluate", "measure a checkpoint on the shards of a folder", evaluate_checkpoint},
       {"predict", "predict shards or images: masks, classes, probabilities", predict},
       {"analyse", "drift, flatness, loss surface, spectra, gradients", analyse},
+      {"diff", "the first round, client and tensor in which two runs differ", diff_runs},
       {"algorithms", "list the methods with their keys, defaults and papers", list_algorithms},
       {"export", "write a checkpoint's model as .safetensors or .pt", export_weights},
       {"inspect", "describe and verify a shard or a checkpoint", inspect},

@@ -27,6 +27,7 @@ ExitCode evaluate_checkpoint(const Arguments& arguments, const Communicator& com
 ExitCode predict(const Arguments& arguments, const Communicator& comm);
 ExitCode inspect(const Arguments& arguments, const Communicator& comm);
 ExitCode analyse(const Arguments& arguments, const Communicator& comm);
+ExitCode diff_runs(const Arguments& arguments, const Communicator& comm);
 ExitCode export_weights(const Arguments& arguments, const Communicator& comm);
 ExitCode list_algorithms(const Arguments& arguments, const Communicator& comm);
 ExitCode synthesize_federation(const Arguments& arguments, const Communicator& comm);

@@ -112,6 +112,10 @@ Keys run_keys(RunOptions& run) {
       {"run.measure", "false", "",
        "also write each client's drift and gradient norm in every round to metrics.jsonl",
        flag(s.local.measure)},
+      {"run.fingerprints", "false", "",
+       "write hashes of every client's and the global tensors in every round to "
+       "fingerprints.jsonl, for `harmofl diff`",
+       flag(s.local.fingerprints), may_change},
       {"run.state_memory", "0", "MiB",
        "what a rank keeps in memory of its clients' state, the rest in run.scratch; 0 is all",
        whole(s.state.memory_bytes, {0, std::numeric_limits<std::int64_t>::max() >> 20}, 1 << 20),

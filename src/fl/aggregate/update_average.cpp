@@ -24,7 +24,7 @@ void UpdateAverage::begin(const MessageLayout& layout, torch::Device device,
 
 bool UpdateAverage::add(ClientId client, const torch::Tensor& message, const std::string& site) {
   // The p_i of those who are to count sum to 1.
-  return aggregator_.add(message, weights_[client.position()] / planned_weight_, site);
+  return aggregator_.add(message, weight(client), site);
 }
 
 const std::vector<ClientId>& UpdateAverage::agree_on_left_out() {

@@ -28,6 +28,9 @@ class UpdateAverage {
   /// nothing, when a value is not finite. Throws as Aggregator::add, naming `site`.
   bool add(ClientId client, const torch::Tensor& message, const std::string& site);
 
+  /// The p_i that `add` multiplies the message of a client that counts by.
+  double weight(ClientId client) const { return weights_[client.position()] / planned_weight_; }
+
   /// Takes a client of this rank, whose message could not be added, out of those that count.
   void leave_out(ClientId client) { own_left_out_.push_back(client); }
 

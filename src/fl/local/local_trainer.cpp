@@ -74,6 +74,8 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
   torch::manual_seed(RngStream(context.seed, context.round, context.client, RngPurpose::layers)());
   ClientWork work = begin(client, server, start);
   ClientReport report;
+  hashing_s_ = 0.0;
+  if (options_.fingerprints) batches_ = std::make_unique<RunningFingerprint>();
   if (options_.local_steps > 0) {
     train_steps(samples, context, work, report);
   } else {
@@ -83,6 +85,8 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
   read_sums(work, report);
   algorithm_.finish(work);
   report.extra = work.extra;
+  if (batches_) report.batches = batches_->text();
+  report.fingerprint_s = hashing_s_;
   return report;
 }
 
@@ -181,6 +185,7 @@ StepBatch LocalTrainer::observe(const Batch& batch) {
 
 // One step on one batch, and what the method does after it. Returns the loss before the step.
 torch::Tensor LocalTrainer::step(const Batch& batch, ClientWork& work) {
+  if (batches_) hash(batch);
   const StepBatch seen = observe(batch);
   const torch::Tensor first_loss = take_step(seen, work, moments_prefix);
   ++work.steps;
@@ -273,6 +278,13 @@ void LocalTrainer::measure(const ClientWork& work) {
   };
   drift_ += norm(work.w.parameters() - work.start_parameters()).square();
   gradient_norm_ += norm(work.w.gradients());
+}
+
+void LocalTrainer::hash(const Batch& batch) {
+  const Stopwatch watch;
+  batches_->add(batch.images);
+  batches_->add(batch.targets);
+  hashing_s_ += watch.elapsed_s();
 }
 
 BatchStream LocalTrainer::open(const Samples& samples, const RoundContext& context,

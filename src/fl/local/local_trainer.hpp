@@ -11,6 +11,7 @@
 #include "harmofl/fl/algorithm.hpp"
 #include "harmofl/fl/named_state.hpp"
 #include "model/device/recorder.hpp"
+#include "model/fingerprint.hpp"
 #include "model/measures/losses.hpp"
 #include "model/model.hpp"
 
@@ -41,8 +42,9 @@ struct LocalOptions {
   std::int64_t pieces = 1;
   BatchOptions batches;
   bool shuffle = true;
-  bool measure = false;  ///< Also measures drift and gradient norm, at some cost.
-  bool graphs = false;   ///< Records the gradient of the step on the GPU, and replays it.
+  bool measure = false;       ///< Also measures drift and gradient norm, at some cost.
+  bool graphs = false;        ///< Records the gradient of the step on the GPU, and replays it.
+  bool fingerprints = false;  ///< Also hashes what is trained on and what comes of it.
 };
 
 /// Throws UserError, with the reason, where `options.graphs` asks to record a step that cannot be:
@@ -80,6 +82,9 @@ struct ClientReport {
   torch::Tensor update;  ///< D_i = w_i - w_t of the parameters, [P]. Undefined unless measured.
   double gradient_norm = 0.0;  ///< Mean over steps of the norm of the gradient stepped with.
   double input_s = 0.0;        ///< Part of the time: choosing, cutting and augmenting batches.
+  /// Fingerprint of the images and targets of all batches, in their order; "" unless asked for.
+  std::string batches;
+  double fingerprint_s = 0.0;  ///< Part of the time: hashing.
 };
 
 /// Trains the model that it is given, in place, on one client's data.
@@ -120,6 +125,7 @@ class LocalTrainer {
                                 ClientWork& work);
   BatchStream open(const Samples& samples, const RoundContext& context, std::int64_t epoch);
   void measure(const ClientWork& work);
+  void hash(const Batch& batch);
 
   Model& model_;
   Algorithm& algorithm_;
@@ -135,6 +141,8 @@ class LocalTrainer {
   torch::Tensor extra_;                  ///< Zeros, as many as the method sends; often none.
   torch::Tensor loss_sum_;               ///< Over the client's steps, a scalar.
   torch::Tensor drift_, gradient_norm_;  ///< Sums over steps, where measured.
+  std::unique_ptr<RunningFingerprint> batches_;  ///< Of the client's batches, where asked for.
+  double hashing_s_ = 0.0;                       ///< Seconds that this took.
 };
 
 }  // namespace harmofl

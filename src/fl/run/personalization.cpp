@@ -45,6 +45,7 @@ LocalOptions tuning_options(LocalOptions local, const PersonalizationOptions& op
   local.batches.max_samples = -1;
   local.measure = false;
   local.graphs = false;
+  local.fingerprints = false;
   return local;
 }
 

@@ -23,14 +23,16 @@ namespace fs = std::filesystem;
 
 constexpr const char* metrics_name = "metrics.jsonl";
 constexpr const char* rounds_name = "rounds.jsonl";
-constexpr std::array line_files{metrics_name, rounds_name};
+constexpr const char* fingerprints_name = "fingerprints.jsonl";
+constexpr std::array usual_line_files{metrics_name, rounds_name};
+constexpr std::array line_files{metrics_name, rounds_name, fingerprints_name};
 
 /// What a run alone writes, so that half of one is of a run that has ended. Other programs may be
 /// writing other files here: a table of `harmofl evaluate`, say.
-constexpr std::array own_files{"checkpoint.h5", "best.h5",        "initial.h5",
-                               metrics_name,    rounds_name,      "config.ini",
-                               "run.json",      "summary.json",   "fleet.csv",
-                               "partition.csv", "per_sample.csv", "personalized.csv"};
+constexpr std::array own_files{
+    "checkpoint.h5",  "best.h5",          "initial.h5",     metrics_name, rounds_name,
+    "config.ini",     "run.json",         "summary.json",   "fleet.csv",  "partition.csv",
+    "per_sample.csv", "personalized.csv", fingerprints_name};
 
 constexpr const char* full_disk_remedy =
     "). Free space on the disk or set run.output to another folder; then --resume.";
@@ -114,6 +116,10 @@ void RunFolder::append_metrics(const std::string& lines) const { append(metrics_
 
 void RunFolder::append_rounds(const std::string& lines) const { append(rounds_name, lines); }
 
+void RunFolder::append_fingerprints(const std::string& lines) const {
+  append(fingerprints_name, lines);
+}
+
 void RunFolder::append(const char* name, const std::string& lines) const {
   lock_.check();
   const fs::path path = folder_ / name;
@@ -129,7 +135,7 @@ void RunFolder::drop_lines_from(std::int64_t first_round) const {
     if (fs::exists(path)) kept[path] = lines_before(path, first_round);
   }
   for (const auto& [path, lines] : kept) write_text_file(path, lines);
-  for (const char* name : line_files) {
+  for (const char* name : usual_line_files) {
     const auto found = kept.find(folder_ / name);
     if (first_round == 0 || (found != kept.end() && !found->second.empty())) continue;
     log::warn_once(concat((folder_ / name).string(), ": has no line of the ", first_round,

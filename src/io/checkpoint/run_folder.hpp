@@ -46,14 +46,15 @@ class RunFolder {
   /// Replaces `config.ini`, `run.json` or another small file.
   void write(const std::string& name, const std::string& text) const;
 
-  /// Appends lines (each ending in a newline) to `metrics.jsonl`, or to `rounds.jsonl`, in one
-  /// write.
+  /// Appends lines (each ending in a newline) to `metrics.jsonl`, `rounds.jsonl` or
+  /// `fingerprints.jsonl`, in one write.
   void append_metrics(const std::string& lines) const;
   void append_rounds(const std::string& lines) const;
+  void append_fingerprints(const std::string& lines) const;
 
-  /// Drops lines of both whose round is `first_round` or later, and what a process that was killed
-  /// left after them: what a resumed run will write again. Throws UserError, naming file and line,
-  /// for a line that no run wrote, and leaves both files as they are.
+  /// Drops lines of all of these whose round is `first_round` or later, and what a process that was
+  /// killed left after them: what a resumed run will write again. Throws UserError, naming file and
+  /// line, for a line that no run wrote, and leaves the files as they are.
   void drop_lines_from(std::int64_t first_round) const;
 
  private:
