@@ -3,6 +3,7 @@
 """One page of any number of runs: scores, paired differences, curves, and what else the run folders hold.
 
     tools/report.py RUN... --output report.html [--baseline GROUP] [--measure NAME] [--figures DIR]
+    tools/report.py RUN... --against strength --output report.html ...
 
 RUN is a run folder, or a folder with run folders below it. Runs that differ in nothing but their seed are
 one group. The page is one file and loads nothing. Needs what tools/install-deps.sh puts into .deps/venv.
@@ -14,7 +15,8 @@ import pathlib
 import sys
 
 from harmofl_runs import RunError, find_runs
-from report import page, plain
+from report import against_page, page, plain
+from report.against import arrange
 from report.study import make_study
 
 
@@ -28,6 +30,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--measure", help="what is compared (default: what the runs were judged by)")
     parser.add_argument("--shards", type=pathlib.Path, help="folder of the shards (default: as the runs say)")
     parser.add_argument("--figures", type=pathlib.Path, help="folder for each plot as SVG or PNG, and CSV")
+    parser.add_argument(
+        "--against", metavar="KEY", help="a number of tools/study.py's study.json: methods by strength, say"
+    )
     parser.add_argument("--title", default="Federated runs", help="heading of the page")
     return parser.parse_args()
 
@@ -38,6 +43,12 @@ def main() -> int:
         print("error: --figures needs --output, the page whose plots they are.", file=sys.stderr)
         return 2
     try:
+        if options.against:
+            found = arrange(find_runs(*options.runs), options.against, options.baseline, options.measure)
+            print(against_page.plain(found))
+            if options.output:
+                against_page.write(found, options.title, options.output, options.figures)
+            return 0
         study = make_study(find_runs(*options.runs), options.baseline, options.measure, options.shards)
         print(plain.table(study))
         if options.output:

@@ -64,7 +64,17 @@ def sections(study: Study) -> tuple[list[tuple[str, str]], list[Plot]]:
 
 def write(study: Study, title: str, output: pathlib.Path, figures: pathlib.Path | None) -> None:
     """The page, and with `figures` each plot as a picture and a CSV in that folder."""
-    parts, plots = sections(study)
+    write_parts(*sections(study), title, output, figures)
+
+
+def write_parts(
+    parts: list[tuple[str, str]],
+    plots: list[Plot],
+    title: str,
+    output: pathlib.Path,
+    figures: pathlib.Path | None,
+) -> None:
+    """A page of these sections, and their plots as files."""
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(html.page(title, parts), encoding="utf-8")
     if figures is None:

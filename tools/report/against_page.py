@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of runs whose setting differs in one number: tables, plots, and what they rest on."""
+
+import math
+import pathlib
+
+from report import html, page, tables
+from report.against import PARTS, Against, scores
+from report.html import strong, text
+from report.paired import Comparison
+from report.plots import Missing, Plot
+from report.plots import against as drawn
+from report.plots import relations
+
+ALL = (
+    "Every seed's and case's difference is its mean over all values of {key}; only seeds that have every "
+    "value count. p and Holm's correction are those of comparing.md."
+)
+
+
+def score_rows(against: Against, held_out: bool) -> tuple[list[str], list[list[str]]]:
+    """Heads and cells: a row a method, a column a value of the key."""
+    frame = scores(against)
+    frame = frame[frame["held_out"] == held_out]
+    values = sorted(frame[against.key].unique())
+    rows = []
+    for label in against.labels:
+        of = frame[frame["method"] == label]
+        if len(of):
+            cells = [
+                tables.spread(of.loc[of[against.key] == value, against.measure].tolist()) for value in values
+            ]
+            rows.append([label, *cells])
+    return [f"{against.key} {value:g}" for value in values], rows
+
+
+def plain(against: Against) -> str:
+    """The tables of scores and of differences in Markdown."""
+    parts = []
+    for held_out, name in PARTS:
+        heads, rows = score_rows(against, held_out)
+        if rows:
+            parts.append(markdown([f"test {against.measure}, {name}", *heads], rows))
+            parts.append(markdown(*difference_rows(against.together[held_out], against)))
+    return "\n\n".join(parts)
+
+
+def markdown(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+
+    def row(cells: list[str]) -> str:
+        padded = [cells[0].ljust(widths[0])] + [cell.rjust(w) for cell, w in zip(cells[1:], widths[1:])]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = "|" + "|".join(["-" * (widths[0] + 2)] + ["-" * (w + 1) + ":" for w in widths[1:]]) + "|"
+    return "\n".join([row(lines[0]), rule, *map(row, rows)])
+
+
+def difference_rows(found: dict[str, Comparison], against: Against) -> tuple[list[str], list[list[str]]]:
+    heads = [f"minus {against.baseline}, all {against.key}s", "seeds", "difference", "95 % interval"]
+    rows = [
+        [
+            label,
+            str(one.seeds),
+            f"{one.mean:+.4f}",
+            interval_text(one),
+            tables.p_text(one.p_holm),
+            says(one, against),
+        ]
+        for label, one in found.items()
+    ]
+    return [*heads, "p (Holm)", "says"], rows
+
+
+def interval_text(one: Comparison) -> str:
+    return "-" if math.isnan(one.interval[0]) else f"{one.interval[0]:+.4f} to {one.interval[1]:+.4f}"
+
+
+def says(one: Comparison, against: Against) -> str:
+    return tables.verdict(one, tables.evidence.lower_is_better(against.measure))
+
+
+def compared(against: Against) -> str:
+    """Differences over all values, then at each."""
+    parts = []
+    for held_out, name in PARTS:
+        found = against.together[held_out]
+        if found:
+            heads, rows = difference_rows(found, against)
+            cells = [[*map(text, row[:-2]), strong(row[-2]), text(row[-1])] for row in rows]
+            what = f"Test {against.measure} minus that of {against.baseline}"
+            caption = f"{what}, all values of {against.key}, {name}"
+            parts.append(html.table(caption, heads, cells))
+        for value, of_value in against.apart[held_out].items():
+            shown = tables.differences(against.points[value], of_value, held_out)
+            parts.append(f"<h3>{text(against.key)} {value:g}, {text(name)}</h3>{shown}")
+            parts += [f"<p>Left out: {text(line)}.</p>" for line in of_value.left_out]
+    if not parts:
+        return "<p>No seed is in two groups: nothing can be compared in pairs.</p>"
+    return f"<p>{text(ALL.format(key=against.key))}</p>" + "".join(parts)
+
+
+def score_tables(against: Against) -> str:
+    parts = []
+    for held_out, name in PARTS:
+        heads, rows = score_rows(against, held_out)
+        caption = f"Test {against.measure}, {name}: mean ± standard deviation (n - 1) over seeds"
+        if rows:
+            parts.append(html.table(caption, ["method", *heads], [[*map(text, row)] for row in rows]))
+    return "".join(parts)
+
+
+def sources(against: Against) -> str:
+    rows = [
+        [
+            text(run.folder),
+            text(group.label),
+            f"{value:g}",
+            text(run.seed),
+            text(run.provenance["harmofl"]["git_commit"]),
+        ]
+        for value, group, run in against.runs
+    ]
+    return html.table("Runs", ["run", "method", against.key, "seed", "harmofl"], rows, words=True)
+
+
+def sections(against: Against) -> tuple[list[tuple[str, str]], list[Plot]]:
+    """Headings and HTML, and the plots in them."""
+    plots: list[Plot] = []
+
+    def shown(found: list[Plot | Missing]) -> str:
+        plots.extend(plot for plot in found if isinstance(plot, Plot))
+        return "".join(html.figure(plot) for plot in found)
+
+    left = "".join(f"<p>Left out: {text(run.folder)} has not ended.</p>" for run in against.unfinished)
+    found = [
+        (f"Scores against {against.key}", left + score_tables(against) + shown(drawn.scores_plot(against))),
+        (
+            f"Differences from {against.baseline}",
+            shown(drawn.differences_plot(against)) + compared(against),
+        ),
+        ("Measured shift", shown(drawn.shift_plot(against))),
+        ("Flatness and drift", relations.table(against) + shown(relations.plots(against))),
+        ("Runs", sources(against)),
+    ]
+    return found, plots
+
+
+def write(against: Against, title: str, output: pathlib.Path, figures: pathlib.Path | None) -> None:
+    """The page, and with `figures` each plot as a picture and a CSV in that folder."""
+    page.write_parts(*sections(against), title, output, figures)
