@@ -328,6 +328,18 @@ class Collected(StudyTest):
             self.assertAlmostEqual(row.value, row.strength)
             self.assertTrue(row.source.endswith("spectra.json"))
 
+    def test_hours_are_those_of_all_steps(self):
+        folder = (
+            write_study(self.folder / "out", seeds=(0,), strengths=(1.0,))
+            / "new-sites/strength1/harmofl-seed0"
+        )
+        lines = [{"step": "train", "cpu_seconds": 2.5}, {"step": "train", "cpu_seconds": 3.0}]
+        (folder / "study-times.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        collect.write(self.folder / "out")
+        runs = pandas.read_csv(self.folder / "out/collected/new-sites-runs.csv")
+        found = runs[runs["quantity"] == "cpu_seconds"]
+        self.assertEqual(found[["method", "value"]].values.tolist(), [["harmofl", 5.5]])
+
     def test_runs_that_have_not_ended_are_left_out(self):
         write_study(self.folder / "out", seeds=(0,))
         (self.folder / "out/new-sites/strength0/fedavg-seed0/summary.json").unlink()

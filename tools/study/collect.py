@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 import pandas
 
 from harmofl_runs import Run, RunError, find_runs
-from harmofl_runs.files import read_json
+from harmofl_runs.files import read_json, read_json_lines
 from report.measured import drift, sharpness, shift
 from study.errors import StudyError
-from study.steps import FACTS
+from study.steps import FACTS, TIMES
 
 FOLDER = "collected"
 SPLITS = ("val", "test")
@@ -48,13 +48,16 @@ def scores(facts: dict[str, object], run: Run) -> Iterator[dict[str, object]]:
                 }
 
 
-def seconds(run: Run) -> float:
-    return float(run.rounds()["seconds"].sum())
+def cpu_seconds(run: Run) -> float:
+    """Processor time of all steps of a run, those included that were cut off."""
+    return sum(line["cpu_seconds"] for line in read_json_lines(run.folder / TIMES))
 
 
 def whole_run(facts: dict[str, object], run: Run) -> Iterator[dict[str, object]]:
     """A row a measured quantity of the run."""
-    measured = [("seconds", seconds(run), "rounds.jsonl"), ("drift", drift(run), "metrics.jsonl")]
+    measured = [("drift", drift(run), "metrics.jsonl")]
+    if run.has(TIMES):
+        measured.append(("cpu_seconds", cpu_seconds(run), TIMES))
     if run.has("spectra.json"):
         measured += [
             (name, value, "spectra.json") for name, value in shift(run, str(facts["held_out"])).items()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs what is missing, several runs at a time, each on a core of its own."""
 
+import json
 import os
 import pathlib
 import signal
@@ -14,7 +15,7 @@ from harmofl_runs import RunError
 from scanner.folders import ScannerError
 from study.errors import StudyError
 from study.plan import Case
-from study.steps import LOG, Step, Tools, steps
+from study.steps import LOG, TIMES, Step, Tools, steps
 
 SAVED = 75  # exit code of a run that was interrupted and has saved
 IN_A_ROW = 3  # so many failures and no success: something is wrong with all
@@ -164,9 +165,13 @@ class Driver:
 
     def _collect(self, waiting: list[Case]) -> None:
         """Sees to the processes that have ended."""
-        for job in [job for job in self.running if job.process.poll() is not None]:
+        for job in list(self.running):
+            pid, status, used = os.wait4(job.process.pid, os.WNOHANG)
+            if pid == 0:
+                continue
             self.running.remove(job)
-            code = job.process.returncode
+            code = job.process.returncode = os.waitstatus_to_exitcode(status)
+            self._note(job, code, used.ru_utime + used.ru_stime)
             if self.outcome.interrupted and (code == SAVED or code < 0):
                 self._end(job)
             elif code != 0 or not job.step.done:
@@ -175,6 +180,12 @@ class Driver:
                 self._next(job)
             else:
                 self._finish(job, waiting)
+
+    def _note(self, job: Job, code: int, cpu_s: float) -> None:
+        """Keeps what a step took, also one that was cut off: the hours of a study are their sum."""
+        line = {"step": job.step.name, "exit_code": code, "cpu_seconds": round(cpu_s, 3)}
+        with (self.tools.folder(job.one) / TIMES).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
     def _finish(self, job: Job, waiting: list[Case]) -> None:
         seconds = time.monotonic() - job.started - job.stopped_s

@@ -16,6 +16,7 @@ from study.plan import Case, command, facts_text
 
 FACTS = "study.json"
 LOG = "study.log"
+TIMES = "study-times.jsonl"
 
 # The weights are moved by the method's own alpha and by parts of their norm, RELATIVE. A network with norms
 # computes the same with weights of twice the size, so that lengths compare only with that size.
