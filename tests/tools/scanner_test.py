@@ -62,6 +62,7 @@ class Parts(unittest.TestCase):
         self.assertAlmostEqual(field[-1, -1], 0.1 + 0.2 + 0.3 - 0.4 + 0.5)
         self.assertAlmostEqual(field[0, -1], -0.1 + 0.2 + 0.3 - 0.4 - 0.5)
         self.assertAlmostEqual(field[2, 3], -0.15 + 0.2)
+        self.assertAlmostEqual(field[2, -1], 0.2 - 0.15 - 0.4)
         self.assertEqual(bias_field(1, 1, scanner).shape, (1, 1))
         flat = numpy.full((5, 7, 3), 60, numpy.uint8)
         wanted = numpy.rint(60 * numpy.exp(field))
@@ -207,6 +208,18 @@ class Folders(unittest.TestCase):
         every = self.files(self.folder / "all")
         for name, content in self.files(self.folder / "few").items():
             self.assertEqual(content, every[name])
+
+    def test_images_have_noise_of_their_own(self):
+        for site in SITES[:2]:
+            for name in ("a", "b"):
+                Image.fromarray(picture()).save(self.source / site / f"{name}.png")
+        scan_folders(self.source, self.folder / "out", 1.0, seed=2)
+        a, b = (
+            numpy.asarray(Image.open(self.folder / "out" / SITES[0] / f"{name}.png")).astype(float)
+            for name in ("a", "b")
+        )
+        self.assertLess(numpy.abs(a - b).max(), 80, "they are one picture")
+        self.assertGreater(numpy.abs(a - b).mean(), 0.5)
 
     def spectrum(self, folder, site):
         """Mean amplitude by frequency, of the mean of the colours."""

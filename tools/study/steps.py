@@ -72,9 +72,9 @@ def train_words(one: Case, tools: Tools) -> list[str]:
     shards = tools.store.shards(one.data)
     if one.network is not None:
         script = save_network(one.network, one.seed, tools.store.folder / "networks")
-        one = dataclasses.replace(
-            one, keys=(*one.keys, ("model.script", str(script)), ("model.name", "script"))
-        )
+        # The width that the configuration gives is of the program's own networks.
+        script_keys = (("model.name", "script"), ("model.width", "auto"), ("model.script", str(script)))
+        one = dataclasses.replace(one, keys=(*one.keys, *script_keys))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FACTS).write_text(facts_text(one), encoding="utf-8")
     return command(one, tools.program, tools.config, shards, folder)
