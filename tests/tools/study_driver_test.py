@@ -50,13 +50,13 @@ PROGRAM = """
 """
 
 
-def states(program):
-    """The states of the processes that run a program, as in /proc/PID/stat."""
-    found = []
+def processes(program):
+    """The processes that run a program, and their states as in /proc/PID/stat."""
+    found = {}
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             if str(program) in (folder / "cmdline").read_text().split("\0"):
-                found.append((folder / "stat").read_text().rpartition(")")[2].split()[0])
+                found[int(folder.name)] = (folder / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             pass  # it has ended
     return found
@@ -171,6 +171,21 @@ class DriverTest(unittest.TestCase):
         self.assertEqual([(line["step"], line["exit_code"]) for line in lines], [("train", 75), ("train", 0)])
         self.assertTrue(all(0 < line["cpu_seconds"] < 5 for line in lines), lines)
 
+    def test_a_run_that_others_end_has_failed(self):
+        """Who asks a run alone to save wants it to go on later: nothing says that it is done, or dropped."""
+        self.set(WAITS="1")
+        folder = self.tools.folder(self.cases[0])
+
+        def interrupt():
+            self.wait_for(folder / "waits")
+            for process in processes(self.folder / "harmofl"):
+                os.kill(process, signal.SIGTERM)
+
+        threading.Thread(target=interrupt).start()
+        found = self.driver().run(self.cases[:1])
+        self.assertEqual((found.done, found.exit_code), (0, 1))
+        self.assertIn("ended with 75", found.failed[0])
+
     def test_it_holds_while_a_file_is_there(self):
         pause = self.folder / "pause"
         self.set(SECONDS_A_RUN="0.5")
@@ -183,7 +198,7 @@ class DriverTest(unittest.TestCase):
                 time.sleep(0.01)
             # A process is stopped when it is next looked at, which a busy machine may put off.
             for _ in range(500):
-                seen[:] = states(self.folder / "harmofl")
+                seen[:] = processes(self.folder / "harmofl").values()
                 if set(seen) <= {"T"}:
                     break
                 time.sleep(0.01)
