@@ -152,6 +152,8 @@ def run_cases(options: argparse.Namespace) -> Outcome:
             break
     for line in total.failed:
         print(f"error: {line}", file=sys.stderr)
+    if total.interrupted:
+        print("interrupted; what ran has saved", file=sys.stderr)
     if total.left:
         print(f"{total.left} runs are left of {experiment.name}: the same command goes on")
     return total

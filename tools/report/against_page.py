@@ -41,7 +41,8 @@ def plain(against: Against) -> str:
         heads, rows = score_rows(against, held_out)
         if rows:
             parts.append(markdown([f"test {against.measure}, {name}", *heads], rows))
-            parts.append(markdown(*difference_rows(against.together[held_out], against)))
+            if against.together[held_out]:
+                parts.append(markdown(*difference_rows(against.together[held_out], against)))
     return "\n\n".join(parts)
 
 
