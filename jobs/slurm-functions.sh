@@ -52,7 +52,8 @@ wait_for_launcher() {
 }
 
 # train OPTION...: one run with what Slurm gave this job, resumed where the last start left it.
-# Returns when the run is complete; a run that was interrupted, or failed, ends the job.
+# Returns when the run is complete; a run that was interrupted, or failed, ends the job, but for a
+# failure that the function named by `excuses_failure`, where there is one, accepts by returning 0.
 train() {
   local launch status=75
   if [[ "$interrupted" == no ]]; then
@@ -64,6 +65,9 @@ train() {
     [[ "$interrupted" == no ]] || interrupt "$interrupted"  # the signal came in between
     wait_for_launcher
     [[ "$status" -ne 0 ]] || return 0
+    if [[ "$interrupted" == no && "$status" -ne 75 && -n "${excuses_failure:-}" ]]; then
+      ! "$excuses_failure" "$status" || return 0
+    fi
   fi
   go_on_later "$status"
 }

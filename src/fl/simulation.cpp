@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 namespace harmofl {
 namespace {
@@ -103,6 +104,7 @@ void Simulation::plan_the_round() {
   std::ranges::merge(plan_.counted, plan_.wasted, std::back_inserter(trained_));
   moved_clients_ = hosting_.rebalance(trained_);
   left_out_.clear();
+  client_steps_ = 0;
 }
 
 // The clients of a turn all start from w_t; w_{t+1} is what the next turn starts from.
@@ -165,10 +167,13 @@ std::vector<Score> Simulation::evaluate_models() {
 // Says what the round was, which is done then, and keeps its model if it is the best.
 void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
   report_work("waiting for the other ranks to evaluate", Work::waiting);
+  std::int64_t client_steps = client_steps_;
+  comm_.all_reduce_sum(std::span(&client_steps, 1));
   RoundRecord record{.round = state_.round,
                      .seconds = seconds,
                      .clients = std::ssize(trained_),
                      .counted = std::ssize(plan_.counted),
+                     .client_steps = client_steps,
                      .lost = {},
                      .simulated_s = plan_.simulated_s,
                      .sent_bytes = exchange_.layout().length() * bytes_of(options_.reduction),

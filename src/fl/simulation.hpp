@@ -126,6 +126,10 @@ class Simulation {
   /// Collective.
   RunEstimate estimate(bool timed);
 
+  /// Client steps of each round that is left, as RoundRecord counts them, of the fleet as planned.
+  /// After `estimate`. The same on every rank.
+  std::vector<std::int64_t> client_steps_to_come() const;
+
   /// Runs the rounds that are left, up to the end of patience, then what comes after the last;
   /// leaves, with the last round saved, when any rank is interrupted.
   Outcome run();
@@ -184,6 +188,7 @@ class Simulation {
   void report(const std::vector<Score>& own_scores, double seconds);
   bool is_done() const;
   Outcome finish();
+  std::int64_t steps_of(ClientId id) const;
   RankEstimate asked_of_this_rank() const;
   std::int64_t waiting_bytes(const RankEstimate& own) const;
   void in_lanes(std::int64_t lanes, const std::function<void(const Lane&, std::size_t)>& work);
@@ -214,6 +219,7 @@ class Simulation {
   std::vector<ClientId> trained_;   ///< In this round, on all ranks.
   std::vector<ClientId> left_out_;  ///< In this round, on all ranks: updates that are not finite.
   std::int64_t moved_clients_ = 0;  ///< To another rank, before this round.
+  std::int64_t client_steps_ = 0;   ///< In this round, of this rank's clients.
   bool lanes_are_measured_ = false;
 };
 

@@ -90,17 +90,38 @@ RunEstimate Simulation::estimate(bool timed) {
           .timed = timed};
 }
 
+std::vector<std::int64_t> Simulation::client_steps_to_come() const {
+  const std::int64_t own_steps = 1 + std::ssize(state_.algorithm->moment_prefixes());
+  const std::int64_t gradients = options_.local.perturbation.alpha > 0.0 ? 2 : 1;
+  std::vector<std::int64_t> found;
+  for (RoundId round = state_.round; round.value() < options_.rounds; ++round) {
+    const RoundPlan plan = plan_round(options_.cohort, fleet_, work_, options_.seed, round);
+    std::int64_t steps = 0;
+    for (const ClientId id : plan.counted) steps += steps_of(id);
+    for (const ClientId id : plan.wasted) steps += steps_of(id);
+    found.push_back(steps * own_steps * gradients);
+  }
+  return found;
+}
+
+/// Steps of the base optimiser that a client takes in a round.
+std::int64_t Simulation::steps_of(ClientId id) const {
+  const LocalOptions& local = options_.local;
+  if (local.local_steps > 0) return local.local_steps;
+  const std::int64_t images = work_.samples[id.position()] / local.local_epochs;
+  return in_batches(images, local.batches.batch_size) * local.local_epochs;
+}
+
 RankEstimate Simulation::asked_of_this_rank() const {
   RankEstimate own;
   const std::int64_t batch_size = options_.local.batches.batch_size;
-  const std::int64_t epochs = options_.local.local_epochs;
   for (const ClientId id : trained_) {
     if (!hosting_.own().contains(id)) continue;
     const std::int64_t images = work_.samples[id.position()];
     ++own.clients;
     own.images += images;
     own.longest_images = std::max(own.longest_images, images);
-    own.steps += in_batches(images / epochs, batch_size) * epochs;
+    own.steps += steps_of(id);
   }
   const bool by_site = federation_.measured_by_site;
   for (const auto& [id, data] : by_site ? evaluation_.sites() : hosting_.own()) {

@@ -197,6 +197,7 @@ void Simulation::hash_work(ClientTurn& turn, const std::vector<Slot>& slots) con
 // By one lane at a time, as what follows.
 void Simulation::take_in(ClientTurn& turn) {
   if (observe_update_ && is_own(turn.id)) observe_update_(turn.id, turn.report.update);
+  if (is_own(turn.id)) client_steps_ += turn.report.gradients;
   count_update(turn);
   if (fingerprints_ && is_own(turn.id)) take_fingerprints(turn);
   hosting_.close_state(turn.id);

@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known before and while a run goes on: the plan, the time left, divergence, the table."""
 
+import json
 import re
+import shutil
+import sys
+from unittest import mock
 
 import support
 from support import harmofl, train
@@ -68,6 +72,47 @@ class Plan(support.ProgramTest):
         text = self.plan("--device.lanes", 2, "--device.threads", 1, timed=True)
         self.assertRegex(text, r"a step of 4 images in each of 2 lanes: \S+ m?s")
         self.assertNotIn("lane", self.plan("--device.lanes", 1))
+
+    def client_steps(self, *arguments, ranks=None):
+        """Client steps of each round, as the plan has them and as the run recorded them."""
+        words = (*FAST, "--run.rounds", 3, *arguments)
+        said = self.succeeds(train(self.shards, self.folder / "run", *words, "--dry-run=json", ranks=ranks))
+        plan = json.loads(said.stdout)
+        self.assertEqual(
+            plan["measure"], {"name": "dice", "lower_is_better": False, "may_be_undefined": False}
+        )
+        self.succeeds(train(self.shards, self.folder / "run", *words, ranks=ranks))
+        recorded = [line["client_steps"] for line in support.json_lines(self.folder / "run/rounds.jsonl")]
+        shutil.rmtree(self.folder / "run")
+        self.assertEqual(plan["client_steps"], recorded, arguments)
+        return recorded
+
+    def test_client_steps_are_what_the_run_records(self):
+        # Batches of 4: 3 + 2 + 2 steps an epoch.
+        for factor, arguments in (
+            (1, ()),
+            (2, ("--algorithm.name", "harmofl")),
+            (2, ("--algorithm.name", "fedsam", "--train.pieces", 1)),
+            (2, ("--algorithm.name", "ditto")),
+            (4, ("--algorithm.name", "ditto", "--perturbation.alpha", 0.05)),
+            (2, ("--train.local_epochs", 2)),
+        ):
+            words = FAST[:-2] if "--algorithm.name" in arguments else FAST
+            with self.subTest(arguments=arguments), mock.patch.object(sys.modules[__name__], "FAST", words):
+                self.assertEqual(self.client_steps(*arguments), [7 * factor] * 3)
+
+    def test_client_steps_follow_cohorts_and_lost_clients(self):
+        self.assertEqual(self.client_steps("--train.local_steps", 5, ranks=2), [15] * 3)
+        self.client_steps("--cohort.size", 1)
+        pooled = (
+            "--data.partition",
+            "pooled",
+            "--train.pieces",
+            2,
+        )  # 23 images, whose steps two ranks take together
+        self.assertEqual(self.client_steps(*pooled, ranks=2), [6] * 3)
+        lossy = ("--fleet.drop_before", 0.3, "--fleet.drop_after", 0.3)
+        self.assertTrue(all(steps <= 7 for steps in self.client_steps(*lossy, ranks=2)))
 
     def test_refuses_another_dry_run(self):
         result = train(self.shards, self.folder / "run", "--dry-run=fast")

@@ -2,6 +2,9 @@
 #include "app/commands/plan.hpp"
 
 #include "harmofl/base/text.hpp"
+#include "model/measures/measure_table.hpp"
+
+#include <nlohmann/json.hpp>
 
 namespace harmofl {
 namespace {
@@ -67,6 +70,24 @@ std::string time_text(const RunEstimate& e) {
 std::string plan_text(const RunEstimate& estimate) {
   return concat("plan\n", work_text(estimate), sent_text(estimate), memory_text(estimate),
                 estimate.timed ? time_text(estimate) : "");
+}
+
+std::string plan_json(const RunEstimate& estimate, const std::vector<std::int64_t>& client_steps,
+                      const std::string& measure) {
+  const nlohmann::json plan = {{"clients", estimate.clients},
+                               {"images", estimate.images()},
+                               {"steps", estimate.steps()},
+                               {"evaluated_images", estimate.evaluated()},
+                               {"rounds", estimate.rounds},
+                               {"evaluations", estimate.evaluations},
+                               {"client_steps", client_steps},
+                               {"message_bytes", estimate.message_bytes},
+                               {"memory_bytes", estimate.memory_bytes()},
+                               {"measure",
+                                {{"name", measure},
+                                 {"lower_is_better", lower_is_better(measure)},
+                                 {"may_be_undefined", may_be_undefined(measure)}}}};
+  return plan.dump() + "\n";
 }
 
 }  // namespace harmofl

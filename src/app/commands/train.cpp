@@ -140,7 +140,7 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   std::optional<RunFolder> folder;
   std::optional<CheckpointReader> checkpoint;  // to go on from, if there is one
   comm.agree([&] {
-    if (comm.is_root() && !config.dry_run()) folder.emplace(run.output, run.resume);
+    if (comm.is_root() && config.dry_run() == DryRun::none) folder.emplace(run.output, run.resume);
     if (folder) checkpoint = folder->newest_intact_checkpoint();
     if (!checkpoint) return;
     const std::string path = checkpoint->path().string();
@@ -166,8 +166,13 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   const auto ranks = describe_ranks(comm, describe(device), run.simulation.lanes);
   const auto parameters = simulation.model().parameter_count();
   log::info(banner(run, federation, simulation.placement(), ranks, parameters));
-  if (config.dry_run()) {
-    log::info(plan_text(simulation.estimate(config.dry_run_is_timed())));
+  if (config.dry_run() != DryRun::none) {
+    const RunEstimate estimate = simulation.estimate(config.dry_run() == DryRun::timed);
+    if (config.dry_run() == DryRun::json) {
+      print(plan_json(estimate, simulation.client_steps_to_come(), run.simulation.best_by), comm);
+    } else {
+      log::info(plan_text(estimate));
+    }
     return ExitCode::done;
   }
 

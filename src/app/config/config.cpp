@@ -62,11 +62,13 @@ void take_ini(std::map<std::string, std::string>& values, const std::string& tex
                     [&] { take(values, po::parse_config_file(stream, options), origin); });
 }
 
-/// What the value of --dry-run asks for: nothing, or to time some steps.
-bool is_timed(const std::string& value) {
-  if (value.empty() || value == "time") return !value.empty();
-  throw UsageError(concat("command line: --dry-run=", value, " is unknown. Give --dry-run, or ",
-                          "--dry-run=time to time some steps as well."));
+DryRun parse_dry_run(const std::string& value) {
+  if (value.empty()) return DryRun::plan;
+  if (value == "time") return DryRun::timed;
+  if (value == "json") return DryRun::json;
+  throw UsageError(concat("command line: --dry-run=", value, " is unknown. Give --dry-run, ",
+                          "--dry-run=time to time some steps as well, or --dry-run=json to have ",
+                          "the plan for programs."));
 }
 
 /// The file that the command line names.
@@ -106,8 +108,9 @@ Config Config::from_arguments(const std::vector<std::string>& arguments) {
     take(config.values_, given, "command line");
   });
   if (map.contains("resume")) config.values_["run.resume"] = "true";
-  config.dry_run_ = map.contains("dry-run");
-  if (config.dry_run_) config.dry_run_is_timed_ = is_timed(map["dry-run"].as<std::string>());
+  if (map.contains("dry-run")) {
+    config.dry_run_ = parse_dry_run(map["dry-run"].as<std::string>());
+  }
   config.accepts_changed_data_ = map.contains("accept-changed-data");
   return config;
 }

@@ -13,6 +13,14 @@
 
 namespace harmofl {
 
+/// What `--dry-run` asks for in the place of a run.
+enum class DryRun {
+  none,   ///< Nothing: the run is to be done.
+  plan,   ///< The plan.
+  timed,  ///< The plan after some steps, `--dry-run=time`.
+  json,   ///< The plan for programs, `--dry-run=json`.
+};
+
 /// Texts for all keys of the table (keys.hpp).
 class Config {
  public:
@@ -25,9 +33,7 @@ class Config {
   const std::string& text(const std::string& key) const { return values_.at(key); }
   void set(const std::string& key, const std::string& value) { values_.at(key) = value; }
 
-  bool dry_run() const { return dry_run_; }
-  /// Whether a dry run is to time some steps.
-  bool dry_run_is_timed() const { return dry_run_is_timed_; }
+  DryRun dry_run() const { return dry_run_; }
   bool accepts_changed_data() const { return accepts_changed_data_; }
 
   /// Throws UserError, naming the key, unless `from_ini` makes this configuration of `ini()` again.
@@ -40,8 +46,7 @@ class Config {
   Config();
 
   std::map<std::string, std::string> values_;
-  bool dry_run_ = false;
-  bool dry_run_is_timed_ = false;
+  DryRun dry_run_ = DryRun::none;
   bool accepts_changed_data_ = false;
 };
 

@@ -74,9 +74,9 @@ std::string train_help() {
   std::string text =
       "usage: [mpirun -n RANKS] harmofl train --config FILE [--SECTION.KEY VALUE ...]\n\n" +
       beside("  --config FILE", "INI file with any of the keys below") +
-      beside("  --dry-run[=time]",
+      beside("  --dry-run[=time|json]",
              "check all input, show the plan with steps, bytes and memory, and leave; with =time "
-             "after some steps, from which it estimates the hours") +
+             "after some steps, from which it estimates the hours, with =json for programs") +
       beside("  --resume", "as run.resume = true") +
       beside("  --accept-changed-data",
              "with --resume: go on though the shards are not those of the run; run.json says so") +

@@ -99,6 +99,7 @@ void LocalTrainer::read_sums(const ClientWork& work, ClientReport& report) {
   const auto* const values = read.const_data_ptr<double>();
   report.loss = values[0] / steps;
   report.steps = work.steps;
+  report.gradients = gradients_;
   if (!options_.measure) return;
   report.drift = values[1] / steps;
   report.gradient_norm = values[2] / steps;
@@ -150,6 +151,7 @@ ClientWork LocalTrainer::begin(NamedState& client, const NamedState& server,
   }
   if (!start.defined()) start_ = start_.defined() ? start_.copy_(state_) : state_.clone();
   loss_sum_.zero_();
+  gradients_ = 0;
   if (options_.measure) {
     drift_.zero_();
     gradient_norm_.zero_();
@@ -218,6 +220,7 @@ torch::Tensor LocalTrainer::take_step(const StepBatch& batch, ClientWork& work,
     return first_loss;
   };
   const torch::Tensor first_loss = recorder_->run(batch, both_passes);
+  gradients_ += delta_.defined() ? 2 : 1;  // a recorded step takes them without `gradient`
   // Back to w, from where the base optimiser steps with g2, in one pass over the weights.
   optimizer_.step(work.w, work.client, moments, delta_);
   return first_loss;

@@ -75,6 +75,9 @@ struct SharedGradient {
 struct ClientReport {
   double loss = 0.0;  ///< Mean over steps of the loss before each step, a method's term included.
   std::int64_t steps = 0;
+  /// Gradients that these took: two where a step is perturbed, as many again where the method takes
+  /// a step of its own after each (Ditto).
+  std::int64_t gradients = 0;
   torch::Tensor extra;  ///< What the method sends beside the state.
   /// (1/tau) sum_k ||w_{i,k} - w_t||^2 over the weights after each step: the client's part of the
   /// drift Gamma (method.md, section 7). 0 unless measured.
@@ -140,6 +143,7 @@ class LocalTrainer {
   torch::Tensor delta_;                  ///< The perturbation, [P]; undefined where alpha is 0.
   torch::Tensor extra_;                  ///< Zeros, as many as the method sends; often none.
   torch::Tensor loss_sum_;               ///< Over the client's steps, a scalar.
+  std::int64_t gradients_ = 0;           ///< Over the client's steps.
   torch::Tensor drift_, gradient_norm_;  ///< Sums over steps, where measured.
   std::unique_ptr<RunningFingerprint> batches_;  ///< Of the client's batches, where asked for.
   double hashing_s_ = 0.0;                       ///< Seconds that this took.

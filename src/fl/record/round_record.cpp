@@ -57,6 +57,7 @@ json RoundRecord::to_json() const {
                {"seconds", seconds},
                {"clients", clients},
                {"counted", counted},
+               {"client_steps", client_steps},
                {"lost", lost},
                {"simulated_seconds", simulated_s},
                {"sent_bytes", sent_bytes},

@@ -28,8 +28,9 @@ std::vector<RankRound> gather_rank_rounds(const RankRound& own, const Communicat
 struct RoundRecord {
   RoundId round;
   double seconds = 0.0;
-  std::int64_t clients = 0;  ///< Number of clients that trained.
-  std::int64_t counted = 0;  ///< Number of clients whose updates are in the average.
+  std::int64_t clients = 0;       ///< Number of clients that trained.
+  std::int64_t counted = 0;       ///< Number of clients whose updates are in the average.
+  std::int64_t client_steps = 0;  ///< Gradients that the clients' steps took, lost ones too.
   std::map<std::string, std::int64_t>
       lost;                     ///< Number of clients whose updates are not, by reason.
   double simulated_s = 0.0;     ///< Time of the round on the devices of [fleet].

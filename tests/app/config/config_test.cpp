@@ -54,8 +54,10 @@ TEST(Config, takes_flags_bare_and_with_a_value) {
   EXPECT_EQ(Config::from_arguments({"--data.truncate"}).text("data.truncate"), "true");
   EXPECT_EQ(Config::from_arguments({"--data.augment", "false"}).text("data.augment"), "false");
   EXPECT_EQ(Config::from_arguments({"--resume"}).text("run.resume"), "true");
-  EXPECT_TRUE(Config::from_arguments({"--dry-run"}).dry_run());
-  EXPECT_FALSE(Config::from_arguments({}).dry_run());
+  EXPECT_EQ(Config::from_arguments({"--dry-run"}).dry_run(), DryRun::plan);
+  EXPECT_EQ(Config::from_arguments({"--dry-run=time"}).dry_run(), DryRun::timed);
+  EXPECT_EQ(Config::from_arguments({"--dry-run=json"}).dry_run(), DryRun::json);
+  EXPECT_EQ(Config::from_arguments({}).dry_run(), DryRun::none);
 }
 
 TEST(Config, refuses_unknown_keys_with_origin_near_keys_and_help) {

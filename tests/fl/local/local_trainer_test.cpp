@@ -112,6 +112,13 @@ TEST(LocalTrainer, counts_the_steps_of_all_local_epochs) {
   EXPECT_EQ(Trained(model_options(), options).report.steps, 2 * 2);
 }
 
+TEST(LocalTrainer, counts_two_gradients_a_perturbed_step_and_one_a_plain_one) {
+  const ClientReport plain = Trained(model_options(), plain_options()).report;
+  EXPECT_EQ(plain.gradients, plain.steps);
+  const ClientReport perturbed = Trained(model_options(), plain_options(/*alpha=*/0.05)).report;
+  EXPECT_EQ(perturbed.gradients, 2 * perturbed.steps);
+}
+
 TEST(LocalTrainer, moves_the_running_amplitude_once_a_batch_or_in_every_pass) {
   LocalOptions options = plain_options(/*alpha=*/0.05);
   options.batches.max_samples = 2 * batch_size;
