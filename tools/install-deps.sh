@@ -3,7 +3,7 @@
 # Installs what harmofl needs on Debian 12 (or tells what to load on a cluster).
 #
 #   tools/install-deps.sh [--cuda] [--pytorch] [--bench] [--cluster] [--fuzz] [--lint] [--docs]
-#                         [--report] [--bundle] [--prefix DIR] [--no-system]
+#                         [--report] [--bundle] [--mlflow] [--prefix DIR] [--no-system]
 #
 #   --cuda        also what the `cuda` preset needs to compile and link (NCCL, CUDA headers; no GPU,
 #                 no CUDA toolkit needed)
@@ -23,6 +23,7 @@
 #   --report      also Chromium, for the tests that open the page of tools/report.py in a browser (0.3 GB
 #                 on disk); the report itself needs none
 #   --bundle      also patchelf, for tools/bundle.sh
+#   --mlflow      also MLflow's client, for tools/to_mlflow.py (30 MB to fetch, 110 MB on disk)
 #   --prefix DIR  where the Python environment and libtorch go (default: $HARMOFL_DEPS, or else
 #                 .deps in the checkout)
 #   --no-system   do not look at the system's packages: compiler, MPI, HDF5 and so on come from
@@ -30,8 +31,8 @@
 #
 # The parts, each of them left alone when it is already there:
 #   1. packages of the system, through apt-get, as root or by sudo
-#   2. DIR/venv      numpy, h5py, pandas, scipy, matplotlib, clang-format and onnxruntime, for the
-#                    tools and tests
+#   2. DIR/venv      numpy, h5py, pandas, scipy, matplotlib, clang-format, onnxruntime and tensorboard,
+#                    for the tools and tests; with --mlflow its client
 #   3. DIR/libtorch  libtorch as the PyTorch wheel holds it, with the two small CUDA libraries that
 #                    its CPU part is linked against
 #   4. DIR/bench-venv  with --bench: pfl, Flower and what they need
@@ -70,6 +71,7 @@ with_lint=no
 with_docs=no
 with_report=no
 with_bundle=no
+with_mlflow=no
 with_system=yes
 while [[ $# -gt 0 ]]; do
   case "$1" in
@@ -82,6 +84,7 @@ while [[ $# -gt 0 ]]; do
     --docs) with_docs=yes ;;
     --report) with_report=yes ;;
     --bundle) with_bundle=yes ;;
+    --mlflow) with_mlflow=yes ;;
     --no-system) with_system=no ;;
     --prefix)
       [[ $# -ge 2 ]] || fail "--prefix needs a folder"
@@ -92,7 +95,7 @@ while [[ $# -gt 0 ]]; do
       print_help "$0"
       exit 0
       ;;
-    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --fuzz --lint --docs --report --bundle --prefix DIR --no-system --help" ;;
+    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --fuzz --lint --docs --report --bundle --mlflow --prefix DIR --no-system --help" ;;
   esac
   shift
 done
@@ -277,6 +280,18 @@ install_beside() {
   pins "$name" >"$stamp_file"
 }
 
+# Into the environment of the tools, which reads run folders for it; gone with it when that is made anew.
+install_mlflow() {
+  local stamp_file="$HARMOFL_DEPS/venv/.harmofl-mlflow-pins"
+  if is_current "$stamp_file" "$(pins mlflow)"; then
+    step "MLflow's client: there"
+    return
+  fi
+  step "MLflow's client: installing $(pins mlflow)"
+  pip_install venv mlflow
+  pins mlflow >"$stamp_file"
+}
+
 install_bench() {
   install_environment bench bench-venv "benchmarks' peers (0.2 GB to fetch, 0.7 GB on disk)"
   # torch is libtorch's wheel; what is here as well comes first.
@@ -314,6 +329,9 @@ if [[ "$with_pytorch" == yes ]]; then
 fi
 if [[ "$with_bench" == yes ]]; then
   install_bench
+fi
+if [[ "$with_mlflow" == yes ]]; then
+  install_mlflow
 fi
 if [[ "$with_lint" == yes ]]; then
   install_environment lint lint-venv "linters"
