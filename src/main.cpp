@@ -46,6 +46,8 @@ ExitCode run_under_mpi(int argc, char** argv) {
   const MpiSession session(argc, argv);
   const Communicator comm = Communicator::world();
   log::set_rank(static_cast<int>(comm.rank().value()), static_cast<int>(comm.size()));
+  const int terminal = comm.is_root() ? terminal_of_errors() : -1;
+  log::show_progress(comm.any(terminal >= 0), terminal);
   install_last_words(static_cast<int>(comm.rank().value()));
   if (comm.is_root()) announce_fault();
   return run(Arguments(argv + 1, argv + argc), comm);

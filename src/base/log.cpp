@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <mutex>
 #include <set>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace harmofl::log {
@@ -19,7 +20,9 @@ struct State {
   std::mutex mutex;
   int rank = 0;
   int size = 1;
-  bool progress_shown = false;
+  bool draws_progress = isatty(STDERR_FILENO) != 0;
+  int terminal = STDERR_FILENO;
+  bool progress_shown = false;  ///< The terminal shows it; on rank 0.
   std::set<std::string> warned;
 };
 
@@ -28,16 +31,30 @@ State& state() {
   return instance;
 }
 
+constexpr const char* erasure = "\r\033[K";
+
+/// In one write: where a launcher passes on what ranks say, pieces may come apart.
+void write_whole(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 void erase_progress(State& s) {
-  if (s.progress_shown) std::fputs("\r\033[K", stderr);
+  if (s.progress_shown) write_whole(erasure);
   s.progress_shown = false;
 }
 
 void write_line(const std::string& line) {
-  erase_progress(state());
-  const std::string whole = line + "\n";
-  std::fwrite(whole.data(), 1, whole.size(), stderr);
-  std::fflush(stderr);
+  State& s = state();
+  const bool behind = s.progress_shown || (s.rank > 0 && s.draws_progress);  // perhaps another's
+  s.progress_shown = false;
+  write_whole((behind ? erasure : "") + line + "\n");
+}
+
+std::int64_t columns_of(int terminal) {
+  winsize size = {};
+  const bool known = ioctl(terminal, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
 }
 
 std::string origin(const State& s) {
@@ -83,13 +100,29 @@ void keep_standard_streams() {
   }
 }
 
-void progress(const std::string& line) {
-  static const bool terminal = isatty(STDERR_FILENO) != 0;
+void show_progress(bool shown, int terminal) {
   const std::lock_guard lock(state().mutex);
-  if (!terminal || state().rank != 0) return;
-  std::fprintf(stderr, "\r\033[K%s", printable(line).c_str());
-  std::fflush(stderr);
-  state().progress_shown = true;
+  erase_progress(state());
+  state().draws_progress = shown;
+  state().terminal = terminal;
+}
+
+// The last column stays free: some terminals go to the next line behind it.
+void progress(const std::string& line) {
+  const std::lock_guard lock(state().mutex);
+  State& s = state();
+  if (!s.draws_progress || s.rank != 0) return;
+  write_whole(erasure + cut(printable(line), columns_of(s.terminal) - 1));
+  s.progress_shown = true;
+}
+
+std::string cut(const std::string& text, std::int64_t columns) {
+  std::size_t end = 0;
+  for (; end < text.size(); ++end) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U;
+    if (begins && columns-- <= 0) break;
+  }
+  return text.substr(0, end);
 }
 
 void clear_progress() {

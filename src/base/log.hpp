@@ -6,6 +6,7 @@
 /// an error are one line whatever they say.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace harmofl::log {
@@ -30,8 +31,24 @@ void answer(const std::string& text);
 /// that no file of the program gets its number, and with it what is meant for people.
 void keep_standard_streams();
 
-/// Redraws one line of progress on a terminal; does nothing in a log file.
+/// When the line of progress is drawn.
+enum class Progress {
+  automatic,  ///< Where somebody sees it.
+  on,
+  off,
+};
+
+/// Draws the line of progress from now on, or not: without this it is drawn where standard error is
+/// a terminal. `terminal` is an open file whose width the line keeps to; where it is not a
+/// terminal, lines are of 80 columns. Every rank must be told, since lines of all of them share the
+/// terminal.
+void show_progress(bool shown, int terminal);
+
+/// Redraws one line of progress on a terminal; does nothing in a log file. Cut off at its width.
 void progress(const std::string& line);
+
+/// `text` without what is behind its first `columns` characters of UTF-8.
+std::string cut(const std::string& text, std::int64_t columns);
 
 /// Removes the line of progress.
 void clear_progress();

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace harmofl {
 
@@ -21,6 +23,15 @@ void check_launcher(const Communicator& world);
 /// None where nothing says it, or two say different things: a variable may be left over from
 /// another launcher.
 std::optional<int> launched_local_rank();
+
+/// An open file of the terminal on which a person sees the standard error of this process: its own,
+/// or that of mpirun (or its like) on this host, which reads what this process says and passes it
+/// on as it comes. -1 where there is none, where mpirun puts something before the lines or into
+/// files, and where the terminal does not know how to go back in a line.
+int terminal_of_errors();
+
+/// Whether mpirun, started with these arguments, passes on what ranks say as it comes.
+bool passes_on(const std::vector<std::string>& arguments);
 
 /// True for one task of a step of srun, which speaks for all while MPI has no ranks yet; true
 /// without Slurm.

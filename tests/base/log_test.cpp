@@ -53,6 +53,48 @@ TEST(Log, shows_what_a_terminal_would_obey_and_says_an_error_on_one_line) {
   EXPECT_EQ(said(0, 1, [] { log::info("plan\n  a\x1b[2J"); }), "plan\n  a\\x1B[2J\n");
 }
 
+TEST(Log, draws_progress_where_it_is_wanted_and_makes_way_for_lines) {
+  log::show_progress(true, -1);
+  EXPECT_EQ(said(0, 2,
+                 [] {
+                   log::progress("round 1");
+                   log::progress("round 2");
+                   log::info("done");
+                   log::info("ended");
+                 }),
+            "\r\033[Kround 1\r\033[Kround 2\r\033[Kdone\nended\n");
+  // Another rank draws none, but its lines may follow one.
+  EXPECT_EQ(said(1, 2,
+                 [] {
+                   log::progress("round 1");
+                   log::error("No.");
+                 }),
+            "\r\033[Kerror: No.\n");
+  log::show_progress(false, -1);
+  EXPECT_EQ(said(0, 2,
+                 [] {
+                   log::progress("round 1");
+                   log::info("done");
+                 }),
+            "done\n");
+  EXPECT_EQ(said(1, 2, [] { log::error("No."); }), "error: No.\n");
+}
+
+TEST(Log, cuts_progress_off_before_the_last_column) {
+  log::show_progress(true, -1);  // a width that is not known: 80 columns
+  const std::string text = said(0, 1, [] { log::progress(std::string(100, 'x')); });
+  EXPECT_EQ(text, "\r\033[K" + std::string(79, 'x'));
+  said(0, 1, [] { log::clear_progress(); });
+  log::show_progress(false, -1);
+}
+
+TEST(Log, cuts_between_characters) {
+  EXPECT_EQ(log::cut("ab", 5), "ab");
+  EXPECT_EQ(log::cut("äöü", 2), "äö");
+  EXPECT_EQ(log::cut("äöü", 0), "");
+  EXPECT_EQ(log::cut("äöü", -1), "");
+}
+
 /// What `action` writes to standard output.
 std::string answered(const std::function<void()>& action) {
   testing::internal::CaptureStdout();

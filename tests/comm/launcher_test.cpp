@@ -166,5 +166,29 @@ TEST_F(LocalRank, is_unknown_where_it_is_no_number) {
   }
 }
 
+TEST(PassesOn, is_false_where_mpirun_changes_the_lines) {
+  using Arguments = std::vector<std::string>;
+  for (const Arguments& arguments :
+       {Arguments{"mpirun", "-n", "2", "harmofl", "train"},
+        {"mpirun", "--bind-to", "none", "x"},
+        {"mpiexec", "-n", "2", "harmofl", "train", "--run.output", "runs/xml"},
+        {"mpirun"},
+        {"-"},
+        {"tag-output"}}) {
+    EXPECT_TRUE(passes_on(arguments)) << join(arguments);
+  }
+  for (const Arguments& arguments : {Arguments{"mpirun", "--tag-output", "x"},
+                                     {"mpirun", "-tag-output", "x"},
+                                     {"mpirun", "--timestamp-output", "x"},
+                                     {"mpirun", "--output-filename", "log", "x"},
+                                     {"mpirun", "--output-filename=log", "x"},
+                                     {"prterun", "--output", "tag", "x"},
+                                     {"mpirun", "--mca", "orte_tag_output", "1", "x"},
+                                     {"mpiexec", "-l", "x"},
+                                     {"mpirun", "-merge-stderr-to-stdout", "x"}}) {
+    EXPECT_FALSE(passes_on(arguments)) << join(arguments);
+  }
+}
+
 }  // namespace
 }  // namespace harmofl
