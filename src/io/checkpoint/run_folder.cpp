@@ -120,7 +120,11 @@ void RunFolder::append_fingerprints(const std::string& lines) const {
   append(fingerprints_name, lines);
 }
 
-void RunFolder::append(const char* name, const std::string& lines) const {
+void RunFolder::append_events(const std::string& name, const std::string& records) const {
+  append(made(events()).lexically_relative(folder_) / name, records);
+}
+
+void RunFolder::append(const fs::path& name, const std::string& lines) const {
   lock_.check();
   const fs::path path = folder_ / name;
   const int error = append_text(path, lines);

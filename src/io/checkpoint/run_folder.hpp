@@ -52,13 +52,17 @@ class RunFolder {
   void append_rounds(const std::string& lines) const;
   void append_fingerprints(const std::string& lines) const;
 
-  /// Drops lines of all of these whose round is `first_round` or later, and what a process that was
-  /// killed left after them: what a resumed run will write again. Throws UserError, naming file and
-  /// line, for a line that no run wrote, and leaves the files as they are.
+  /// Where event files for TensorBoard lie, and appends records to one of them, in one write.
+  std::filesystem::path events() const { return folder_ / "tensorboard"; }
+  void append_events(const std::string& name, const std::string& records) const;
+
+  /// Drops lines of the three above whose round is `first_round` or later, and what a process that
+  /// was killed left after them: what a resumed run will write again. Throws UserError, naming file
+  /// and line, for a line that no run wrote, and leaves the files as they are.
   void drop_lines_from(std::int64_t first_round) const;
 
  private:
-  void append(const char* name, const std::string& lines) const;
+  void append(const std::filesystem::path& name, const std::string& lines) const;
   void remove_leftovers() const;
 
   std::filesystem::path folder_;
