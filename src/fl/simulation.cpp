@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <iterator>
 #include <span>
+#include <utility>
 
 namespace harmofl {
 namespace {
@@ -161,7 +162,15 @@ void Simulation::step_server() {
 std::vector<Score> Simulation::evaluate_models() {
   if (options_.buffers == BufferPolicy::recompute) recompute_statistics_of_clients();
   const auto timed = state_.times.measure("evaluate");
-  return evaluation_.scores(state_, hosting_, lanes_, watchdog_);
+  pictures_.clear();
+  return evaluation_.scores(state_, hosting_, lanes_, watchdog_,
+                            pictures_are_due() ? &pictures_ : nullptr);
+}
+
+bool Simulation::pictures_are_due() const {
+  const TensorboardOptions& wanted = options_.tensorboard;
+  return wanted.on && harmofl::pictures_are_due(wanted.images_every, state_.round.value() + 1,
+                                                options_.evaluate_every, options_.rounds);
 }
 
 // Says what the round was, which is done then, and keeps its model if it is the best.
@@ -188,6 +197,7 @@ void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
     const auto timed = state_.times.measure("fingerprint");
     fingerprints_->end(state_.global, state_.server, plan_.counted);
   }
+  if (pictures_are_due()) reporter_.show(std::exchange(pictures_, {}));
   const bool best = reporter_.report(record, own_scores, state_.times);
   for (const Score& score : reporter_.scores()) {
     if (score.split == Split::train) hosting_.observe_cost(score.client, score.seconds);

@@ -76,6 +76,7 @@ struct SimulationOptions {
   bool lanes_by_memory = false;
   /// Time limit of the watchdog; 0 is off, and no value lets it find limits of its own.
   std::optional<double> timeout_s = {};
+  TensorboardOptions tensorboard = {};
   std::string config;  ///< Resolved configuration, kept in every checkpoint.
 };
 
@@ -184,6 +185,7 @@ class Simulation {
   void aggregate();
   void step_server();
   void recompute_statistics_of_clients();
+  bool pictures_are_due() const;
   std::vector<Score> evaluate_models();
   void report(const std::vector<Score>& own_scores, double seconds);
   bool is_done() const;
@@ -218,6 +220,7 @@ class Simulation {
   RoundPlan plan_;                  ///< Plan of this round, the same on every rank.
   std::vector<ClientId> trained_;   ///< In this round, on all ranks.
   std::vector<ClientId> left_out_;  ///< In this round, on all ranks: updates that are not finite.
+  std::vector<Picture> pictures_;   ///< Of this rank's cases, where they are due.
   std::int64_t moved_clients_ = 0;  ///< To another rank, before this round.
   std::int64_t client_steps_ = 0;   ///< In this round, of this rank's clients.
   bool lanes_are_measured_ = false;

@@ -164,7 +164,11 @@ Simulation::Simulation(const Communicator& comm, const SimulationOptions& option
       updates_(comm, *transport_, options.reduction,
                aggregation_weights(federation_, options.weights, options.truncate)),
       reporter_(comm, federation_, folder,
-                {options.rounds, options.patience, {options_.best_by, options_.measures}}),
+                {options.rounds,
+                 options.patience,
+                 {options_.best_by, options_.measures},
+                 options.tensorboard,
+                 options.config}),
       checkpoints_(
           comm,
           {options.algorithm, options.config, options.keep, options.buffers,

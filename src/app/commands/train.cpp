@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -124,6 +125,13 @@ void start(Simulation& simulation, const RunOptions& run, const Communicator& co
   if (run.save_initial) simulation.save_initial();
 }
 
+/// Draws the line of progress where the configuration decides on it.
+void set_progress(log::Progress progress) {
+  if (progress != log::Progress::automatic) {
+    log::show_progress(progress == log::Progress::on, STDERR_FILENO);
+  }
+}
+
 }  // namespace
 
 ExitCode train(const Arguments& arguments, const Communicator& comm) {
@@ -132,6 +140,7 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
     return ExitCode::done;
   }
   auto [config, run, federation] = read_inputs(arguments, comm);
+  set_progress(run.progress);
   const torch::Device device =
       open_device({run.device, run.deterministic, run.simulation.model.precision}, comm);
   run.simulation.lanes = choose_lanes_and_threads(run, federation, comm);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/config/config.hpp"
+#include "base/log.hpp"
 #include "fl/simulation.hpp"
 #include "harmofl/data/client_data.hpp"
 #include "harmofl/data/partition.hpp"
@@ -28,6 +29,7 @@ struct RunOptions {
   bool per_sample = false;            ///< `per_sample.csv` is written.
   bool resume = false;
   bool save_initial = false;
+  log::Progress progress = log::Progress::automatic;
   DeviceType device = DeviceType::cpu;
   bool deterministic = false;  ///< A GPU gives the same bits every time.
   std::int64_t lanes = 0;      ///< Clients that a rank trains at the same time; 0 chooses.

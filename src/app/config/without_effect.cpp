@@ -24,6 +24,7 @@ struct Need {
 const std::vector<Need>& needs() {
   static const std::vector<Need> table{
       {"run.scratch", "run.state_memory", When::is_not, {"0"}},
+      {"run.tensorboard_images", "run.tensorboard", When::is, {"true"}},
       {"data.clients", "data.partition", When::is, {"iid", "dirichlet", "quantity"}},
       {"data.partition_alpha", "data.partition", When::is, {"dirichlet", "quantity"}},
       {"cohort.sampling", "cohort.size", When::is_not, {"0"}},

@@ -3,11 +3,11 @@
 
 #include "base/range.hpp"
 #include "comm/named_numbers.hpp"
-#include "data/batches/batches.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace harmofl {
 namespace {
@@ -29,7 +29,8 @@ MetricValues evaluate(Model& model, const Samples& samples, Task task, std::int6
 }
 
 MetricSums measure_split(Model& model, const Samples& samples, const MeasureOptions& options,
-                         const LossOptions& loss_options, std::int64_t batch_size) {
+                         const LossOptions& loss_options, std::int64_t batch_size,
+                         BatchObserver observer) {
   MetricSums sums(options);
   if (samples.count() == 0) return sums;
   const Range range("evaluate split");
@@ -43,6 +44,7 @@ MetricSums measure_split(Model& model, const Samples& samples, const MeasureOpti
     const torch::Tensor logits = model.forward(model.amplitude().normalize(batch->images));
     const torch::Tensor value = loss(measured, logits, batch->targets, model.kernels());
     sums.add(logits, batch->targets, value);
+    if (observer) std::exchange(observer, {})(*batch, logits);
   }
   sums.collect();
   return sums;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "comm/communicator.hpp"
+#include "data/batches/batches.hpp"
 #include "harmofl/base/ids.hpp"
 #include "harmofl/data/client_data.hpp"
 #include "model/measures/losses.hpp"
@@ -10,6 +11,7 @@
 #include "model/model.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,9 +33,14 @@ struct Score {
 MetricValues evaluate(Model& model, const Samples& samples, Task task, std::int64_t classes,
                       const LossOptions& loss, std::int64_t batch_size);
 
-/// The same for the measures in `options`; what was found of each sample is kept.
+/// Gets a batch and the network's logits of it.
+using BatchObserver = std::function<void(const Batch& batch, const torch::Tensor& logits)>;
+
+/// The same for the measures in `options`; what was found of each sample is kept. Shows the first
+/// batch to `observer`, where there is one.
 MetricSums measure_split(Model& model, const Samples& samples, const MeasureOptions& options,
-                         const LossOptions& loss, std::int64_t batch_size);
+                         const LossOptions& loss, std::int64_t batch_size,
+                         BatchObserver observer = {});
 
 /// Brings the scores of all ranks to the root, their samples too, sorted by client, then split.
 /// Collective.

@@ -40,6 +40,21 @@ json phases_of(const std::vector<RankRound>& ranks) {
   return phases;
 }
 
+/// Who waited longest for the others before the sum, and who waited least, for whom all did. Null
+/// where nobody can have waited.
+json waiting_of(const std::vector<RankRound>& ranks) {
+  const auto waited = [](const RankRound& rank) {
+    const auto found = rank.seconds.find("wait");
+    return found == rank.seconds.end() ? 0.0 : found->second;
+  };
+  if (ranks.size() < 2) return nullptr;
+  const auto [least, longest] = std::ranges::minmax_element(ranks, {}, waited);
+  if (waited(*longest) <= 0.0) return nullptr;
+  return {{"rank", longest - ranks.begin()},
+          {"seconds", waited(*longest)},
+          {"awaited_rank", least - ranks.begin()}};
+}
+
 }  // namespace
 
 std::vector<RankRound> gather_rank_rounds(const RankRound& own, const Communicator& comm) {
@@ -65,6 +80,8 @@ json RoundRecord::to_json() const {
   if (lr) line["lr"] = *lr;
   if (!ranks.empty()) {
     line["phases"] = phases_of(ranks);
+    const json waiting = waiting_of(ranks);
+    if (!waiting.is_null()) line["waiting"] = waiting;
     line["peak_memory_bytes"] = over_ranks(
         ranks, [](const RankRound& rank) { return static_cast<double>(rank.peak_memory_bytes); });
     const auto gpu_bytes = [](const RankRound& rank) {

@@ -40,7 +40,8 @@ struct RoundRecord {
   std::vector<RankRound> ranks;
   std::optional<double> lr = {};  ///< Learning rate of the clients, where a schedule moves it.
 
-  /// The line without its newline; of the ranks, mean and largest of each number.
+  /// The line without its newline; of the ranks, mean and largest of each number, and who waited
+  /// longest and for whom.
   nlohmann::json to_json() const;
 };
 

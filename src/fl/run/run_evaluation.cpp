@@ -71,6 +71,7 @@ struct RunEvaluation::Subject {
   const ClientData& data;
   NamedState* kept = nullptr;  ///< What it keeps, of a client while it is measured.
   std::vector<Score> scores = {};
+  std::vector<Picture> pictures = {};
 
   std::int64_t samples() const {
     return data.split(Split::val).count() + data.split(Split::test).count();
@@ -88,7 +89,7 @@ std::vector<RunEvaluation::Subject> RunEvaluation::subjects(const Hosting& hosti
 }
 
 std::vector<Score> RunEvaluation::scores(RunState& state, Hosting& hosting, Lanes& lanes,
-                                         Watchdog& watchdog) const {
+                                         Watchdog& watchdog, std::vector<Picture>* pictures) const {
   std::vector<Subject> all = subjects(hosting);
   std::vector<double> sizes;
   for (const Subject& subject : all) sizes.push_back(static_cast<double>(subject.samples()));
@@ -100,7 +101,7 @@ std::vector<Score> RunEvaluation::scores(RunState& state, Hosting& hosting, Lane
     if (subject.kind == Subject::Kind::client) subject.kept = &hosting.open_state(subject.id);
   };
   const auto work = [&](std::int64_t lane, std::size_t i) {
-    measure(all[i], lanes.at(lane).model, state);
+    measure(all[i], lanes.at(lane).model, state, pictures != nullptr);
   };
   const auto end = [&](std::size_t i) {
     if (all[i].kept != nullptr) hosting.close_state(all[i].id);
@@ -111,30 +112,44 @@ std::vector<Score> RunEvaluation::scores(RunState& state, Hosting& hosting, Lane
   std::vector<Score> scores;
   for (const Subject& subject : all) {
     scores.insert(scores.end(), subject.scores.begin(), subject.scores.end());
+    if (pictures != nullptr) {
+      pictures->insert(pictures->end(), subject.pictures.begin(), subject.pictures.end());
+    }
   }
   return scores;
 }
 
 // A new site has nothing of its own, so that it gets the global model.
-void RunEvaluation::measure(Subject& subject, Model& model, const RunState& state) const {
+void RunEvaluation::measure(Subject& subject, Model& model, const RunState& state,
+                            bool pictured) const {
   model.state().state().copy_(state.global);
   if (subject.kept != nullptr) personalize(model, *subject.kept, *state.algorithm);
   if (subject.kind == Subject::Kind::new_site &&
       options_.new_sites == NewSiteStatistics::estimated) {
     recompute_statistics(model, subject.data.split(Split::train), options_.batches);
   }
-  subject.scores = scores_on(model, subject.id, federation_.measured_at(subject.id), subject.data);
+  const bool shown = pictured && subject.id.value() < pictured_sites;
+  subject.scores = scores_on(model, subject.id, federation_.measured_at(subject.id), subject.data,
+                             shown ? &subject.pictures : nullptr);
 }
 
 std::vector<Score> RunEvaluation::scores_on(Model& model, ClientId id, const Member& member,
-                                            const ClientData& data) const {
+                                            const ClientData& data,
+                                            std::vector<Picture>* pictures) const {
+  const Split pictured = data.split(Split::test).count() > 0 ? Split::test : Split::val;
   std::vector<Score> scores;
   for (const Split split : {Split::val, Split::test}) {
     const Stopwatch watch;
     const MeasureOptions measures{federation_.shape.task, federation_.shape.classes,
                                   options_.measures, federation_.spacing_of(member, split)};
+    BatchObserver observer;
+    if (pictures != nullptr && split == pictured) {
+      observer = [&](const Batch& batch, const torch::Tensor& logits) {
+        *pictures = pictures_of(id, split, batch.images, batch.targets, logits);
+      };
+    }
     const MetricSums sums = measure_split(model, data.split(split), measures, options_.loss,
-                                          options_.batches.batch_size);
+                                          options_.batches.batch_size, observer);
     scores.push_back({id, split, sums.values(), watch.elapsed_s(), sums.samples()});
   }
   return scores;

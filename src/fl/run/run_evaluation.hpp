@@ -9,6 +9,7 @@
 #include "fl/clients/hosting.hpp"
 #include "fl/lanes/lanes.hpp"
 #include "fl/local/evaluation.hpp"
+#include "fl/record/picture.hpp"
 #include "fl/run/run_state.hpp"
 
 #include <cstdint>
@@ -48,19 +49,22 @@ class RunEvaluation {
   const std::map<ClientId, ClientData>& sites() const { return sites_; }
 
   /// This rank's scores, of as many sites or clients at the same time as there are lanes. Leaves
-  /// the global model in `state.model`.
-  std::vector<Score> scores(RunState& state, Hosting& hosting, Lanes& lanes,
-                            Watchdog& watchdog) const;
+  /// the global model in `state.model`. Adds pictures of some cases to `pictures` where that is
+  /// given.
+  std::vector<Score> scores(RunState& state, Hosting& hosting, Lanes& lanes, Watchdog& watchdog,
+                            std::vector<Picture>* pictures = nullptr) const;
 
   /// Scores, under the id given, of the model as it stands on the val and test samples of `member`.
+  /// Adds pictures of its first test samples, else val samples, to `pictures` where that is given.
   std::vector<Score> scores_on(Model& model, ClientId id, const Member& member,
-                               const ClientData& data) const;
+                               const ClientData& data,
+                               std::vector<Picture>* pictures = nullptr) const;
 
  private:
   struct Subject;
 
   std::vector<Subject> subjects(const Hosting& hosting) const;
-  void measure(Subject& subject, Model& model, const RunState& state) const;
+  void measure(Subject& subject, Model& model, const RunState& state, bool pictured) const;
 
   const Federation& federation_;
   RunEvaluationOptions options_;

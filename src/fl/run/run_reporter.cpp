@@ -57,6 +57,16 @@ std::string RunReporter::eta_text(const RoundRecord& record) {
   return left > 0 ? "  eta " + human_seconds(seconds) : "";
 }
 
+// The file begins with the first round that is reported: of a run that goes on the one after the
+// checkpoint, from which on earlier files do not count.
+void RunReporter::write_events(const RoundRecord& record) {
+  if (!options_.tensorboard.on || folder_ == nullptr) return;
+  if (!tensorboard_) tensorboard_.emplace(*folder_, options_.config, record.round);
+  tensorboard_->write(record.round, {.scalars = round_scalars(scores_, federation_, record),
+                                     .images = round_images(pictures_, federation_)});
+  pictures_.clear();
+}
+
 bool RunReporter::report(RoundRecord record, const std::vector<Score>& own_scores,
                          const PhaseTimes& times) {
   scores_ = gather_scores(own_scores, comm_);
@@ -71,6 +81,7 @@ bool RunReporter::report(RoundRecord record, const std::vector<Score>& own_score
       folder_->write("per_sample.csv", sample_rows(scores_, federation_, log_.measures(), names_));
     }
     log_.record(record);
+    write_events(record);
     const bool something = !no_better_than_nothing(scores_, federation_.shape.classes);
     log::info(concat("round ", record.round, " (", record.round.value() + 1, "/", options_.rounds,
                      ")  ", log_.headline(scores_), lost_text(record), simulated_text(record),

@@ -8,6 +8,7 @@
 #include "fl/record/run_log.hpp"
 #include "fl/record/run_watch.hpp"
 #include "fl/record/sample_rows.hpp"
+#include "fl/record/tensorboard.hpp"
 #include "fl/run/personalization.hpp"
 #include "fl/run/run_state.hpp"
 #include "io/checkpoint/run_folder.hpp"
@@ -16,6 +17,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +28,8 @@ struct ReportOptions {
   std::int64_t rounds = 1;    ///< Of the whole run.
   std::int64_t patience = 0;  ///< Measured rounds without a better one that end it; 0 is no end.
   RunLogOptions log = {};
+  TensorboardOptions tensorboard = {};
+  std::string config = {};  ///< For TensorBoard.
 };
 
 /// Brings what the ranks saw of a round to the root, which writes it down.
@@ -42,6 +46,9 @@ class RunReporter {
   /// Reports a round: `record` without its ranks, this rank's scores, and what it measured until
   /// now. Returns, on every rank, whether the round is the best so far. Collective.
   bool report(RoundRecord record, const std::vector<Score>& own_scores, const PhaseTimes& times);
+
+  /// Takes this rank's pictures of the round that is reported next. Collective.
+  void show(const std::vector<Picture>& own) { pictures_ = gather_pictures(own, comm_); }
 
   /// Whether so many measured rounds were not better than the best that the run is to end. The same
   /// on every rank.
@@ -72,6 +79,7 @@ class RunReporter {
     return options_.patience > 0 && log_.state().without_gain >= options_.patience;
   }
   std::string eta_text(const RoundRecord& record);
+  void write_events(const RoundRecord& record);
 
   const Communicator& comm_;
   const Federation& federation_;
@@ -82,7 +90,9 @@ class RunReporter {
   bool out_of_patience_ = false;
   std::map<std::string, double> reported_seconds_;  ///< Seconds of phases at the last report.
   std::vector<Score> scores_;
-  DivergenceWatch divergence_;  ///< On the root alone, as the next.
+  std::vector<Picture> pictures_;           ///< Of the round that is reported, on the root alone.
+  std::optional<Tensorboard> tensorboard_;  ///< On the root, from the first report on.
+  DivergenceWatch divergence_;              ///< On the root alone, as the next.
   RemainingTime remaining_;
 };
 

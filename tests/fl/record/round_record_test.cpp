@@ -36,6 +36,19 @@ TEST(RoundRecord, holds_mean_and_largest_of_every_rank) {
   EXPECT_DOUBLE_EQ(line["peak_gpu_memory_bytes"]["mean"], 10.0 * (ranks + 1.0) / 2.0);
 }
 
+TEST(RoundRecord, says_who_waited_longest_and_for_whom) {
+  RoundRecord record;
+  record.ranks = {{{{"wait", 1.0}}, 1}, {{{"wait", 0.25}}, 1}, {{{"wait", 4.0}}, 1}};
+  EXPECT_EQ(record.to_json()["waiting"],
+            (json{{"rank", 2}, {"seconds", 4.0}, {"awaited_rank", 1}}));
+  record.ranks[1].seconds.clear();  // it was there last and never waited
+  EXPECT_EQ(record.to_json()["waiting"]["awaited_rank"], 1);
+  record.ranks = {{{{"wait", 1.0}}, 1}};
+  EXPECT_FALSE(record.to_json().contains("waiting"));
+  record.ranks = {{{{"train", 1.0}}, 1}, {{{"train", 1.0}}, 1}};
+  EXPECT_FALSE(record.to_json().contains("waiting"));
+}
+
 TEST(RoundRecord, says_nothing_of_gpus_where_no_rank_uses_one) {
   RoundRecord record;
   record.ranks = {{{}, 100}, {{}, 200}};
