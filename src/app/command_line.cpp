@@ -12,11 +12,11 @@ bool asks_for_help(const std::string& argument) { return argument == "--help" ||
 po::variables_map parse_command(const std::string& command,
                                 const std::vector<std::string>& arguments,
                                 const po::options_description& options,
-                                const std::string& positional, int places) {
+                                const std::string& positional, int most) {
   std::vector<std::string> known;
   for (const auto& option : options.options()) known.push_back(option->long_name());
   po::positional_options_description where;
-  if (!positional.empty()) where.add(positional.c_str(), places);
+  if (!positional.empty()) where.add(positional.c_str(), most);
   const auto suggest = [&](const std::string& name) { return suggestion(name, known); };
   return with_usage_errors("harmofl " + command, suggest, "harmofl " + command + " --help", [&] {
     po::variables_map map;

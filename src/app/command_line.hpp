@@ -40,12 +40,12 @@ auto with_usage_errors(const std::string& origin, const Suggest& suggest, const 
 bool asks_for_help(const std::string& argument);
 
 /// Parses the arguments of subcommand `command`: long options only, spelled out, all of them in
-/// `options`. Positional arguments, at most `places`, go to option `positional` if that is not
-/// empty.
+/// `options`. A positional argument goes to option `positional` if that is not empty, up to `most`
+/// of them; -1 is any number.
 boost::program_options::variables_map parse_command(
     const std::string& command, const std::vector<std::string>& arguments,
     const boost::program_options::options_description& options, const std::string& positional = "",
-    int places = 1);
+    int most = 1);
 
 /// Options of a subcommand as they were given, by name.
 using GivenOptions = boost::program_options::variables_map;

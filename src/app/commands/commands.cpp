@@ -42,6 +42,7 @@ const std::vector<Command>& commands() {
       {"algorithms", "list the methods with their keys, defaults and papers", list_algorithms},
       {"export", "write a checkpoint's model as .safetensors or .pt", export_weights},
       {"inspect", "describe and verify a shard or a checkpoint", inspect},
+      {"watch", "show runs in a terminal while they go on", watch},
       {"synthesize", "make synthetic sites that differ like scanners do", synthesize_federation},
   };
   return table;

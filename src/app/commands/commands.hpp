@@ -30,6 +30,7 @@ ExitCode analyse(const Arguments& arguments, const Communicator& comm);
 ExitCode diff_runs(const Arguments& arguments, const Communicator& comm);
 ExitCode export_weights(const Arguments& arguments, const Communicator& comm);
 ExitCode list_algorithms(const Arguments& arguments, const Communicator& comm);
+ExitCode watch(const Arguments& arguments, const Communicator& comm);
 ExitCode synthesize_federation(const Arguments& arguments, const Communicator& comm);
 
 /// Runs the subcommand that `arguments` start with. Collective.
