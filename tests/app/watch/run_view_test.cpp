@@ -36,6 +36,7 @@ TEST(RunPhase, is_told_by_lock_process_and_the_age_of_the_last_round) {
       {{false, false, true, 3, 1.0, 20.0}, RunPhase::running},
       {{true, false, unknown, 3, 900.0, 20.0}, RunPhase::finished},
       {{true, false, false, 3, 900.0, 20.0}, RunPhase::finished},
+      {{true, false, true, 3, 1.0, 20.0}, RunPhase::finished},
       {{true, true, true, 3, 1.0, 20.0}, RunPhase::running},  // it goes on with more rounds
       {{true, true, unknown, 3, 1.0, 20.0}, RunPhase::running},
       {{true, true, false, 3, 1.0, 20.0}, RunPhase::finished},

@@ -116,7 +116,10 @@ TEST(Pictures, of_all_ranks_come_to_the_root_in_the_order_of_clients) {
                    std::vector<std::uint8_t>(static_cast<std::size_t>(3 * (rank + 1)), value)});
   }
   const auto all = gather_pictures(own, world());
-  if (!world().is_root()) return EXPECT_TRUE(all.empty());
+  if (!world().is_root()) {
+    EXPECT_TRUE(all.empty());
+    return;
+  }
   ASSERT_EQ(std::ssize(all), 2 * world().size());
   for (std::size_t i = 0; i < all.size(); ++i) {
     const std::int64_t from = world().size() - 1 - static_cast<std::int64_t>(i / 2);

@@ -31,8 +31,14 @@ std::string own_host() {
   return host;
 }
 
+/// Whether a process of this machine is there and has not ended. One that has may keep its number
+/// for as long as nobody asks how it ended; its state, behind its name in parentheses, is then Z.
 bool is_alive(std::int64_t process) {
-  return kill(static_cast<pid_t>(process), 0) == 0 || errno == EPERM;
+  if (kill(static_cast<pid_t>(process), 0) != 0 && errno != EPERM) return false;
+  std::string line;
+  std::getline(std::ifstream(concat("/proc/", process, "/stat")), line);
+  const std::size_t name_end = line.rfind(") ");
+  return name_end == std::string::npos || line.compare(name_end + 2, 1, "Z") != 0;
 }
 
 /// "process 4711 on node3, Slurm job 88, since ...", as the job signed the lock; "" without one.

@@ -20,7 +20,8 @@ RunPhase phase_of(const RunSigns& signs) {
       signs.news_age_s > std::max(patience_s, patience_rounds * signs.usual_s) && signs.rounds > 0;
   const RunPhase going = signs.rounds == 0 ? RunPhase::starting : RunPhase::running;
   const bool writes = signs.locked || signs.alive == true;
-  if (signs.finished && !(writes && signs.alive != false)) return RunPhase::finished;
+  // Locked, it has been taken up again for more rounds.
+  if (signs.finished && !(signs.locked && signs.alive != false)) return RunPhase::finished;
   if (signs.locked && signs.alive == false) return RunPhase::killed;
   if (writes) return quiet ? RunPhase::silent : going;
   if (signs.alive == false || quiet) return RunPhase::stopped;
