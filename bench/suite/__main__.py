@@ -20,12 +20,14 @@ from .programs import Refused, end_leftovers
 from .rounds import round_
 from .startup import startup
 from .step import step
+from .trace import trace
 
 # Families of figures, in the order in which they run: (quick, folder) -> rows.
 FAMILIES = {
     "step": step,
     "round": round_,
     "overhead": overhead,
+    "trace": trace,
     "kernels": kernels,
     "allreduce": allreduce,
     "aggregate": aggregate,

@@ -13,6 +13,7 @@
 #include "model/device/nvtx.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace harmofl {
 namespace {
@@ -75,6 +76,25 @@ torch::Device open_device(const DeviceWish& wish, const Communicator& comm) {
     show_ranges(device);
   });
   return device;
+}
+
+std::unique_ptr<RunEnergy> open_energy(torch::Device device, const Communicator& comm) {
+  EnergyPlaces places;
+  if (const char* folder = std::getenv("HARMOFL_POWERCAP")) places.powercap = folder;
+  if (const char* library = std::getenv("HARMOFL_NVML")) places.nvml = library;
+  std::string gpu;
+  comm.agree([&] {
+    if (device.is_cuda()) gpu = current_gpu(comm).uuid;
+  });
+  auto energy = std::make_unique<RunEnergy>(comm, gpu, places);
+  for (const auto& [kind, counters] : energy->counters()) {
+    log::info(concat("joules of ", kind, ": by ", counters));
+  }
+  if (!comm.is_root()) return energy;
+  for (const auto& [kind, why] : energy->missing()) {
+    log::warn_once(concat("run.energy: joules of ", kind, ": not available: ", why, "."));
+  }
+  return energy;
 }
 
 std::int64_t ranks_sharing(const std::vector<std::string>& uuids, std::size_t rank) {

@@ -6,6 +6,7 @@
 #include "comm/communicator.hpp"
 #include "data/batches/sample_budget.hpp"
 #include "fl/clients/federation.hpp"
+#include "fl/run/run_energy.hpp"
 #include "fl/simulation.hpp"
 #include "model/device/device.hpp"
 #include "model/device/precision.hpp"
@@ -35,6 +36,11 @@ DeviceWish device_wish(const GivenOptions& given);
 /// Picks this rank's device, and makes it compute as `wish` says. Throws UserError where it cannot.
 /// Collective.
 torch::Device open_device(const DeviceWish& wish, const Communicator& comm);
+
+/// Opens the counters of joules of this rank's devices, and says on the root which they are and
+/// what is not available. Environment variable HARMOFL_POWERCAP names another folder than
+/// /sys/class/powercap, HARMOFL_NVML another library than libnvidia-ml.so.1. Collective.
+std::unique_ptr<RunEnergy> open_energy(torch::Device device, const Communicator& comm);
 
 /// How many of `uuids`, one a rank, are that of `rank`.
 std::int64_t ranks_sharing(const std::vector<std::string>& uuids, std::size_t rank);

@@ -22,6 +22,14 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
+/// Who is told of the begin and the end of phases, which nest.
+class PhaseListener {
+ public:
+  virtual ~PhaseListener() = default;
+  virtual void begin_phase(const std::string& name) = 0;
+  virtual void end_phase() = 0;
+};
+
 /// Adds up the time that named phases take.
 class PhaseTimes {
  public:
@@ -29,8 +37,13 @@ class PhaseTimes {
   class Scope {
    public:
     Scope(PhaseTimes& times, std::string name)
-        : times_(times), name_(std::move(name)), range_(name_.c_str()) {}
-    ~Scope() { times_.seconds_[name_] += watch_.elapsed_s(); }
+        : times_(times), name_(std::move(name)), range_(name_.c_str()) {
+      if (times_.listener_ != nullptr) times_.listener_->begin_phase(name_);
+    }
+    ~Scope() {
+      times_.seconds_[name_] += watch_.elapsed_s();
+      if (times_.listener_ != nullptr) times_.listener_->end_phase();
+    }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
@@ -40,6 +53,9 @@ class PhaseTimes {
     Range range_;  ///< Of the same name.
     Stopwatch watch_;
   };
+
+  /// Tells `listener` as well from now on, or nobody; outside of all phases. It must outlive them.
+  void tell(PhaseListener* listener) { listener_ = listener; }
 
   Scope measure(std::string name) { return {*this, std::move(name)}; }
   /// Adds what an earlier part of the same work took.
@@ -59,6 +75,7 @@ class PhaseTimes {
 
  private:
   std::map<std::string, double> seconds_;
+  PhaseListener* listener_ = nullptr;
 };
 
 }  // namespace harmofl

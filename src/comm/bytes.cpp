@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How bytes travel between ranks. Counts of MPI 3 are `int`: what is longer goes in pieces.
+#include "base/range.hpp"
 #include "comm/communicator_impl.hpp"
 
 namespace harmofl {
@@ -8,6 +9,8 @@ namespace {
 constexpr int root = 0;
 constexpr int size_tag = 1;
 constexpr int bytes_tag = 2;
+
+RangeNote bytes_in(std::span<const std::byte> bytes) { return {"bytes", std::ssize(bytes)}; }
 
 int mpi_rank(Rank rank) { return static_cast<int>(rank.value()); }
 
@@ -36,6 +39,7 @@ class Piece {
 
 void Communicator::broadcast_bytes(Memory bytes) const {
   if (impl_->alone()) return;
+  const Range range("broadcast", bytes_in(bytes));
   in_messages(std::ssize(bytes), impl_->message_elements, [&](std::int64_t offset, int count) {
     MPI_Bcast(bytes.data() + offset, count, MPI_BYTE, root, impl_->comm);
   });
@@ -44,6 +48,7 @@ void Communicator::broadcast_bytes(Memory bytes) const {
 void Communicator::all_gather_bytes(Bytes own, Memory all) const {
   HARMOFL_EXPECT(std::ssize(own) <= default_message_elements);
   if (impl_->alone()) return copy(own, all);
+  const Range range("all-gather", bytes_in(own));
   const int count = static_cast<int>(own.size());
   MPI_Allgather(own.data(), count, MPI_BYTE, all.data(), count, MPI_BYTE, impl_->comm);
 }
@@ -55,6 +60,7 @@ void Communicator::gather_bytes(
     const std::function<Memory(std::size_t, std::int64_t)>& memory_for) const {
   if (impl_->alone()) return copy(own, memory_for(0, std::ssize(own)));
   const std::vector<std::int64_t> sizes = all_gather_value(std::int64_t{std::ssize(own)});
+  const Range range("gather", bytes_in(own));
   const bool receives = receivers == Receivers::all || is_root();
   std::vector<Memory> all;
   for (std::size_t r = 0; receives && r < sizes.size(); ++r) all.push_back(memory_for(r, sizes[r]));
@@ -82,6 +88,7 @@ void Communicator::gather_bytes(
 }
 
 void Communicator::send_bytes(Rank to, Bytes bytes) const {
+  const Range range("send", bytes_in(bytes));
   const std::int64_t total = std::ssize(bytes);
   MPI_Send(&total, 1, MPI_INT64_T, mpi_rank(to), size_tag, impl_->comm);
   in_messages(total, impl_->message_elements, [&](std::int64_t offset, int count) {
@@ -91,6 +98,7 @@ void Communicator::send_bytes(Rank to, Bytes bytes) const {
 
 void Communicator::receive_bytes(Rank from,
                                  const std::function<Memory(std::int64_t)>& memory_for) const {
+  const Range range("receive");
   std::int64_t total = 0;
   MPI_Recv(&total, 1, MPI_INT64_T, mpi_rank(from), size_tag, impl_->comm, MPI_STATUS_IGNORE);
   const Memory memory = memory_for(total);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a communicator is, and its sums. A communicator of one rank calls MPI nowhere.
+#include "base/range.hpp"
 #include "comm/communicator_impl.hpp"
 
 #include <array>
@@ -16,6 +17,7 @@ MPI_Datatype type_of(std::int64_t) { return MPI_INT64_T; }
 
 template <class Value>
 void all_reduce(MPI_Comm comm, std::int64_t most, std::span<Value> buffer, MPI_Op op) {
+  const Range range("all-reduce", {"bytes", std::ssize(buffer) * std::int64_t{sizeof(Value)}});
   in_messages(std::ssize(buffer), most, [&](std::int64_t offset, int count) {
     MPI_Allreduce(MPI_IN_PLACE, buffer.data() + offset, count, type_of(Value{}), op, comm);
   });
@@ -70,7 +72,9 @@ void Communicator::limit_messages(std::int64_t elements) {
 }
 
 void Communicator::barrier() const {
-  if (!impl_->alone()) MPI_Barrier(impl_->comm);
+  if (impl_->alone()) return;
+  const Range range("barrier");
+  MPI_Barrier(impl_->comm);
 }
 
 void Communicator::all_reduce_sum(std::span<float> buffer) const {

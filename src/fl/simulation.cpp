@@ -5,6 +5,7 @@
 
 #include "base/log.hpp"
 #include "base/process/interrupt.hpp"
+#include "base/range.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -37,6 +38,7 @@ Outcome Simulation::run() {
       checkpoints_.save();
       since_save.reset();
     }
+    if (trace_ != nullptr) trace_->write();
     if (interrupted) return Outcome::interrupted;
   }
   return finish();
@@ -69,6 +71,7 @@ Outcome Simulation::finish() {
 }
 
 void Simulation::run_round() {
+  const Range range("round", {"round", state_.round.value()});
   const Stopwatch watch;
   plan_the_round();
   if (fingerprints_) {
@@ -176,6 +179,7 @@ bool Simulation::pictures_are_due() const {
 // Says what the round was, which is done then, and keeps its model if it is the best.
 void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
   report_work("waiting for the other ranks to evaluate", Work::waiting);
+  const Range range("report");
   std::int64_t client_steps = client_steps_;
   comm_.all_reduce_sum(std::span(&client_steps, 1));
   RoundRecord record{.round = state_.round,

@@ -25,6 +25,7 @@
 #include "fl/run/run_evaluation.hpp"
 #include "fl/run/run_reporter.hpp"
 #include "fl/run/run_state.hpp"
+#include "fl/run/run_trace.hpp"
 #include "harmofl/fl/algorithm.hpp"
 
 #include <cstdint>
@@ -107,6 +108,17 @@ class Simulation {
 
   /// Writes the samples of the best round to `per_sample.csv`, with their ids by `names`.
   void write_samples(SampleNames names) { reporter_.write_samples(std::move(names)); }
+
+  /// Writes what the ranks did into `trace` after every round, or nothing for null. It must outlive
+  /// the run; the same on every rank.
+  void trace(RunTrace* trace) { trace_ = trace; }
+
+  /// Measures the joules of phases by `energy`, of which every rank has its own. It must outlive
+  /// the run.
+  void measure_energy(RunEnergy& energy) {
+    state_.times.tell(energy.meter());
+    reporter_.measure_energy(energy);
+  }
 
   /// What is combined outside its theory, one sentence each.
   std::vector<std::string> cautions() const;
@@ -217,6 +229,7 @@ class Simulation {
   RunCheckpoints checkpoints_;
   std::optional<FingerprintLog> fingerprints_;  ///< Where the run is hashed.
   UpdateObserver observe_update_;
+  RunTrace* trace_ = nullptr;
   RoundPlan plan_;                  ///< Plan of this round, the same on every rank.
   std::vector<ClientId> trained_;   ///< In this round, on all ranks.
   std::vector<ClientId> left_out_;  ///< In this round, on all ranks: updates that are not finite.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/atomic_file.hpp"
 
+#include "base/range.hpp"
 #include "base/read_file.hpp"
 #include "harmofl/base/error.hpp"
 
@@ -35,6 +36,7 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
 
 /// Makes what was written to `path` outlive a loss of power. Returns 0 or the error's number.
 int sync(const std::filesystem::path& path, int flags) {
+  const Range range("sync to disk");
   const int descriptor = open(path.c_str(), flags | O_CLOEXEC);
   if (descriptor < 0) return errno;
   const int error = fsync(descriptor) == 0 ? 0 : errno;

@@ -18,10 +18,14 @@ class Ranges : public testing::Test {
  protected:
   void SetUp() override {
     heard.clear();
-    set_range_hooks({.begin = [](const char* name) { heard.push_back(name); },
+    set_range_hooks(RangeListener::nsight,
+                    {.begin = [](const char* name, const RangeNote&) { heard.push_back(name); },
                      .end = [] { heard.push_back("end"); }});
   }
-  void TearDown() override { set_range_hooks({}); }
+  void TearDown() override {
+    set_range_hooks(RangeListener::nsight, {});
+    set_range_hooks(RangeListener::trace, {});
+  }
 };
 
 TEST_F(Ranges, nest_as_their_objects_do) {
@@ -44,9 +48,28 @@ TEST_F(Ranges, are_those_of_the_timed_phases) {
 }
 
 TEST_F(Ranges, are_told_to_nobody_without_hooks) {
-  set_range_hooks({});
+  set_range_hooks(RangeListener::nsight, {});
   { const Range nothing("nothing"); }
   EXPECT_TRUE(heard.empty());
+}
+
+TEST_F(Ranges, are_told_to_both_listeners) {
+  set_range_hooks(RangeListener::trace,
+                  {.begin = [](const char*, const RangeNote& note) { heard.push_back(note.key); },
+                   .end = [] { heard.push_back("trace end"); }});
+  { const Range client("client", {"site", "north"}); }
+  EXPECT_THAT(heard, testing::ElementsAre("client", "site", "end", "trace end"));
+}
+
+TEST_F(Ranges, tell_a_listener_of_phases_too) {
+  struct Phases final : PhaseListener {
+    void begin_phase(const std::string& name) override { heard.push_back("phase " + name); }
+    void end_phase() override { heard.push_back("phase end"); }
+  } phases;
+  PhaseTimes times;
+  times.tell(&phases);
+  { const auto timed = times.measure("save"); }
+  EXPECT_THAT(heard, testing::ElementsAre("save", "phase save", "phase end", "end"));
 }
 
 TEST(HostPaths, are_left_while_gpu_paths_live) {

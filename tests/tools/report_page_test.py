@@ -5,6 +5,7 @@
 import base64
 import html.parser
 import io
+import json
 import pathlib
 import subprocess
 import sys
@@ -22,7 +23,7 @@ try:
 
     from harmofl_runs import RunError, find_runs
     from report import evidence, page, style, tables
-    from report.plots import curves, overlays, sites, times
+    from report.plots import Missing, curves, energy, overlays, sites, times
     from report.study import make_study
 except ImportError as missing:  # set up without tools/install-deps.sh
     print(f"skipped: {missing} (tools/install-deps.sh installs it)")
@@ -434,7 +435,7 @@ class Page(ReportTest):
             ("Flatness", "harmofl analyse flatness"),
             ("Amplitude spectra", "harmofl analyse spectra"),
             ("Best and worst cases", "harmofl predict"),
-            ("Joules", "No run records them"),
+            ("Joules", "run.energy = true"),
             ("Scaling", "All runs had 1 ranks"),
         ):
             self.assertIn(f"{title}: not available. ", text)
@@ -445,6 +446,63 @@ class Page(ReportTest):
         self.assertEqual(len(found), 6)
         for rows in found:
             self.assertEqual({len(row) for row in rows}, {len(rows[0])})
+
+
+class Joules(ReportTest):
+    """Of runs that used 100, 200 and 300 J in their three rounds; the score is a third, two, all of it."""
+
+    @staticmethod
+    def used(index, factor=1.0):
+        of_cpu = {"train": [40.0, 30.0], "other": [10.0, 0.0]}
+        both = {"cpu": of_cpu, "gpu": {"train": [15.0, 5.0]}}
+        return {
+            kind: {phase: [(index + 1) * factor * j for j in of_rank] for phase, of_rank in phases.items()}
+            for kind, phases in both.items()
+        }
+
+    def test_scores_stand_over_the_joules_until_then(self):
+        self.write("a", seed=0, scores={"north": 0.6, "south": 0.9}, joules=self.used)
+        self.write("b", seed=1, scores={"north": 0.6, "south": 0.9}, joules=lambda i: self.used(i, 2.0))
+        found = energy.plots(self.study())
+        self.assertEqual([plot.name for plot in found], ["joules", "joules_by_phase"])
+        frame = found[0].frame
+        for seed, factor in ((0, 1), (1, 2)):
+            rows = frame[frame["seed"] == seed]
+            self.assertEqual(list(rows["rounds_done"]), [1, 2, 3])
+            for joules, wanted in zip(rows["joules"], (100, 300, 600)):
+                self.assertAlmostEqual(joules, factor * wanted)
+            for value, wanted in zip(rows["value"], (0.25, 0.5, 0.75)):
+                self.assertAlmostEqual(value, wanted)
+        parts = found[1].frame[found[1].frame["seed"] == 0].set_index(["kind", "phase"])["joules"]
+        self.assertAlmostEqual(parts["cpu", "train"], 6 * 70)
+        self.assertAlmostEqual(parts["cpu", "other"], 6 * 10)
+        self.assertAlmostEqual(parts["gpu", "train"], 6 * 20)
+
+    def test_the_table_has_scores_by_kilojoule(self):
+        self.write("a", scores={"north": 0.6, "south": 0.9}, joules=self.used)
+        (rows,) = Elements(tables.joules(self.study())).tables
+        self.assertEqual(rows[1], ["fedavg", "1", "cpu+gpu", "600", "600", "0.75", "1.25"])
+
+    def test_runs_with_joules_of_some_rounds_are_named_and_left_out(self):
+        self.write("a", joules=lambda index: self.used(index) if index else None)
+        self.write("b", seed=1, joules=lambda index: {"cpu": {"train": [None]}})
+        text = Elements(tables.joules(self.study())).text
+        self.assertIn("a has them of 2 of 3 rounds", text)
+        self.assertIn("b has them of 0 of 3 rounds", text)
+        self.assertIsInstance(energy.plots(self.study())[0], Missing)
+
+    def test_groups_without_joules_are_not_in_the_table(self):
+        self.write("a", joules=self.used)
+        self.write("b", "moon")
+        (rows,) = Elements(tables.joules(self.study())).tables
+        self.assertEqual([row[0] for row in rows], ["group", "fedavg"])
+
+    def test_the_reason_of_a_run_is_given(self):
+        folder = self.write("a")
+        summary = json.loads((folder / "summary.json").read_text())
+        summary["joules"] = {"rounds": 0, "cpu": {"not_available": "no zone"}}
+        (folder / "summary.json").write_text(json.dumps(summary))
+        self.assertEqual(energy.plots(self.study())[0].remedy, "no zone.")
 
 
 class Program(ReportTest):

@@ -21,7 +21,7 @@ try:
     import numpy
 
     import harmofl_runs
-    from harmofl_runs import RunError
+    from harmofl_runs import RunError, frames
 except ImportError as missing:  # set up without tools/install-deps.sh
     print(f"skipped: {missing} (tools/install-deps.sh installs it)")
     sys.exit(support.SKIPPED)
@@ -105,6 +105,17 @@ class Frames(support.ProgramTest):
                 self.assertEqual({"mean": row["mean"], "max": row["max"]}, seconds)
         # Two ranks, of which one has two sites: mean and largest differ.
         self.assertTrue((phases["max"] > phases["mean"]).any())
+
+    def test_joules_are_by_kind_phase_and_rank(self):
+        lines = [
+            {"round": 0},
+            {"round": 1, "joules": {"cpu": {"train": [1.5, 2.5]}, "gpu": {"other": [None, 0.0]}}},
+        ]
+        found = frames.joules(lines)
+        rows = [(1, "cpu", "train", 0, 1.5), (1, "cpu", "train", 1, 2.5), (1, "gpu", "other", 1, 0.0)]
+        self.assertEqual([tuple(row) for row in found.dropna().to_numpy()], rows)
+        self.assertTrue(math.isnan(found["joules"][2]))
+        self.assertTrue(harmofl_runs.open_run(folder()).joules().empty)
 
     def test_rounds_and_ranks(self):
         run = harmofl_runs.open_run(folder())

@@ -38,10 +38,11 @@ def write_run(
     samples=None,
     ranks=1,
     finished=True,
+    joules=None,
     **keys,
 ):
     """Writes a run whose best round scored `scores` (site: value), and returns its folder. `keys` are
-    configuration keys with __ for the dot."""
+    configuration keys with __ for the dot. `joules(round)` gives {kind: {phase: [of each rank]}} or None."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
     scores = scores or {"north": 0.5, "south": 0.7}
@@ -72,6 +73,8 @@ def write_run(
             lines += [facts | {"split": split, measure: reached, "loss": 1} for split in ("val", "test")]
         phases = {name: {"mean": 1.0 + index, "max": 2.0 + index} for name in ("train", "wait")}
         times.append({"round": index, "seconds": 2.0 / ranks, "phases": phases, "lost": {}, "clients": 2})
+        if joules is not None and joules(index) is not None:
+            times[-1]["joules"] = joules(index)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "rounds.jsonl").write_text("".join(json.dumps(line) + "\n" for line in times))
     if samples is not None:

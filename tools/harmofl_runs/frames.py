@@ -54,6 +54,18 @@ def phases(lines: list[dict[str, Any]]) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["round", "phase", "mean", "max"])
 
 
+def joules(lines: list[dict[str, Any]]) -> pandas.DataFrame:
+    """A row a round, kind ("cpu", "gpu"), phase and rank, of the lines of rounds.jsonl that have joules."""
+    rows = [
+        (line["round"], kind, phase, rank, number(value))
+        for line in lines
+        for kind, of_phase in line.get("joules", {}).items()
+        for phase, of_rank in of_phase.items()
+        for rank, value in enumerate(of_rank)
+    ]
+    return pandas.DataFrame(rows, columns=["round", "kind", "phase", "rank", "joules"])
+
+
 def table_of_sites(table: dict[str, Any], held_out: bool) -> pandas.DataFrame:
     """Sites (rows) and measures (columns, those of single classes as well) of a table of summary.json."""
     classes = table.get("classes", {}).get("sites", {})

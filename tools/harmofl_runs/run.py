@@ -75,6 +75,11 @@ class Run:
         """Round, phase, and of its seconds the mean and the largest of the ranks (all that a run records)."""
         return frames.phases(self._round_lines)
 
+    def joules(self) -> pandas.DataFrame:
+        """Round, kind (cpu, gpu), phase, rank, joules; no row without run.energy, or where no counter could
+        be read."""
+        return frames.joules(self._round_lines)
+
     def ranks(self) -> pandas.DataFrame:
         """A row a rank: host, device, threads, process, and the list of its sites."""
         return pandas.DataFrame(self.provenance["ranks"]).set_index("rank")

@@ -13,6 +13,7 @@ ASIDE = {
     "data.shards",
     "model.kernels",
     "model.memory_format",
+    "run.energy",
     "run.keep",
     "run.measure",
     "run.measures",
@@ -26,6 +27,7 @@ ASIDE = {
     "run.scratch",
     "run.seed",
     "run.state_memory",
+    "run.trace",
 }
 
 

@@ -4,7 +4,7 @@
 import pathlib
 
 from report import evidence, html, tables
-from report.plots import Missing, Plot, curves, flatness, overlays, sites, spectra, times
+from report.plots import Missing, Plot, curves, energy, flatness, overlays, sites, spectra, times
 from report.study import Study
 
 HOW = (
@@ -55,7 +55,7 @@ def sections(study: Study) -> tuple[list[tuple[str, str]], list[Plot]]:
         ("Flatness", drawn(flatness.plots(study))),
         ("Spectra", drawn(spectra.plots(study))),
         ("Cases", drawn(overlays.plots(study))),
-        ("Time and energy", drawn(times.plots(study))),
+        ("Time and energy", drawn(times.plots(study)) + tables.joules(study) + drawn(energy.plots(study))),
         ("Configuration", tables.settings(study)),
         ("Provenance", tables.provenance(study) + tables.shards(study)),
     ]

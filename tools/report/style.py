@@ -54,6 +54,25 @@ def whole_rounds(axes, last: int) -> None:
     axes.set_xlim(0.5, max(last, 1) + 0.5)
 
 
+def stack(axes, table) -> None:
+    """A bar a row of `table`, of its columns one after the other."""
+    left = [0.0] * len(table)
+    for index, name in enumerate(table.columns):
+        axes.barh(
+            range(len(table)),
+            table[name],
+            left=left,
+            color=COLOURS[index % len(COLOURS)],
+            hatch=HATCHES[index % len(HATCHES)],
+            edgecolor="white",
+            label=name,
+        )
+        left = [begin + length for begin, length in zip(left, table[name])]
+    axes.set_yticks(range(len(table)), table.index)
+    axes.invert_yaxis()
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))  # beside the bars, which it would hide
+
+
 def panels(count: int, columns: int = 3, width: float = 4.2, height: float = 3.4):
     """A figure, and its `count` axes in rows of at most `columns`."""
     columns = min(count, columns)

@@ -7,6 +7,7 @@ import statistics
 from report import evidence
 from report.groups import Group, differing
 from report.html import strong, table, text
+from report.joules import of_study
 from report.paired import Comparison
 from report.study import Study
 
@@ -137,6 +138,49 @@ def signed(mean: float, interval: tuple[float, float]) -> str:
     """A difference and its interval, which one of few values may lack."""
     low, high = interval
     return f"{mean:+.3f}" if math.isnan(low) else f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def joules(study: Study) -> str:
+    """What the runs of each group used, and the scores that they got for it; "" without any."""
+    used = of_study(study)
+    left = "".join(f"<p>Joules left out: {text(line)}.</p>" for line in used.left_out)
+    if used.frame.empty:
+        return left
+    rows = []
+    for group in study.groups:
+        runs = used.runs[used.runs["group"] == group.label]
+        if runs.empty:
+            continue
+        cells = [
+            runs["joules"],
+            runs["joules_to_best"],
+            runs["score"],
+            1000 * runs["score"] / runs["joules_to_best"],
+        ]
+        kinds = ", ".join(sorted(set("+".join(kinds) for kinds in runs["kinds"])))
+        rows.append(
+            [text(group.label), str(len(runs)), text(kinds), *(text(energy_spread(c)) for c in cells)]
+        )
+    caption = (
+        f"Joules of a run, of all ranks, and test {study.measure} at the best round: mean ± standard "
+        "deviation (n - 1) over seeds. Cpu: processors and memory of the hosts, whatever else they did."
+    )
+    heads = [
+        "group",
+        "seeds",
+        "counted",
+        "joules in all",
+        "joules to best",
+        study.measure,
+        "by kilojoule to best",
+    ]
+    return left + table(caption, heads, rows)
+
+
+def energy_spread(values) -> str:
+    """As `spread`, with four digits that count."""
+    digits = [f"{value:.4g}" for value in (values.mean(), values.std()) if not math.isnan(value)]
+    return " ± ".join(digits) or "-"
 
 
 def settings(study: Study) -> str:

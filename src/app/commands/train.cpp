@@ -11,15 +11,19 @@
 #include "app/threads.hpp"
 #include "base/log.hpp"
 #include "base/process/interrupt.hpp"
+#include "base/range.hpp"
 #include "base/read_file.hpp"
 #include "data/partition/partition_file.hpp"
+#include "fl/run/run_energy.hpp"
 #include "fl/run/run_input.hpp"
+#include "fl/run/run_trace.hpp"
 #include "harmofl/model/network.hpp"
 #include "model/weights/weights_file.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <unistd.h>
 #include <utility>
@@ -154,13 +158,19 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
     if (!checkpoint) return;
     const std::string path = checkpoint->path().string();
     check_same_run(config, stored_config(checkpoint->info().config, path), path);
+    if (run.trace) check_trace(*folder);
   });
   if (comm.any(checkpoint.has_value())) checkpoint = open_as_root(std::move(checkpoint), comm);
+  std::optional<RunTrace> trace;
+  if (run.trace && !config.dry_run()) trace.emplace(comm);
+  std::unique_ptr<RunEnergy> energy;
+  if (run.energy && !config.dry_run()) energy = open_energy(device, comm);
   ShardPool shards(federation.shard_paths());
   const auto budget = open_sample_budget(run.simulation, federation, device, comm);
   Simulation simulation(
       comm, run.simulation, federation,
       [&](const Member& member) {
+        const Range range("load client", {"client", member.site});
         return load_client(member.part, shards, device, run.residence, budget.get());
       },
       device, folder ? &*folder : nullptr);
@@ -203,9 +213,15 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
     save_inputs(*folder, federation, simulation.fleet());
     if (!goes_on) folder->drop_lines_from(0);
   });
+  if (energy) simulation.measure_energy(*energy);
+  if (trace) {
+    trace->open(folder ? &*folder : nullptr, simulation.next_round());
+    simulation.trace(&*trace);
+  }
   if (!goes_on) start(simulation, run, comm);
   install_interrupt_handlers();
   const Outcome outcome = simulation.run();
+  if (trace) trace->close();
   if (outcome == Outcome::interrupted) {
     log::info(concat("interrupted and saved after ", simulation.next_round(), " round(s)",
                      "; continue with --resume"));

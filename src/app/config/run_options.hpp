@@ -30,6 +30,8 @@ struct RunOptions {
   bool resume = false;
   bool save_initial = false;
   log::Progress progress = log::Progress::automatic;
+  bool trace = false;   ///< `trace.json` is written.
+  bool energy = false;  ///< Joules are measured.
   DeviceType device = DeviceType::cpu;
   bool deterministic = false;  ///< A GPU gives the same bits every time.
   std::int64_t lanes = 0;      ///< Clients that a rank trains at the same time; 0 chooses.

@@ -11,6 +11,7 @@
 
 #include "comm/gpu/nccl_transport.hpp"
 
+#include "base/range.hpp"
 #include "comm/gpu/cuda_check.hpp"
 #include "comm/gpu/cuda_handles.hpp"
 #include "comm/gpu/nccl_ranks.hpp"
@@ -62,6 +63,7 @@ class NcclTransport final : public Transport {
   template <class Number>
   void sum(std::span<Number> buffer, StreamHandle filled_on) {
     if (buffer.empty()) return;
+    const Range range("all-reduce by NCCL", {"bytes", std::ssize(std::as_bytes(buffer))});
     filled_->order(static_cast<cudaStream_t>(filled_on), stream_->get());
     if (!shares()) return sum_by_nccl(buffer);
     auto& host = host_memory<Number>();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/batches/block_reader.hpp"
 
+#include "base/range.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <algorithm>
@@ -39,7 +40,12 @@ BlockReader::BlockReader(std::shared_ptr<const SampleSource> source,
   slots_.resize(static_cast<std::size_t>(blocks_of(*source_, batch_size_, batches_, ahead)));
   for (Slot& slot : slots_) slot.block = source_->make_block(batch_size_);
   const std::int64_t threads = std::min(ahead.threads, std::ssize(slots_));
-  for (std::int64_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  for (std::int64_t i = 0; i < threads; ++i) {
+    threads_.emplace_back([this] {
+      set_thread_role({"reader"});
+      work();
+    });
+  }
 }
 
 BlockReader::~BlockReader() {
@@ -80,6 +86,7 @@ void BlockReader::work() {
 }
 
 void BlockReader::read(std::int64_t batch) {
+  const Range range("read batch", {"batch", batch});
   Slot& place = slot(batch);
   std::exception_ptr error;
   try {

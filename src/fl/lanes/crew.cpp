@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/lanes/crew.hpp"
 
+#include "base/range.hpp"
+
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -20,6 +22,7 @@ struct Crew::Impl {
 
   /// A thread that is started within call `call` has seen those before.
   void serve(std::int64_t lane, std::int64_t seen) {
+    set_thread_role({"lane", lane});
     std::unique_lock lock(mutex);
     while (true) {
       begun.wait(lock, [&] { return leaving || (calls > seen && lane < lanes); });
@@ -60,6 +63,7 @@ void Crew::run(std::int64_t lanes, const std::function<void(std::int64_t lane)>&
   if (lanes > 1) impl_->begun.notify_all();
   work(0);
   if (lanes == 1) return;
+  const Range range("wait for lanes");
   std::unique_lock lock(impl_->mutex);
   impl_->ended.wait(lock, [&] { return impl_->working == 0; });
   impl_->lanes = 0;

@@ -3,6 +3,7 @@
 // so its lane works or takes it in, and never waits. Hence whoever waits is woken.
 #include "fl/lanes/share_out.hpp"
 
+#include "base/range.hpp"
 #include "harmofl/base/error.hpp"
 
 #include <algorithm>
@@ -53,8 +54,7 @@ class Shares {
       if (!error_) take_in(item);
       return;
     }
-    turn_.wait(
-        lock, [&] { return error_ || item == order_[taken_] || std::ssize(aside_) < most_aside_; });
+    wait_for_turn(item, lock);
     if (error_) return;
     if (item != order_[taken_]) {
       if (guarded(item, [&] { work_.set_aside(item); })) aside_.insert(item);
@@ -64,6 +64,15 @@ class Shares {
       take_in(order_[taken_++]);
     } while (!error_ && taken_ < order_.size() && aside_.erase(order_[taken_]) > 0);
     turn_.notify_all();
+  }
+
+  void wait_for_turn(std::size_t item, std::unique_lock<std::mutex>& lock) {
+    const auto free = [&] {
+      return error_ || item == order_[taken_] || std::ssize(aside_) < most_aside_;
+    };
+    if (free()) return;
+    const Range range("wait for turn");
+    turn_.wait(lock, free);
   }
 
   void take_in(std::size_t item) {

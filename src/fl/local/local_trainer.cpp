@@ -11,12 +11,23 @@
 namespace harmofl {
 namespace {
 
+/// Adds its lifetime to the seconds of input.
+class InputTime {
+ public:
+  explicit InputTime(double& seconds) : seconds_(seconds) {}
+  ~InputTime() { seconds_ += watch_.elapsed_s(); }
+  InputTime(const InputTime&) = delete;
+  InputTime& operator=(const InputTime&) = delete;
+
+ private:
+  double& seconds_;
+  Range range_{"input"};
+  Stopwatch watch_;
+};
+
 std::optional<Batch> next_batch(BatchStream& batches, double& seconds) {
-  const Range range("input");
-  const Stopwatch watch;
-  std::optional<Batch> batch = batches.next();
-  seconds += watch.elapsed_s();
-  return batch;
+  const InputTime timed(seconds);
+  return batches.next();
 }
 
 constexpr double low_part = 16777216.0;  // 2^24
@@ -66,7 +77,7 @@ ClientReport LocalTrainer::train(const ClientData& data, const RoundContext& con
   const Samples& samples = data.split(Split::train);
   HARMOFL_VALIDATE(samples.count() > 0, "site ", data.site, " has no training samples. ",
                    "Remove its shard from data.shards or prepare it with another --split.");
-  const Range range("train client");
+  const Range range("train client", {"client", data.site});
   model_.set_training(true);
   model_.amplitude().begin_client();
   optimizer_.set_lr(learning_rate(options_.schedule, options_.optimizer.lr, context.round));
@@ -109,9 +120,10 @@ void LocalTrainer::read_sums(const ClientWork& work, ClientReport& report) {
 void LocalTrainer::train_epochs(const Samples& samples, const RoundContext& context,
                                 ClientWork& work, ClientReport& report) {
   for (std::int64_t epoch = 0; epoch < options_.local_epochs; ++epoch) {
-    const Stopwatch watch;
-    BatchStream batches = open(samples, context, epoch);
-    report.input_s += watch.elapsed_s();
+    BatchStream batches = [&] {
+      const InputTime timed(report.input_s);
+      return open(samples, context, epoch);
+    }();
     while (const auto batch = next_batch(batches, report.input_s)) add_loss(step(*batch, work));
   }
 }
@@ -125,10 +137,11 @@ void LocalTrainer::train_steps(const Samples& samples, const RoundContext& conte
   const std::int64_t pass = batch_count(samples, options_.batches);
   const std::int64_t end = before + options_.local_steps;
   while (before < end) {
-    const Stopwatch watch;
-    BatchStream batches = open(samples, {RoundId(before / pass), context.client, context.seed}, 0);
+    const RoundContext pass_context{RoundId(before / pass), context.client, context.seed};
+    std::optional<InputTime> timed(std::in_place, report.input_s);
+    BatchStream batches = open(samples, pass_context, 0);
     batches.skip(before % pass);
-    report.input_s += watch.elapsed_s();
+    timed.reset();
     for (; before < end; ++before) {
       const auto batch = next_batch(batches, report.input_s);
       if (!batch) break;

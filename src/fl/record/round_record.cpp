@@ -2,6 +2,7 @@
 #include "fl/record/round_record.hpp"
 
 #include "comm/named_numbers.hpp"
+#include "fl/record/split_summary.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -55,14 +56,33 @@ json waiting_of(const std::vector<RankRound>& ranks) {
           {"awaited_rank", least - ranks.begin()}};
 }
 
+/// kind -> phase -> joules of each rank, 0 where a rank was not in the phase.
+json joules_of(const std::vector<RankRound>& ranks) {
+  std::set<std::string> names;
+  for (const RankRound& rank : ranks) {
+    for (const auto& [name, joules] : rank.joules) names.insert(name);
+  }
+  json kinds = json::object();
+  for (const std::string& name : names) {
+    json values = json::array();
+    for (const RankRound& rank : ranks) {
+      const auto found = rank.joules.find(name);
+      values.push_back(found == rank.joules.end() ? json(0.0) : finite_or_null(found->second));
+    }
+    const std::size_t slash = name.find('/');
+    kinds[name.substr(0, slash)][name.substr(slash + 1)] = values;
+  }
+  return kinds;
+}
+
 }  // namespace
 
 std::vector<RankRound> gather_rank_rounds(const RankRound& own, const Communicator& comm) {
   const std::vector<std::int64_t> peaks = comm.all_gather_value(own.peak_memory_bytes);
   const std::vector<std::int64_t> gpu_peaks = comm.all_gather_value(own.peak_gpu_bytes);
   std::vector<RankRound> all;
-  for (const std::vector<NamedNumbers>& seconds : gather_named({own.seconds}, comm)) {
-    all.push_back({seconds.front(), peaks[all.size()], gpu_peaks[all.size()]});
+  for (const std::vector<NamedNumbers>& rank : gather_named({own.seconds, own.joules}, comm)) {
+    all.push_back({rank.front(), peaks[all.size()], gpu_peaks[all.size()], rank.back()});
   }
   return all;
 }
@@ -90,6 +110,7 @@ json RoundRecord::to_json() const {
     if (std::ranges::any_of(ranks, gpu_bytes)) {
       line["peak_gpu_memory_bytes"] = over_ranks(ranks, gpu_bytes);
     }
+    if (const json joules = joules_of(ranks); !joules.empty()) line["joules"] = joules;
   }
   return line;
 }

@@ -17,9 +17,10 @@ namespace harmofl {
 
 /// How one rank spent a round.
 struct RankRound {
-  std::map<std::string, double> seconds;  ///< Seconds of each phase.
-  std::int64_t peak_memory_bytes = 0;     ///< Highest resident memory of the process so far.
-  std::int64_t peak_gpu_bytes = 0;        ///< The same of its GPU; 0 where it uses none.
+  std::map<std::string, double> seconds;      ///< Seconds of each phase.
+  std::int64_t peak_memory_bytes = 0;         ///< Highest resident memory of the process so far.
+  std::int64_t peak_gpu_bytes = 0;            ///< The same of its GPU; 0 where it uses none.
+  std::map<std::string, double> joules = {};  ///< By "kind/phase"; empty where none are measured.
 };
 
 /// Brings what every rank says of a round to the root, by rank. Collective.
@@ -40,8 +41,8 @@ struct RoundRecord {
   std::vector<RankRound> ranks;
   std::optional<double> lr = {};  ///< Learning rate of the clients, where a schedule moves it.
 
-  /// The line without its newline; of the ranks, mean and largest of each number, and who waited
-  /// longest and for whom.
+  /// The line without its newline; of the ranks, mean and largest of each number, but joules of
+  /// each, and who waited longest and for whom.
   nlohmann::json to_json() const;
 };
 

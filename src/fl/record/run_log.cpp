@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -80,6 +81,13 @@ void RunLog::record(const RoundRecord& round) {
   if (folder_ != nullptr) folder_->append_rounds(round.to_json().dump() + "\n");
   state_.simulated_s += round.simulated_s;
   for (const auto& [reason, clients] : round.lost) state_.lost[reason] += clients;
+  for (const RankRound& rank : round.ranks) add_joules(rank.joules);
+  const auto measured = [](const RankRound& rank) { return !rank.joules.empty(); };
+  if (std::ranges::any_of(round.ranks, measured)) ++state_.joules_rounds;
+}
+
+void RunLog::add_joules(const std::map<std::string, double>& joules) {
+  for (const auto& [name, value] : joules) state_.joules[name] += value;
 }
 
 std::string RunLog::headline(const std::vector<Score>& scores) const {
@@ -118,20 +126,25 @@ json RunLog::summary(const std::string& method, RoundId rounds_done,
 }
 
 json to_json(const RunLogState& state) {
-  return {{"best_round", state.best_round},
-          {"best_value", finite_or_null(state.best_value)},
-          {"without_gain", state.without_gain},
-          {"best_val", to_json(state.best_val.sites)},
-          {"best_test", to_json(state.best_test.sites)},
-          {"best_details",
-           {{"val", details_to_json(state.best_val)}, {"test", details_to_json(state.best_test)}}},
-          {"held_out",
-           {{"val", to_json(state.new_val.sites)},
-            {"test", to_json(state.new_test.sites)},
-            {"val_details", details_to_json(state.new_val)},
-            {"test_details", details_to_json(state.new_test)}}},
-          {"lost_updates", state.lost},
-          {"simulated_seconds", finite_or_null(state.simulated_s)}};
+  json found = {
+      {"best_round", state.best_round},
+      {"best_value", finite_or_null(state.best_value)},
+      {"without_gain", state.without_gain},
+      {"best_val", to_json(state.best_val.sites)},
+      {"best_test", to_json(state.best_test.sites)},
+      {"best_details",
+       {{"val", details_to_json(state.best_val)}, {"test", details_to_json(state.best_test)}}},
+      {"held_out",
+       {{"val", to_json(state.new_val.sites)},
+        {"test", to_json(state.new_test.sites)},
+        {"val_details", details_to_json(state.new_val)},
+        {"test_details", details_to_json(state.new_test)}}},
+      {"lost_updates", state.lost},
+      {"simulated_seconds", finite_or_null(state.simulated_s)}};
+  if (state.joules.empty()) return found;
+  for (const auto& [name, value] : state.joules) found["joules"][name] = finite_or_null(value);
+  found["joules_rounds"] = state.joules_rounds;
+  return found;
 }
 
 RunLogState parse_log_state(const JsonValue& value, std::int64_t rounds_done) {
@@ -158,6 +171,10 @@ RunLogState parse_log_state(const JsonValue& value, std::int64_t rounds_done) {
     for (const auto& [reason, clients] : lost->members()) state.lost[reason] = clients.whole({0});
   }
   if (const auto seconds = value.find("simulated_seconds")) state.simulated_s = seconds->number();
+  if (const auto joules = value.find("joules")) {
+    for (const auto& [name, used] : joules->members()) state.joules[name] = used.number();
+    state.joules_rounds = value.at("joules_rounds").whole({0, rounds_done});
+  }
   return state;
 }
 

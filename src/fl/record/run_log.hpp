@@ -29,8 +29,10 @@ struct RunLogState {
   SplitSummary best_test;
   SplitSummary new_val;  ///< Those of the sites that are held out.
   SplitSummary new_test;
-  double simulated_s = 0.0;                  ///< Time of all rounds on the devices of [fleet].
-  std::map<std::string, std::int64_t> lost;  ///< Number of updates that did not count, by reason.
+  double simulated_s = 0.0;                   ///< Time of all rounds on the devices of [fleet].
+  std::map<std::string, std::int64_t> lost;   ///< Number of updates that did not count, by reason.
+  std::map<std::string, double> joules = {};  ///< Of all ranks, by "kind/phase".
+  std::int64_t joules_rounds = 0;             ///< Number of rounds that these are of.
 };
 
 /// The state as JSON, with null for what is not finite, and back. Throws UserError for a value that
@@ -68,6 +70,9 @@ class RunLog {
   nlohmann::json summary(const std::string& method, RoundId rounds_done,
                          const std::map<std::string, double>& seconds,
                          std::int64_t sent_bytes) const;
+
+  /// Adds joules of a rank, by "kind/phase", to the totals.
+  void add_joules(const std::map<std::string, double>& joules);
 
   /// What a checkpoint keeps, and back.
   const RunLogState& state() const { return state_; }

@@ -4,6 +4,7 @@
 #include "base/checksum.hpp"
 #include "base/log.hpp"
 #include "base/process/fault.hpp"
+#include "base/range.hpp"
 #include "fl/aggregate/exchange.hpp"
 #include "fl/run/run_input.hpp"
 #include "harmofl/base/error.hpp"
@@ -63,9 +64,15 @@ void RunCheckpoints::save() {
   write(folder_ ? folder_->checkpoint() : "", true);
 }
 
-void RunCheckpoints::save_best() { write(folder_ ? folder_->best() : "", false); }
+void RunCheckpoints::save_best() {
+  const Range range("save best");
+  write(folder_ ? folder_->best() : "", false);
+}
 
-void RunCheckpoints::save_initial() { write(folder_ ? folder_->initial() : "", false); }
+void RunCheckpoints::save_initial() {
+  const Range range("save initial");
+  write(folder_ ? folder_->initial() : "", false);
+}
 
 // The root writes; the state of each client comes from its rank, one at a time, and is on its way
 // to the disk before the next comes. No error of the disk is told before all ranks meet again.

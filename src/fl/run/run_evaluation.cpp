@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/run/run_evaluation.hpp"
 
+#include "base/range.hpp"
 #include "base/timer.hpp"
 #include "fl/aggregate/exchange.hpp"
 #include "fl/clients/placement.hpp"
@@ -122,6 +123,7 @@ std::vector<Score> RunEvaluation::scores(RunState& state, Hosting& hosting, Lane
 // A new site has nothing of its own, so that it gets the global model.
 void RunEvaluation::measure(Subject& subject, Model& model, const RunState& state,
                             bool pictured) const {
+  const Range range("evaluate client", {"client", subject.data.site});
   model.state().state().copy_(state.global);
   if (subject.kept != nullptr) personalize(model, *subject.kept, *state.algorithm);
   if (subject.kind == Subject::Kind::new_site &&

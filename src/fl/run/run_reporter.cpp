@@ -3,7 +3,9 @@
 
 #include "base/log.hpp"
 #include "base/process/memory.hpp"
+#include "comm/named_numbers.hpp"
 #include "fl/record/site_table.hpp"
+#include "fl/record/split_summary.hpp"
 #include "harmofl/base/text.hpp"
 #include "model/device/device_memory.hpp"
 
@@ -39,6 +41,21 @@ std::string gain_text(const nlohmann::json& personalized, const char* split,
   return concat(split, " ", measure, " ", mean("before"), " -> ", mean("after"));
 }
 
+/// Totals by kind and phase, of so many rounds; of kinds that are not available, why.
+nlohmann::json joules_summary(const RunLogState& log,
+                              const std::map<std::string, std::string>& missing) {
+  nlohmann::json found = {{"rounds", log.joules_rounds}};
+  std::map<std::string, double> totals;
+  for (const auto& [name, joules] : log.joules) {
+    const std::size_t slash = name.find('/');
+    totals[name.substr(0, slash)] += joules;
+    found[name.substr(0, slash)]["phases"][name.substr(slash + 1)] = finite_or_null(joules);
+  }
+  for (const auto& [kind, joules] : totals) found[kind]["total"] = finite_or_null(joules);
+  for (const auto& [kind, why] : missing) found[kind]["not_available"] = why;
+  return found;
+}
+
 }  // namespace
 
 RunReporter::RunReporter(const Communicator& comm, const Federation& federation,
@@ -67,11 +84,17 @@ void RunReporter::write_events(const RoundRecord& record) {
   pictures_.clear();
 }
 
+/// What this rank used since the last call.
+std::map<std::string, double> RunReporter::joules() {
+  const bool measured = energy_ != nullptr && energy_->meter() != nullptr;
+  return measured ? energy_->meter()->take() : std::map<std::string, double>();
+}
+
 bool RunReporter::report(RoundRecord record, const std::vector<Score>& own_scores,
                          const PhaseTimes& times) {
   scores_ = gather_scores(own_scores, comm_);
   record.ranks = gather_rank_rounds({times.since(std::exchange(reported_seconds_, times.seconds())),
-                                     peak_memory_bytes(), peak_gpu_bytes()},
+                                     peak_memory_bytes(), peak_gpu_bytes(), joules()},
                                     comm_);
   bool best = false;
   comm_.agree([&] {
@@ -109,6 +132,8 @@ nlohmann::json RunReporter::report(const Personalized& personalized) {
 
 void RunReporter::write_summary(const std::string& algorithm, const RunState& state,
                                 const nlohmann::json& more) {
+  // What came after the last round: its save, and fine-tuning.
+  for (const auto& rank : gather_named({joules()}, comm_)) log_.add_joules(rank.front());
   comm_.agree([&] {
     const std::string table = site_table(log_.state());
     if (comm_.is_root() && !table.empty()) log::info(table);
@@ -116,6 +141,7 @@ void RunReporter::write_summary(const std::string& algorithm, const RunState& st
     nlohmann::json summary =
         log_.summary(algorithm, state.round, state.times.seconds(), state.sent_bytes);
     summary.update(more);
+    if (energy_ != nullptr) summary["joules"] = joules_summary(log_.state(), energy_->missing());
     folder_->write("summary.json", summary.dump(2) + "\n");
   });
 }

@@ -10,6 +10,7 @@
 #include "fl/record/sample_rows.hpp"
 #include "fl/record/tensorboard.hpp"
 #include "fl/run/personalization.hpp"
+#include "fl/run/run_energy.hpp"
 #include "fl/run/run_state.hpp"
 #include "io/checkpoint/run_folder.hpp"
 
@@ -43,6 +44,9 @@ class RunReporter {
   /// `names`. Matters on the root.
   void write_samples(SampleNames names) { names_ = std::move(names); }
 
+  /// From now on writes down what `energy` measures. It must outlive the reporter.
+  void measure_energy(RunEnergy& energy) { energy_ = &energy; }
+
   /// Reports a round: `record` without its ranks, this rank's scores, and what it measured until
   /// now. Returns, on every rank, whether the round is the best so far. Collective.
   bool report(RoundRecord record, const std::vector<Score>& own_scores, const PhaseTimes& times);
@@ -75,6 +79,7 @@ class RunReporter {
   RunLog& log() { return log_; }
 
  private:
+  std::map<std::string, double> joules();
   bool lacks_patience() const {
     return options_.patience > 0 && log_.state().without_gain >= options_.patience;
   }
@@ -86,6 +91,7 @@ class RunReporter {
   const RunFolder* folder_;
   ReportOptions options_;
   RunLog log_;
+  RunEnergy* energy_ = nullptr;
   SampleNames names_;  ///< Empty where single samples are not written.
   bool out_of_patience_ = false;
   std::map<std::string, double> reported_seconds_;  ///< Seconds of phases at the last report.

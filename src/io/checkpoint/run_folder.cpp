@@ -26,13 +26,14 @@ constexpr const char* rounds_name = "rounds.jsonl";
 constexpr const char* fingerprints_name = "fingerprints.jsonl";
 constexpr std::array usual_line_files{metrics_name, rounds_name};
 constexpr std::array line_files{metrics_name, rounds_name, fingerprints_name};
+constexpr const char* trace_name = "trace.json";
 
 /// What a run alone writes, so that half of one is of a run that has ended. Other programs may be
 /// writing other files here: a table of `harmofl evaluate`, say.
 constexpr std::array own_files{
-    "checkpoint.h5",  "best.h5",          "initial.h5",     metrics_name, rounds_name,
-    "config.ini",     "run.json",         "summary.json",   "fleet.csv",  "partition.csv",
-    "per_sample.csv", "personalized.csv", fingerprints_name};
+    "checkpoint.h5",  "best.h5",          "initial.h5",      metrics_name, rounds_name,
+    "config.ini",     "run.json",         "summary.json",    "fleet.csv",  "partition.csv",
+    "per_sample.csv", "personalized.csv", fingerprints_name, trace_name};
 
 constexpr const char* full_disk_remedy =
     "). Free space on the disk or set run.output to another folder; then --resume.";
@@ -122,6 +123,18 @@ void RunFolder::append_fingerprints(const std::string& lines) const {
 
 void RunFolder::append_events(const std::string& name, const std::string& records) const {
   append(made(events()).lexically_relative(folder_) / name, records);
+}
+
+fs::path RunFolder::trace() const { return folder_ / trace_name; }
+
+void RunFolder::append_trace(const std::string& lines) const { append(trace_name, lines); }
+
+void RunFolder::cut_trace(std::int64_t bytes) const {
+  lock_.check();
+  std::error_code failed;
+  fs::resize_file(trace(), static_cast<std::uintmax_t>(bytes), failed);
+  HARMOFL_VALIDATE(!failed, trace().string(), ": cannot be written (", failed.message(),
+                   full_disk_remedy);
 }
 
 void RunFolder::append(const fs::path& name, const std::string& lines) const {

@@ -56,6 +56,11 @@ class RunFolder {
   std::filesystem::path events() const { return folder_ / "tensorboard"; }
   void append_events(const std::string& name, const std::string& records) const;
 
+  /// The file of `run.trace`: appends whole lines to it in one write, or cuts it to so many bytes.
+  std::filesystem::path trace() const;
+  void append_trace(const std::string& lines) const;
+  void cut_trace(std::int64_t bytes) const;
+
   /// Drops lines of the three above whose round is `first_round` or later, and what a process that
   /// was killed left after them: what a resumed run will write again. Throws UserError, naming file
   /// and line, for a line that no run wrote, and leaves the files as they are.

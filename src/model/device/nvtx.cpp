@@ -14,9 +14,12 @@ namespace harmofl {
 
 void show_ranges(const c10::Device& device) {
   if (!device.is_cuda()) return;
-  set_range_hooks(
-      {.begin = [](const char* name) { torch::profiler::impl::cudaStubs()->rangePush(name); },
-       .end = [] { torch::profiler::impl::cudaStubs()->rangePop(); }});
+  set_range_hooks(RangeListener::nsight,
+                  {.begin =
+                       [](const char* name, const RangeNote& /*note*/) {
+                         torch::profiler::impl::cudaStubs()->rangePush(name);
+                       },
+                   .end = [] { torch::profiler::impl::cudaStubs()->rangePop(); }});
 }
 
 #else

@@ -147,6 +147,8 @@ const std::vector<Setting>& settings() {
       {"run.tensorboard_images", "27",
        [](R r) { return r.simulation.tensorboard.images_every == 27; }},
       {"run.progress", "on", [](R r) { return r.progress == log::Progress::on; }},
+      {"run.trace", "true", [](R r) { return r.trace; }},
+      {"run.energy", "true", [](R r) { return r.energy; }},
       {"run.state_memory", "3",
        [](R r) { return r.simulation.state.memory_bytes == 3 * 1024 * 1024; }},
       {"run.scratch", "/scratch", [](R r) { return r.simulation.state.scratch == "/scratch"; }},
@@ -316,7 +318,7 @@ TEST(Keys, that_may_change_on_resume_are_those_of_the_guide) {
     if (key.is(may_change)) names.push_back(key.name);
   }
   EXPECT_THAT(quoted(guide.substr(begin, end - begin)), UnorderedElementsAreArray(names));
-  EXPECT_EQ(names.size(), 28U);
+  EXPECT_EQ(names.size(), 30U);
 }
 
 TEST(Keys, that_the_guides_name_are_those_of_the_table) {

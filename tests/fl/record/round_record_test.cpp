@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
+
 namespace harmofl {
 namespace {
 
@@ -53,6 +55,29 @@ TEST(RoundRecord, says_nothing_of_gpus_where_no_rank_uses_one) {
   RoundRecord record;
   record.ranks = {{{}, 100}, {{}, 200}};
   EXPECT_FALSE(record.to_json().contains("peak_gpu_memory_bytes"));
+}
+
+TEST(RoundRecord, holds_the_joules_of_each_rank_by_kind_and_phase) {
+  const auto rank = static_cast<double>(world().rank().value());
+  RankRound own{{}, 100, 0, {{"cpu/train", 10.0 + rank}, {"gpu/other", std::nan("")}}};
+  if (world().is_root()) own.joules["cpu/save"] = 2.5;
+  RoundRecord record;
+  record.ranks = gather_rank_rounds(own, world());
+  if (!world().is_root()) return;
+  json train = json::array(), save = json::array(), lost = json::array();
+  for (std::int64_t r = 0; r < world().size(); ++r) {
+    train.push_back(10.0 + static_cast<double>(r));
+    save.push_back(r == 0 ? 2.5 : 0.0);
+    lost.push_back(nullptr);
+  }
+  EXPECT_EQ(record.to_json().at("joules"),
+            (json{{"cpu", {{"train", train}, {"save", save}}}, {"gpu", {{"other", lost}}}}));
+}
+
+TEST(RoundRecord, says_nothing_of_joules_where_none_are_measured) {
+  RoundRecord record;
+  record.ranks = {{{}, 100}, {{}, 200}};
+  EXPECT_FALSE(record.to_json().contains("joules"));
 }
 
 TEST(RoundRecord, says_who_took_part_and_what_was_lost) {

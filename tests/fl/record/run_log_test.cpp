@@ -247,5 +247,34 @@ TEST(RunLog, tells_a_person_the_means) {
   EXPECT_EQ(log.headline({scores.back()}), "train loss 0.2500");
 }
 
+TEST(RunLog, adds_up_the_joules_of_all_ranks_and_keeps_them_in_a_checkpoint) {
+  RunLog log(two_sites(), nullptr);
+  RoundRecord round;
+  round.ranks = {{{}, 1, 0, {{"cpu/train", 10.0}}},
+                 {{}, 1, 0, {{"cpu/train", 4.5}, {"cpu/save", 2.0}}}};
+  log.record(round);
+  log.record(round);
+  log.add_joules({{"cpu/other", 1.0}});
+  const std::map<std::string, double> expected{
+      {"cpu/train", 29.0}, {"cpu/save", 4.0}, {"cpu/other", 1.0}};
+  EXPECT_EQ(log.state().joules, expected);
+  EXPECT_EQ(log.state().joules_rounds, 2);
+  const json stored = to_json(log.state());
+  const RunLogState read = parse_log_state(JsonValue(stored, "log", "Remedy."), 2);
+  EXPECT_EQ(read.joules, expected);
+  EXPECT_EQ(read.joules_rounds, 2);
+  EXPECT_THAT(test::user_error_of([&] { parse_log_state(JsonValue(stored, "log", "Remedy."), 1); }),
+              HasSubstr("joules_rounds"));
+}
+
+TEST(RunLog, keeps_nothing_of_joules_that_were_not_measured) {
+  RunLog log(two_sites(), nullptr);
+  RoundRecord round;
+  round.ranks = {{{}, 1}};
+  log.record(round);
+  EXPECT_FALSE(to_json(log.state()).contains("joules"));
+  EXPECT_FALSE(to_json(log.state()).contains("joules_rounds"));
+}
+
 }  // namespace
 }  // namespace harmofl

@@ -19,22 +19,8 @@ def phases(study) -> Plot:
     table = table.reindex([group.label for group in study.groups])
     table = table[table.sum().sort_values(ascending=False).index]
     figure, (axes,) = style.panels(1, width=8, height=1.6 + 0.5 * len(table))
-    left = pandas.Series(0.0, index=table.index)
-    for index, phase in enumerate(table.columns):
-        axes.barh(
-            range(len(table)),
-            table[phase],
-            left=left,
-            color=style.COLOURS[index % len(style.COLOURS)],
-            hatch=style.HATCHES[index % len(style.HATCHES)],
-            edgecolor="white",
-            label=phase,
-        )
-        left += table[phase]
-    axes.set_yticks(range(len(table)), table.index)
-    axes.invert_yaxis()
+    style.stack(axes, table)
     axes.set_xlabel("seconds a round")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))  # beside the bars, which it would hide
     alt = "Bars of the seconds of a round, one a group, divided into phases."
     title = "Time of a round by phase: mean of ranks, rounds and seeds"
     return Plot("phases", title, alt, style.content(figure), frame)
@@ -64,4 +50,4 @@ def scaling(study) -> Plot | Missing:
 
 
 def plots(study) -> list[Plot | Missing]:
-    return [phases(study), Missing("Joules", "No run records them."), scaling(study)]
+    return [phases(study), scaling(study)]
