@@ -136,13 +136,13 @@ TEST(RunReader, knows_a_process_of_this_machine_by_the_lock) {
   };
   EXPECT_EQ(signed_by(getpid(), host), RunPhase::running);
   EXPECT_EQ(signed_by(2'000'000'000, host), RunPhase::killed);  // above all process ids
-  EXPECT_EQ(signed_by(2'000'000'000, "elsewhere"), RunPhase::running);
   const pid_t ended = fork();
   if (ended == 0) _exit(0);
   siginfo_t how = {};
   waitid(P_PID, static_cast<id_t>(ended), &how, WEXITED | WNOWAIT);  // nobody asks yet
   EXPECT_EQ(signed_by(ended, host), RunPhase::killed);
   waitpid(ended, nullptr, 0);
+  EXPECT_EQ(signed_by(2'000'000'000, "elsewhere"), RunPhase::running);
   EXPECT_THAT(reader.look(now).writer, HasSubstr("on elsewhere"));
   EXPECT_EQ(reader.look(now + 3600.0).phase, RunPhase::silent);
   EXPECT_NEAR(reader.look(now + 3600.0).news_age_s, 3600.0, 60.0);
