@@ -93,6 +93,7 @@ TEST(RunReader, starts_anew_when_a_resumed_run_drops_rounds) {
   const RunView& view = reader.look(0.0);
   EXPECT_EQ(view.rounds_done, 1);
   EXPECT_THAT(view.measured, ElementsAre(0));
+  ASSERT_EQ(view.sites.size(), 3U);
   EXPECT_THAT(view.sites[0].val, ElementsAre(0.5));
   EXPECT_EQ(view.lost.at("straggler"), 1);
   EXPECT_DOUBLE_EQ(view.usual_s, 2.0);
