@@ -18,7 +18,8 @@ from tune.records import write_json
 from tune.study import Study
 
 INTERRUPTED = 75
-DIVERGED = "NaN or infinite values"  # what harmofl says of an update or a gradient
+# What harmofl says of an update, a gradient or statistics.
+DIVERGED = ("NaN or infinite values", "values too large for comm.reduce = exact")
 LAUNCHER = pathlib.Path(__file__).resolve().parents[2] / "jobs" / "mpirun.sh"
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
@@ -52,10 +53,14 @@ def environment(study: Study, jobs: int) -> dict[str, str]:
     return settings | {"OMP_NUM_THREADS": str(max(1, cores // (jobs * ranks)))}
 
 
+def has_diverged(text: str) -> bool:
+    return any(phrase in text for phrase in DIVERGED)
+
+
 def note_failure(study: Study, trial: Trial, rounds: int, text: str, always: bool) -> bool:
     """Looks at what a run said that failed. Writes down that the trial counts as worst, where its
     weights became NaN or `always`; returns whether it does."""
-    diverged = DIVERGED in text
+    diverged = has_diverged(text)
     if not diverged and not always:
         return False
     found = {"status": "diverged" if diverged else "failed", "rounds": rounds, "said": said(text)}
@@ -122,7 +127,7 @@ def finish(child: Child, machine: Machine, asked: bool) -> str:
         child.study.failure_file(child.trial).unlink(missing_ok=True)
         return "done"
     text = child.text()
-    if code == INTERRUPTED or (asked and DIVERGED not in text):
+    if code == INTERRUPTED or (asked and not has_diverged(text)):
         return "saved"
     if note_failure(child.study, child.trial, child.rounds, text, machine.worst_of_all):
         machine.tell(f"{child.trial.name} counts as worst: {said(text)}")
