@@ -16,7 +16,7 @@ class Used:
     """Of the runs that have joules of every round."""
 
     frame: pandas.DataFrame
-    """A row a run and measured round: group, seed, rounds_done, joules of all ranks until then, and the value:
+    """A row a run and measured round: group, seed, rounds_done, joules of all ranks until then, and value:
     the mean, over sites that take part, of the measure on test images."""
     runs: pandas.DataFrame
     """A row a run: group, seed, kinds, joules, joules_to_best, score at the best round."""
