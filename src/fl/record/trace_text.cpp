@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/record/trace_text.hpp"
 
+#include "harmofl/base/text.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>

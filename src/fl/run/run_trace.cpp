@@ -5,6 +5,7 @@
 #include "base/version.hpp"
 #include "fl/record/trace_file.hpp"
 #include "fl/record/trace_text.hpp"
+#include "harmofl/base/text.hpp"
 
 #include <nlohmann/json.hpp>
 
