@@ -45,8 +45,8 @@ def read_json_lines(path: pathlib.Path) -> list[dict[str, Any]]:
     return found
 
 
-def read_ini(path: pathlib.Path) -> dict[str, str]:
-    """The keys of a config.ini as `section.key`, with their values as text."""
+def ini_parser() -> configparser.ConfigParser:
+    """What reads INI files as `harmofl` does: `#` begins a comment, and keys stay as they are."""
     parser = configparser.ConfigParser(
         delimiters=("=",),
         comment_prefixes=("#",),
@@ -54,12 +54,18 @@ def read_ini(path: pathlib.Path) -> dict[str, str]:
         interpolation=None,
         default_section="",
     )
-    parser.optionxform = str  # keys as they are
+    parser.optionxform = str
+    return parser
+
+
+def read_ini(path: pathlib.Path) -> dict[str, str]:
+    """The keys of a config.ini as `section.key`, with their values as text."""
+    parser = ini_parser()
     text = read_text(path, "Give the folder of a run, which holds a config.ini.")
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        raise RunError(path, f"is no INI file ({error.message.splitlines()[0]})", DAMAGED) from None
+        raise RunError(path, f"is not an INI file ({error.message.splitlines()[0]})", DAMAGED) from None
     return {
         f"{section}.{key}": value for section in parser.sections() for key, value in parser[section].items()
     }

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from harmofl_runs import RunError
 from harmofl_runs.errors import read_text
+from harmofl_runs.files import ini_parser
 from tune.errors import TuneError
 
 SHARED = "all"
@@ -158,14 +159,7 @@ def parse_dimension(key: str, text: str, where: str) -> Dimension:
 
 def read_space(path: str | pathlib.Path) -> Space:
     """Reads a file as this module shows it."""
-    parser = configparser.ConfigParser(
-        delimiters=("=",),
-        comment_prefixes=("#",),
-        inline_comment_prefixes=("#",),
-        interpolation=None,
-        default_section="",
-    )
-    parser.optionxform = str  # keys as they are
+    parser = ini_parser()
     try:
         parser.read_string(read_text(pathlib.Path(path), "Give the file of the space."))
     except RunError as error:
