@@ -150,10 +150,11 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   run.simulation.lanes = choose_lanes_and_threads(run, federation, comm);
   run.simulation.lanes_by_memory = run.lanes == 0;
 
+  const bool runs = config.dry_run() == DryRun::none;
   std::optional<RunFolder> folder;
   std::optional<CheckpointReader> checkpoint;  // to go on from, if there is one
   comm.agree([&] {
-    if (comm.is_root() && config.dry_run() == DryRun::none) folder.emplace(run.output, run.resume);
+    if (comm.is_root() && runs) folder.emplace(run.output, run.resume);
     if (folder) checkpoint = folder->newest_intact_checkpoint();
     if (!checkpoint) return;
     const std::string path = checkpoint->path().string();
@@ -162,9 +163,9 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   });
   if (comm.any(checkpoint.has_value())) checkpoint = open_as_root(std::move(checkpoint), comm);
   std::optional<RunTrace> trace;
-  if (run.trace && !config.dry_run()) trace.emplace(comm);
+  if (run.trace && runs) trace.emplace(comm);
   std::unique_ptr<RunEnergy> energy;
-  if (run.energy && !config.dry_run()) energy = open_energy(device, comm);
+  if (run.energy && runs) energy = open_energy(device, comm);
   ShardPool shards(federation.shard_paths());
   const auto budget = open_sample_budget(run.simulation, federation, device, comm);
   Simulation simulation(
@@ -185,7 +186,7 @@ ExitCode train(const Arguments& arguments, const Communicator& comm) {
   const auto ranks = describe_ranks(comm, describe(device), run.simulation.lanes);
   const auto parameters = simulation.model().parameter_count();
   log::info(banner(run, federation, simulation.placement(), ranks, parameters));
-  if (config.dry_run() != DryRun::none) {
+  if (!runs) {
     const RunEstimate estimate = simulation.estimate(config.dry_run() == DryRun::timed);
     if (config.dry_run() == DryRun::json) {
       print(plan_json(estimate, simulation.client_steps_to_come(), run.simulation.best_by), comm);
