@@ -85,7 +85,7 @@ class Plan(unittest.TestCase):
 
     def test_equal_budgets(self):
         counts = Counter(one.method.rpartition("-lr")[0] for one in plan(EXPERIMENTS["rates"]))
-        self.assertEqual(counts, dict.fromkeys(METHODS, 3))
+        self.assertEqual(counts, dict.fromkeys(METHODS, 4))
 
     def test_seeds(self):
         self.assertEqual({one.seed for one in plan(NEW_SITES, [7])}, {7})

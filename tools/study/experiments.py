@@ -115,7 +115,7 @@ def of_factors() -> tuple[Variant, ...]:
     )
 
 
-RATES = ("0.1", "0.3", "1")
+RATES = ("0.1", "0.3", "1", "3")
 EXPERIMENTS: dict[str, Experiment] = {
     one.name: one
     for one in (
