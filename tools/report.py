@@ -3,6 +3,7 @@
 """One page of any number of runs: scores, paired differences, curves, and what else the run folders hold.
 
     tools/report.py RUN... --output report.html [--baseline GROUP] [--measure NAME] [--figures DIR]
+    tools/report.py RUN... --scaling STUDY --output report.html ...
     tools/report.py RUN... --against strength --output report.html ...
 
 RUN is a run folder, or a folder with run folders below it. Runs that differ in nothing but their seed are
@@ -15,7 +16,7 @@ import pathlib
 import sys
 
 from harmofl_runs import RunError, find_runs
-from report import against_page, page, plain
+from report import against_page, page, plain, scaling
 from report.against import arrange
 from report.study import make_study
 
@@ -31,6 +32,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shards", type=pathlib.Path, help="folder of the shards (default: as the runs say)")
     parser.add_argument("--figures", type=pathlib.Path, help="folder for each plot as SVG or PNG, and CSV")
     parser.add_argument(
+        "--scaling",
+        metavar="STUDY",
+        type=pathlib.Path,
+        help="a folder of tools/scaling.py, as a section more",
+    )
+    parser.add_argument(
         "--against", metavar="KEY", help="a number of tools/study.py's study.json: methods by strength, say"
     )
     parser.add_argument("--title", default="Federated runs", help="heading of the page")
@@ -42,6 +49,9 @@ def main() -> int:
     if options.figures and not options.output:
         print("error: --figures needs --output, the page whose plots they are.", file=sys.stderr)
         return 2
+    if options.scaling and (options.against or not options.output):
+        print("error: --scaling is a section of a page: give --output, without --against.", file=sys.stderr)
+        return 2
     try:
         if options.against:
             found = arrange(find_runs(*options.runs), options.against, options.baseline, options.measure)
@@ -52,7 +62,8 @@ def main() -> int:
         study = make_study(find_runs(*options.runs), options.baseline, options.measure, options.shards)
         print(plain.table(study))
         if options.output:
-            page.write(study, options.title, options.output, options.figures)
+            scaled = scaling.read(options.scaling) if options.scaling else None
+            page.write(study, options.title, options.output, options.figures, scaled)
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

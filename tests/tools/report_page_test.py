@@ -22,9 +22,13 @@ try:
     import pandas
 
     from harmofl_runs import RunError, find_runs
-    from report import evidence, page, style, tables
+    from report import evidence, page, scaling, style, tables
     from report.plots import Missing, curves, energy, overlays, sites, times
     from report.study import make_study
+    from scaling import analysis
+    from scaling import tables as scaling_tables
+    from scaling.records import PHASES
+    from scaling.study import Study as ScalingRun
 except ImportError as missing:  # set up without tools/install-deps.sh
     print(f"skipped: {missing} (tools/install-deps.sh installs it)")
     sys.exit(77)
@@ -523,6 +527,99 @@ class Program(ReportTest):
         found = self.report(self.folder, "--figures", self.folder / "f")
         self.assertEqual(found.returncode, 2)
         self.assertIn("--output", found.stderr)
+
+
+def counted(ranks, seconds, **changes):
+    """What tools/scaling.py says of so many ranks, whose rounds take so many seconds; a tenth around it."""
+
+    def around(value):
+        return analysis.Spread(value, 0.9 * value, 1.1 * value)
+
+    return analysis.RankCount(
+        **{
+            "ranks": ranks,
+            "runs": 5,
+            "rounds": 35,
+            "clients": 8.0,
+            "seconds": around(seconds),
+            "phases": {name: around(0.1) for name in PHASES},
+            "imbalance": around(0.0),
+            "speed_up": around(8.0 / seconds),
+            "efficiency": around(8.0 / seconds / ranks),
+            "bound": float(ranks),
+            "longest_first_bound": float(ranks),
+            "sent_bytes": 100.0,
+            "peak_memory_bytes": 1000.0,
+            **changes,
+        }
+    )
+
+
+class ScalingAndProjection(ReportTest):
+    """A study of 1, 2 and 4 ranks with 8, 4.2 and 2.5 seconds a round, and a projection."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("a0", "fedavg", 0)
+        self.scaled = self.folder / "scaling"
+        self.scaled.mkdir()
+        counts = [counted(1, 8.0), counted(2, 4.2), counted(4, 2.5)]
+        study = ScalingRun("strong", [1, 2, 4], repeat=5, warm_up=2, config="a.ini")
+        scaling_tables.write_report(self.scaled, study, {}, counts)
+
+    def project(self, name="cluster", **changes):
+        row = dict.fromkeys(scaling.PROJECTED, 1.0) | {"ranks": 64, "clients": 256, "efficiency": 0.875}
+        content = {"same": [row], "growing": [row]} | changes
+        (self.scaled / f"projection-{name}.json").write_text(json.dumps(content))
+
+    def page(self):
+        found = self.report(
+            *(self.folder / "runs", "--output", self.folder / "page.html", "--scaling", self.scaled),
+            *("--figures", self.folder / "figures"),
+        )
+        self.assertEqual(found.returncode, 0, found.stderr)
+        return Elements((self.folder / "page.html").read_text())
+
+    def test_the_table_has_speed_up_and_efficiency_with_their_ranges(self):
+        rows = self.page().rows
+        self.assertIn(
+            ["2", "5", "4.2000 (3.7800 to 4.6200)", "1.90 (1.71 to 2.10)", "0.95 (0.86 to 1.05)", "2.00"],
+            rows,
+        )
+        self.assertIn(
+            ["4", "5", "2.5000 (2.2500 to 2.7500)", "3.20 (2.88 to 3.52)", "0.80 (0.72 to 0.88)", "4.00"],
+            rows,
+        )
+        frame = pandas.read_csv(self.folder / "figures/scaling_study.csv")
+        self.assertEqual(list(frame["ranks"]), [1, 2, 4])
+        self.assertAlmostEqual(frame["speed_up"][2], 3.2)
+
+    def test_projections_are_there_by_name(self):
+        self.assertIn("Projection: not available.", self.page().text)
+        self.project()
+        found = self.page()
+        self.assertEqual(found.rows.count(["64", "256", "1.0000", "1.000000", "1.00", "1.00", "0.875"]), 2)
+        self.assertIn("Projected on cluster, a federation that grows with the ranks", found.text)
+        self.assertTrue((self.folder / "figures/projection_cluster.svg").exists())
+
+    def test_without_a_study_there_is_no_section(self):
+        self.assertNotIn("Scaling and projection", super().page().text)
+
+    def test_what_is_not_of_the_tool_is_an_error(self):
+        self.project(same=[{"ranks": 1}])
+        self.raises(lambda: scaling.read(self.scaled), "projection-cluster.json: has no numbers by ranks")
+        (self.scaled / "report.json").write_text('{"ranks": 3}')
+        self.raises(lambda: scaling.read(self.scaled), "report.json: has no numbers by ranks")
+        (self.scaled / "report.json").write_text("[1")
+        self.raises(lambda: scaling.read(self.scaled), "report.json: is not JSON")
+        (self.scaled / "report.json").unlink()
+        self.raises(lambda: scaling.read(self.scaled), "there is no such file", "tools/scaling.py report")
+
+    def test_it_needs_a_page(self):
+        for arguments in ((), ("--output", self.folder / "p.html", "--against", "strength")):
+            found = self.report(self.folder / "runs", "--scaling", self.scaled, *arguments)
+            self.assertEqual(found.returncode, 2)
+            self.assertIn("--scaling", found.stderr)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 
 import pathlib
 
-from report import evidence, html, tables
+from report import evidence, html, scaling, tables
 from report.plots import Missing, Plot, curves, energy, flatness, overlays, sites, spectra, times
 from report.study import Study
 
@@ -37,7 +37,9 @@ def compared(study: Study) -> str:
     return "".join(parts) or "<p>No seed is in two groups: nothing can be compared in pairs.</p>"
 
 
-def sections(study: Study) -> tuple[list[tuple[str, str]], list[Plot]]:
+def sections(
+    study: Study, scaled: scaling.ScalingStudy | None = None
+) -> tuple[list[tuple[str, str]], list[Plot]]:
     """Headings and HTML, and the plots in them."""
     plots: list[Plot] = []
 
@@ -48,6 +50,7 @@ def sections(study: Study) -> tuple[list[tuple[str, str]], list[Plot]]:
     left = "".join(
         f"<p>Left out: {html.text(run.folder)} has not ended; resume it.</p>" for run in study.unfinished
     )
+    speed_up, speed_up_plots = scaling.section(scaled) if scaled else ("", [])
     found = [
         ("Scores", left + tables.scores(study) + drawn(sites.plots(study))),
         (f"Differences from {study.baseline.label}", compared(study)),
@@ -56,15 +59,22 @@ def sections(study: Study) -> tuple[list[tuple[str, str]], list[Plot]]:
         ("Spectra", drawn(spectra.plots(study))),
         ("Cases", drawn(overlays.plots(study))),
         ("Time and energy", drawn(times.plots(study)) + tables.joules(study) + drawn(energy.plots(study))),
+        *([("Scaling and projection", speed_up)] if scaled else []),
         ("Configuration", tables.settings(study)),
         ("Provenance", tables.provenance(study) + tables.shards(study)),
     ]
-    return found, plots
+    return found, plots + speed_up_plots
 
 
-def write(study: Study, title: str, output: pathlib.Path, figures: pathlib.Path | None) -> None:
+def write(
+    study: Study,
+    title: str,
+    output: pathlib.Path,
+    figures: pathlib.Path | None,
+    scaled: scaling.ScalingStudy | None = None,
+) -> None:
     """The page, and with `figures` each plot as a picture and a CSV in that folder."""
-    write_parts(*sections(study), title, output, figures)
+    write_parts(*sections(study, scaled), title, output, figures)
 
 
 def write_parts(
