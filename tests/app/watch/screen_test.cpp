@@ -18,7 +18,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 RunView running(std::int64_t sites) {
   RunView view;
@@ -32,7 +32,7 @@ RunView running(std::int64_t sites) {
   view.measured = {0, 1, 2};
   for (std::int64_t i = 0; i < sites; ++i) {
     view.sites.push_back(
-        {concat("site_", i), i == 2, {0.25, 0.75, 0.5}, {0.125, 0.375, nan_value}});
+        {concat("site_", i), i == 2, {0.25, 0.75, 0.5}, {0.125, 0.375, not_a_number}});
   }
   view.best = sites > 0 ? 1 : -1;
   view.train_loss = {0.9, 0.5, 0.4127};
@@ -61,8 +61,8 @@ TEST(RunScreen, keeps_to_the_width_whatever_there_is_to_say) {
   long_names.lost[std::string(300, 'l')] = 1;
   RunView empty;
   RunView odd = running(2);
-  odd.train_loss.back() = nan_value;
-  odd.sites[0].val = {nan_value, std::nullopt, std::numeric_limits<double>::infinity()};
+  odd.train_loss.back() = not_a_number;
+  odd.sites[0].val = {not_a_number, std::nullopt, std::numeric_limits<double>::infinity()};
   odd.rounds_wanted = 0;
   for (const RunView& view : {running(0), running(1), running(30), long_names, empty, odd}) {
     for (const std::int64_t width : {1, 10, 40, 80, 200}) {
@@ -160,7 +160,7 @@ TEST(Curve, is_as_high_as_its_values_lie_between_the_lowest_and_the_highest) {
   EXPECT_EQ(curve({0.0, 0.5, 1.0}, 10, ascii), "_=#");
   EXPECT_EQ(curve({9.0, 0.0, 0.5, 1.0}, 3, ascii), "_=#");  // the last ones
   EXPECT_EQ(curve({0.25, 0.25}, 10, ascii), "==");
-  EXPECT_EQ(curve({nan_value, std::nullopt, 1.0}, 10, ascii), "? =");
+  EXPECT_EQ(curve({not_a_number, std::nullopt, 1.0}, 10, ascii), "? =");
   EXPECT_EQ(curve({0.0, 1.0}, 10, {}), "▁█");
   EXPECT_EQ(curve({0.0}, 0, ascii), "");
   EXPECT_EQ(curve({}, 5, ascii), "");
@@ -172,7 +172,7 @@ TEST(Bar, is_filled_by_its_share) {
   EXPECT_EQ(bar(0.5, 4, ascii), "##..");
   EXPECT_EQ(bar(0.0, 2, ascii), "..");
   EXPECT_EQ(bar(7.0, 2, ascii), "##");
-  EXPECT_EQ(bar(nan_value, 2, ascii), "..");
+  EXPECT_EQ(bar(not_a_number, 2, ascii), "..");
   EXPECT_EQ(bar(1.0, 2, {}), "██");
 }
 
