@@ -55,7 +55,9 @@ def change_by_one_step(checkpoint, name):
         file[name].attrs["xxh3"] = xxh3.hexdigest(values.tobytes())
 
 
-class DiffTest(support.ProgramTest):
+class Diffs:
+    """What the tests of all kinds of differences share."""
+
     def diff(self, left, right, code, *texts, ranks=None):
         result = harmofl("diff", left, right, "--output", self.folder / "diff.json", ranks=ranks)
         self.assertEqual(result.code, code, result)
@@ -71,7 +73,7 @@ class DiffTest(support.ProgramTest):
         return self.folder / name
 
 
-class AlikeRuns(DiffTest):
+class AlikeRuns(Diffs, support.ProgramTest):
     def test_other_ranks_and_lanes(self):
         for name, arguments, ranks in (
             ("ranks", ("--device.lanes", 1), 2),
@@ -108,7 +110,7 @@ class AlikeRuns(DiffTest):
         self.assertEqual(result.stdout.count("alike"), 1)
 
 
-class PlantedDifferences(DiffTest):
+class PlantedDifferences(Diffs, support.ProgramTest):
     def federation_with(self, change):
         """A copy of the federation in which `change` was made to site_1."""
         shards = shutil.copytree(federation(), self.folder / "shards")
@@ -219,7 +221,7 @@ class PlantedDifferences(DiffTest):
         self.assertEqual(self.found["computed"]["part"], "average")
 
 
-class RunsWithoutHashes(DiffTest):
+class RunsWithoutHashes(Diffs, support.ProgramTest):
     def test_the_commands_that_it_gives_find_client_and_size(self):
         plain = ("--run.fingerprints", "false", "--run.keep", 1, "--device.lanes", 1)
         schedule = ("--train.schedule", "step", "--train.schedule_rounds", 2, "--run.save_every", 9)
@@ -270,7 +272,7 @@ class RunsWithoutHashes(DiffTest):
         )
 
 
-class Hashes(DiffTest):
+class Hashes(Diffs, support.ProgramTest):
     def test_are_those_of_a_second_implementation(self):
         for rounds, round_ in enumerate(hashes(hashed_run()), start=1):
             name = "checkpoint.h5" if rounds == ROUNDS else f"checkpoint-{rounds:06}.h5"
@@ -304,7 +306,7 @@ class Hashes(DiffTest):
         self.assertEqual(client["weight"], 1)
 
 
-class CheckpointFiles(DiffTest):
+class CheckpointFiles(Diffs, support.ProgramTest):
     def test_that_are_alike(self):
         checkpoint = hashed_run() / "checkpoint.h5"
         self.diff(checkpoint, shutil.copy(checkpoint, self.folder), ALIKE, "alike: all ", "to the bit")
@@ -329,7 +331,7 @@ class CheckpointFiles(DiffTest):
         self.diff(hashed_run() / "best.h5", hashed_run() / name, ALIKE, "the models alone")
 
 
-class Trouble(DiffTest):
+class Trouble(Diffs, support.ProgramTest):
     def refuses(self, *arguments, texts=(), ranks=None):
         result = harmofl("diff", *arguments, ranks=ranks)
         self.fails(result, TROUBLE, *texts)
