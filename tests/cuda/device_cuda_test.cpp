@@ -72,7 +72,7 @@ TEST_F(DeviceOnGpu, has_its_ranges_told_to_nvtx) {
     const Range outer("outer");
     const Range inner("inner");
   }
-  set_range_hooks({});
+  set_range_hooks(RangeListener::nsight, {});
 }
 
 /// The weighted sum of three states on `device`, by one rank through host memory.

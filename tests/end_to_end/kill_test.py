@@ -158,19 +158,21 @@ class KilledRuns:
         self.check_the_end()
 
     def at_random_times(self, count):
-        """Moments from the start of the program to a few rounds after it."""
+        """Moments from the start of the program, and of every other run from its first round, which comes
+        late on a busy machine, to a few rounds after it."""
         began = time.monotonic()
         self.succeeds(harmofl(*self.arguments(2, self.folder / "measured"), ranks=self.RANKS))
-        longest = 1.5 * (time.monotonic() - began)
+        longest = time.monotonic() - began
 
-        def moment(delay):
+        def moment(delay, rounds):
             def wait(process):
+                wait_for(lambda: self.rounds_said() >= rounds, process)
                 end = time.monotonic() + delay
                 wait_for(lambda: time.monotonic() >= end or self.rounds_said() >= MOST_ROUNDS, process)
 
             return wait
 
-        return [moment(self.random.uniform(0, longest)) for _ in range(count)]
+        return [moment(self.random.uniform(0, longest), rounds=number % 2) for number in range(count)]
 
     def rounds_said(self):
         """Rounds that the present process has done, as it says itself."""
