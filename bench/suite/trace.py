@@ -66,6 +66,8 @@ def pair(case, shards, folder, key):
 
 
 def trace(quick, folder):
+    folder = folder / "trace"  # the shards of family overhead have the same names
+    folder.mkdir()
     for case in QUICK if quick else chosen(CASES):
         shards = shards_of(case, folder)
         for key in ("run.trace", "run.energy"):
