@@ -37,6 +37,7 @@ fl/local:
 fl/methods:
 fl/record: clients local
 fl/run: aggregate clients lanes local record
+fl/trace:
 '
 # <header pattern> <the one layer that may include it>. Tools and benchmarks are not layers.
 header_rules='

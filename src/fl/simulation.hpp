@@ -25,7 +25,7 @@
 #include "fl/run/run_evaluation.hpp"
 #include "fl/run/run_reporter.hpp"
 #include "fl/run/run_state.hpp"
-#include "fl/run/run_trace.hpp"
+#include "fl/trace/run_trace.hpp"
 #include "harmofl/fl/algorithm.hpp"
 
 #include <cstdint>

@@ -22,7 +22,7 @@ TIMES = "study-times.jsonl"
 # computes the same with weights of twice the size, so that lengths compare only with that size.
 RADIUS = 0.05
 DIRECTIONS, MOST = 3, 24
-APART = "fedbn"  # its clients keep their norms, without which the global model is no model that anyone uses
+APART = "fedbn"  # its clients keep their norms: the global model has none, and nobody uses it alone
 NOT_WEIGHTS = ("running_", "num_batches_tracked", "amp_norm.")
 
 

@@ -28,7 +28,7 @@ class Request:
     seed: int = 0
     """Of the points; that of the runs is `run.seed` of `config`, the same for all."""
     eta: int = 1
-    """Of the trials of a rung a part of 1 / eta goes on; 1 is no halving: one rung."""
+    """Of the trials of a rung a part of 1 / eta goes on; with 1 nothing is halved: there is one rung."""
     rungs: int = 3
     levels: int = 0
     """Of a grid: values of each range; 0 takes as many as the budget pays for."""

@@ -16,7 +16,7 @@
 #include "data/partition/partition_file.hpp"
 #include "fl/run/run_energy.hpp"
 #include "fl/run/run_input.hpp"
-#include "fl/run/run_trace.hpp"
+#include "fl/trace/run_trace.hpp"
 #include "harmofl/model/network.hpp"
 #include "model/weights/weights_file.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fl/record/trace_file.hpp"
+#include "fl/trace/trace_file.hpp"
 
-#include "fl/record/trace_text.hpp"
+#include "fl/trace/trace_text.hpp"
 #include "harmofl/base/error.hpp"
 #include "io/formats/json.hpp"
 
@@ -55,7 +55,7 @@ TraceEnd find_trace_end(const std::filesystem::path& path) {
   while (std::getline(file, line) && !file.eof()) {
     const std::string place = concat(path.string(), ":", ++number);
     const auto refuse = [&] {
-      throw UserError(concat(place, ": is no line of a trace that a run wrote. ", trace_remedy));
+      throw UserError(concat(place, ": is not a line of a trace that a run wrote. ", trace_remedy));
     };
     if (number == 1 && line != "[") refuse();
     if (number == 2) found.unix_us = start_of(line, place);
@@ -66,7 +66,7 @@ TraceEnd find_trace_end(const std::filesystem::path& path) {
     last_us = std::max(last_us, *begin + *length);
     found.bytes += std::ssize(line) + 1;
   }
-  HARMOFL_VALIDATE(number >= 2, path.string(), ": is no trace that a run wrote. ", trace_remedy);
+  HARMOFL_VALIDATE(number >= 2, path.string(), ": is not a trace that a run wrote. ", trace_remedy);
   found.last_us = static_cast<std::int64_t>(std::ceil(last_us));
   return found;
 }

@@ -5,7 +5,7 @@
 #include "base/timer.hpp"
 #include "base/trace_recorder.hpp"
 #include "comm/communicator.hpp"
-#include "fl/record/clock_offset.hpp"
+#include "fl/trace/clock_offset.hpp"
 #include "harmofl/base/ids.hpp"
 #include "io/checkpoint/run_folder.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fl/record/trace_text.hpp"
+#include "fl/trace/trace_text.hpp"
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>

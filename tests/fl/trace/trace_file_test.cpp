@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fl/record/trace_file.hpp"
+#include "fl/trace/trace_file.hpp"
 
 #include "support/errors.hpp"
 #include "support/temp_folder.hpp"
@@ -57,18 +57,18 @@ TEST_F(TraceFile, has_the_latest_time_of_all_events_not_that_of_the_last) {
 
 TEST_F(TraceFile, of_someone_else_is_refused) {
   const std::string place = path().string();
-  EXPECT_THAT(refused(""), testing::StartsWith(place + ": is no trace"));
-  EXPECT_THAT(refused("[\n"), testing::StartsWith(place + ": is no trace"));
-  EXPECT_THAT(refused("{\"traceEvents\":[\n"), testing::StartsWith(place + ":1: is no line"));
+  EXPECT_THAT(refused(""), testing::StartsWith(place + ": is not a trace"));
+  EXPECT_THAT(refused("[\n"), testing::StartsWith(place + ": is not a trace"));
+  EXPECT_THAT(refused("{\"traceEvents\":[\n"), testing::StartsWith(place + ":1: is not a line"));
   EXPECT_THAT(refused("[\n{\"name\":\"x\"}\n"), testing::StartsWith(place + ":2"));
   EXPECT_THAT(refused("[\n{\"args\":{\"unix_us\":-1}}\n"), testing::StartsWith(place + ":2"));
-  EXPECT_THAT(refused(trace_head + "{}\n"), testing::StartsWith(place + ":3: is no line"));
+  EXPECT_THAT(refused(trace_head + "{}\n"), testing::StartsWith(place + ":3: is not a line"));
   EXPECT_THAT(refused(trace_head + ",{\"ts\":\"soon\"}\n"),
-              testing::StartsWith(place + ":3: is no line"));
+              testing::StartsWith(place + ":3: is not a line"));
   EXPECT_THAT(refused(trace_head + ",{\"ts\":1e300}\n"),
-              testing::StartsWith(place + ":3: is no line"));
+              testing::StartsWith(place + ":3: is not a line"));
   EXPECT_THAT(refused(trace_head + "]\n" + round_line),
-              testing::StartsWith(place + ":3: is no line"));
+              testing::StartsWith(place + ":3: is not a line"));
   EXPECT_THAT(refused(trace_head + round_line + "nonsense\n"),
               testing::HasSubstr("Move the file away"));
 }

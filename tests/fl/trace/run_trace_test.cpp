@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The file as its ranks write it together.
-#include "fl/run/run_trace.hpp"
+#include "fl/trace/run_trace.hpp"
 
-#include "fl/record/trace_text.hpp"
+#include "fl/trace/trace_text.hpp"
 #include "support/file_content.hpp"
 #include "support/temp_folder.hpp"
 #include "support/world.hpp"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fl/run/run_trace.hpp"
+#include "fl/trace/run_trace.hpp"
 
 #include "base/log.hpp"
 #include "base/version.hpp"
-#include "fl/record/trace_file.hpp"
-#include "fl/record/trace_text.hpp"
+#include "fl/trace/trace_file.hpp"
+#include "fl/trace/trace_text.hpp"
 #include "harmofl/base/text.hpp"
 
 #include <nlohmann/json.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // All ranks of a test are on one host, which has one clock.
-#include "fl/record/clock_offset.hpp"
+#include "fl/trace/clock_offset.hpp"
 #include "support/world.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fl/record/clock_offset.hpp"
+#include "fl/trace/clock_offset.hpp"
 
 #include "base/trace_recorder.hpp"
 
