@@ -38,7 +38,9 @@ def arguments() -> argparse.Namespace:
         help="a folder of tools/scaling.py, as a section more",
     )
     parser.add_argument(
-        "--against", metavar="KEY", help="a number of tools/study.py's study.json: methods by strength, say"
+        "--against",
+        metavar="KEY",
+        help="a fact of tools/study.py's study.json: methods by strength or held_out, say",
     )
     parser.add_argument("--title", default="Federated runs", help="heading of the page")
     return parser.parse_args()

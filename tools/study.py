@@ -105,7 +105,8 @@ def chosen(options: argparse.Namespace) -> list[Experiment]:
 
 
 def cases_of(experiment: Experiment, options: argparse.Namespace) -> list[Case]:
-    """The runs that are asked for, of one experiment. All seeds of `rates` are its one."""
+    """The runs that are asked for, of one experiment. `rates` always has all its seeds: the same rates
+    for whatever is run."""
     cases = plan(experiment, None if experiment.name == "rates" else options.seeds)
     if options.methods:
         known = {one.method for one in cases}

@@ -180,13 +180,10 @@ bool Simulation::pictures_are_due() const {
 void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
   report_work("waiting for the other ranks to evaluate", Work::waiting);
   const Range range("report");
-  std::int64_t client_steps = client_steps_;
-  comm_.all_reduce_sum(std::span(&client_steps, 1));
   RoundRecord record{.round = state_.round,
                      .seconds = seconds,
                      .clients = std::ssize(trained_),
                      .counted = std::ssize(plan_.counted),
-                     .client_steps = client_steps,
                      .lost = {},
                      .simulated_s = plan_.simulated_s,
                      .sent_bytes = exchange_.layout().length() * bytes_of(options_.reduction),
@@ -202,7 +199,7 @@ void Simulation::report(const std::vector<Score>& own_scores, double seconds) {
     fingerprints_->end(state_.global, state_.server, plan_.counted);
   }
   if (pictures_are_due()) reporter_.show(std::exchange(pictures_, {}));
-  const bool best = reporter_.report(record, own_scores, state_.times);
+  const bool best = reporter_.report(record, own_scores, client_steps_, state_.times);
   for (const Score& score : reporter_.scores()) {
     if (score.split == Split::train) hosting_.observe_cost(score.client, score.seconds);
   }

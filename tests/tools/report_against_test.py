@@ -110,7 +110,7 @@ class Against(StudyTest):
         frame = against.scores(self.arrange())
         self.assertEqual(len(frame), 3 * 3 * 4 * 2)
         for row in frame.itertuples():
-            sites = SITES[2:] if row.held_out else SITES[:2]
+            sites = SITES[2:] if row.site_held_out else SITES[:2]
             wanted = numpy.mean([score(row.method, row.strength, row.seed, site) for site in sites])
             self.assertAlmostEqual(row.dice, wanted, places=12)
 
@@ -154,7 +154,7 @@ class Against(StudyTest):
     def test_errors(self):
         folder = write_study(self.folder / "out", seeds=(0,))
         runs = find_runs(folder)
-        with self.assertRaisesRegex(RunError, r"has no number 'speed'.*strength"):
+        with self.assertRaisesRegex(RunError, r"has no 'speed'.*strength"):
             against.arrange(runs, "speed")
         with self.assertRaisesRegex(RunError, "no method is called 'moon'"):
             against.arrange(runs, "strength", baseline="moon")
@@ -166,6 +166,60 @@ class Against(StudyTest):
         write_study(folder / "again", seeds=(0,), strengths=(0.0,))
         with self.assertRaisesRegex(RunError, "has the method, seed and setting of"):
             against.arrange(find_runs(folder), "strength")
+
+
+GAINS = {"site_0": 0.01, "site_1": 0.04}
+
+
+class AgainstNames(StudyTest):
+    """Each of two sites held out in turn: a fact that is a name."""
+
+    def setUp(self):
+        super().setUp()
+        for held_out, gain in GAINS.items():
+            for method in ("fedavg", "harmofl"):
+                for seed in range(4):
+                    run = self.folder / "out" / held_out / f"{method}-seed{seed}"
+                    value = 0.8 + 0.001 * seed + (gain if method == "harmofl" else 0)
+                    other = next(site for site in GAINS if site != held_out)
+                    support.write_run(
+                        run,
+                        method,
+                        seed,
+                        {other: 0.9},
+                        held_out={held_out: value},
+                        samples=[(other, "a", 0.9), (held_out, "b", value)],
+                        data__hold_out=held_out,
+                    )
+                    facts = {"method": method, "held_out": held_out, "seed": seed, "strength": 1.0}
+                    (run / "study.json").write_text(json.dumps(facts))
+
+    def test_every_site_held_out_counts_once(self):
+        found = against.arrange(find_runs(self.folder / "out"), "held_out")
+        self.assertEqual(list(found.points), list(GAINS))
+        for site, gain in GAINS.items():
+            self.assertAlmostEqual(against.at_each(found, True)[site].comparisons["harmofl"].mean, gain)
+        # Each site's case is there at one value only: their mean, not their sum or nothing.
+        over = against.over_all(found, True)["harmofl"]
+        self.assertAlmostEqual(over.mean, sum(GAINS.values()) / 2)
+        self.assertEqual(over.seeds, 4)
+        self.assertAlmostEqual(against.over_all(found, False)["harmofl"].mean, 0)
+
+    def test_page(self):
+        words = [sys.executable, support.TOOLS / "report.py", self.folder / "out", "--against", "held_out"]
+        words += ["--output", self.folder / "page.html", "--figures", self.folder / "figures"]
+        found = subprocess.run(words, capture_output=True, text=True, check=False)
+        self.assertEqual((found.returncode, found.stderr), (0, ""))
+        self.assertIn("held_out site_1", found.stdout)
+        picture = (self.folder / "figures/against.svg").read_text()
+        for site in GAINS:
+            self.assertIn(site, picture)
+
+    def test_a_number_beside_names_is_an_error(self):
+        path = self.folder / "out/site_1/harmofl-seed3/study.json"
+        path.write_text(json.dumps({"method": "harmofl", "held_out": 3, "seed": 3}))
+        with self.assertRaisesRegex(RunError, "held_out is 3.0"):
+            against.arrange(find_runs(self.folder / "out"), "held_out")
 
 
 class Measured(StudyTest):

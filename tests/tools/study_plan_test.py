@@ -18,8 +18,8 @@ try:
     from study.data import deal
     from study.driver import Clock
     from study.errors import StudyError
-    from study.experiments import EXPERIMENTS, METHODS, STEPS, STRENGTHS
-    from study.plan import Data, best_rates, command, part, plan, with_keys
+    from study.experiments import EXPERIMENTS, METHODS, STEPS, STRENGTHS, Variant
+    from study.plan import Data, best_rates, case, command, part, plan, with_keys
     from study.steps import radii
 except ImportError as missing:  # set up without tools/install-deps.sh
     print(f"skipped: {missing} (tools/install-deps.sh installs it)")
@@ -68,6 +68,14 @@ class Plan(unittest.TestCase):
         names = {one.setting for one in plan(EXPERIMENTS["new-sites-each"], [0])}
         self.assertIn("strength1-without-site_2", names)
 
+    def test_each_real_group_is_held_out_once(self):
+        cases = plan(EXPERIMENTS["real-sites"], [0])
+        groups = ["bf1024", "fluo256", "fluo360", "fluo520", "he_violet", "he_white"]
+        self.assertEqual([one.held_out for one in cases if one.method == "harmofl"], groups)
+        pooled = Variant("pooled", METHODS["pooled"])
+        one = case(EXPERIMENTS["real-sites"], pooled, 0, 0.0, "bf1024")
+        self.assertEqual(dict(one.keys)["train.local_steps"], str(5 * STEPS))
+
     def test_nobody_is_held_out_of_graded(self):
         for name, sites in (("graded-4", 4), ("graded-8", 8)):
             for one in plan(EXPERIMENTS[name], [0]):
@@ -80,12 +88,14 @@ class Plan(unittest.TestCase):
         self.assertEqual(found[0, 0.0], found[4, 0.0])
         self.assertEqual(found[3, 0.5], Data("dark", 4, 0.5, 3))
         self.assertEqual(found[3, 0.5].name, "dark-4-strength0.5-draw3")
-        draws = {one.data.draw for one in plan(EXPERIMENTS["rates"])}
-        self.assertEqual(draws, {1000}, "rates are chosen on scanners that no experiment has")
+        found = {(one.seed, one.data.draw) for one in plan(EXPERIMENTS["rates"])}
+        self.assertEqual(
+            found, {(1000, 1000), (1001, 1001), (1002, 1002)}, "seeds and scanners that no experiment has"
+        )
 
     def test_equal_budgets(self):
         counts = Counter(one.method.rpartition("-lr")[0] for one in plan(EXPERIMENTS["rates"]))
-        self.assertEqual(counts, dict.fromkeys(METHODS, 4))
+        self.assertEqual(counts, dict.fromkeys(METHODS, 3 * 3))
 
     def test_seeds(self):
         self.assertEqual({one.seed for one in plan(NEW_SITES, [7])}, {7})
@@ -141,6 +151,10 @@ class Tuning(unittest.TestCase):
         scores = [("a-lr0.1", 0.5), ("a-lr0.3", 0.7), ("a-lr1", 0.7), ("b-lr0.1", 0.2), ("b-lr0.3", 0.1)]
         self.assertEqual(best_rates(scores), {"a": {"train.lr": "0.3"}, "b": {"train.lr": "0.1"}})
 
+    def test_the_best_rate_is_that_of_the_mean_over_seeds(self):
+        scores = [("a-lr0.3", 0.9), ("a-lr1", 0.8), ("a-lr0.3", 0.2), ("a-lr1", 0.5), ("a-lr3", 0.6)]
+        self.assertEqual(best_rates(scores), {"a": {"train.lr": "1"}})
+
     def test_what_the_experiment_sets_wins(self):
         one = plan(EXPERIMENTS["factors"], [0])[0]
         keys = {"fedavg": {"train.lr": "0.3", "algorithm.name": "moon"}}
@@ -151,13 +165,13 @@ class Tuning(unittest.TestCase):
         """By the validation score of the sites that trained; the one held out has no say."""
         for one in plan(EXPERIMENTS["rates"]):
             method, _, rate = one.method.rpartition("-lr")
-            good = {"fedavg": "0.1", "moon": "1"}.get(method)
+            good = {"fedavg": "0.3", "moon": "1"}.get(method)
             if good:
                 score, other = (0.8, 0.1) if rate == good else (0.5, 0.9)
                 write_run(self.folder / one.name, scores={"site_0": score}, held_out={"site_3": other})
         cases = [one for one in plan(NEW_SITES, [0]) if one.method in ("fedavg", "moon")]
         self.assertEqual(
-            tuned.keys(None, self.folder, cases), {"fedavg": {"train.lr": "0.1"}, "moon": {"train.lr": "1"}}
+            tuned.keys(None, self.folder, cases), {"fedavg": {"train.lr": "0.3"}, "moon": {"train.lr": "1"}}
         )
         with self.assertRaisesRegex(StudyError, "has not ended, so no learning rate is known"):
             tuned.keys(None, self.folder, plan(NEW_SITES, [0]))

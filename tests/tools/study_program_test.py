@@ -27,6 +27,9 @@ try:
     from scanner import scanners
     from scanner.draws import generator
     from scanner.optics import scanned
+    from study.data import Store
+    from study.experiments import EXPERIMENTS
+    from study.plan import plan
 except ImportError as missing:  # set up without tools/install-deps.sh
     print(f"skipped: {missing} (tools/install-deps.sh installs it)")
     sys.exit(support.SKIPPED)
@@ -126,6 +129,17 @@ class Data(support.ProgramTest):
                     seen += 1
         self.assertEqual(seen, len(images))
         self.assertEqual(seen, 26, "12, 8 and 6 dark images of the sample")
+
+    def test_real_groups_are_sites_as_they_were_prepared(self):
+        source = self.folder / "source"
+        shutil.copytree(FIXTURE, source)
+        shutil.copytree(source / "he_white", source / "bf1024")  # the sample lacks this group
+        store = Store(self.folder / "data", source, str(support.PREPARE), 16)
+        shards = harmofl_runs.find_shards(store.shards(plan(EXPERIMENTS["real-sites"])[0].data))
+        self.assertEqual(sorted(shards), sorted(path.name for path in source.iterdir() if path.is_dir()))
+        files = {path.stem.removesuffix("_mask") for path in (source / "he_violet").glob("*.png")}
+        held = {name for split in ("train", "val", "test") for name in shards["he_violet"].ids(split)}
+        self.assertEqual(held, files)
 
     def test_manifest(self):
         done()

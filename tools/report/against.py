@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs of a study (tools/study.py) whose setting differs in one number, as the strength of a shift: what
-each method reaches at each value of it, for the sites that took part and for those that did not."""
+"""Runs of a study (tools/study.py) whose setting differs in one fact, as the strength of a shift or the
+site held out: what each method reaches at each value of it, for the sites that took part and for those that
+did not."""
 
 import functools
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from report.paired import Comparison, Differences, compare
 from report.study import Study
 
 FACTS = "study.json"
+Value = float | str
+"""A number or a name."""
 PARTS = ((False, "sites that took part"), (True, "sites that were held out"))
 
 
@@ -28,7 +31,7 @@ class Against:
     baseline: str
     labels: list[str]
     """Methods, in the order in which they are first met; the baseline first."""
-    points: dict[float, Study]
+    points: dict[Value, Study]
     """The groups of each value, ascending."""
     unfinished: list[Run]
 
@@ -38,12 +41,17 @@ class Against:
         return {held_out: over_all(self, held_out) for held_out, _ in PARTS}
 
     @functools.cached_property
-    def apart(self) -> dict[bool, dict[float, evidence.Evidence]]:
+    def apart(self) -> dict[bool, dict[Value, evidence.Evidence]]:
         """Each value alone, likewise."""
         return {held_out: at_each(self, held_out) for held_out, _ in PARTS}
 
     @property
-    def runs(self) -> list[tuple[float, Group, Run]]:
+    def ordered(self) -> bool:
+        """Whether the values are numbers, so that a line may join them."""
+        return all(not isinstance(value, str) for value in self.points)
+
+    @property
+    def runs(self) -> list[tuple[Value, Group, Run]]:
         """Every run with its value and group."""
         return [
             (value, group, run)
@@ -53,14 +61,24 @@ class Against:
         ]
 
 
-def facts_of(run: Run, key: str) -> tuple[str, float]:
+def shown(value: Value) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def is_value(name: str, fact: object) -> bool:
+    """Whether methods can be shown against a fact: a number or a name, but not what tells runs apart."""
+    of_value = isinstance(fact, int | float | str) and not isinstance(fact, bool) and fact != ""
+    return of_value and name not in ("method", "seed")
+
+
+def facts_of(run: Run, key: str) -> tuple[str, Value]:
     """Method and value of the key."""
     facts = read_json(run.folder / FACTS, "Give runs of tools/study.py, which leave it.")
     value = facts.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        numbers = [name for name, one in facts.items() if isinstance(one, int | float)]
-        raise RunError(run.folder / FACTS, f"has no number {key!r}", f"It has: {', '.join(numbers)}.")
-    return str(facts.get("method", run.method)), float(value)
+    if not is_value(key, value):
+        known = [name for name, one in facts.items() if is_value(name, one)]
+        raise RunError(run.folder / FACTS, f"has no {key!r}", f"It has: {', '.join(known)}.")
+    return str(facts.get("method", run.method)), value if isinstance(value, str) else float(value)
 
 
 def add(groups: dict[str, Group], label: str, run: Run) -> None:
@@ -82,9 +100,11 @@ def arrange(
     finished = [run for run in runs if run.finished]
     if not finished:
         raise RunError(runs[0].folder, "no run here has left a summary.json", "Let one end first.")
-    found: dict[float, dict[str, Group]] = {}
+    found: dict[Value, dict[str, Group]] = {}
     for run in finished:
         label, value = facts_of(run, key)
+        if any(type(value) is not type(other) for other in found):
+            raise RunError(run.folder / FACTS, f"{key} is {value!r}", "Other runs have a number, or a name.")
         add(found.setdefault(value, {}), label, run)
     labels = list(dict.fromkeys(label for groups in found.values() for label in groups))
     chosen = baseline or ("fedavg" if "fedavg" in labels else labels[0])
@@ -103,7 +123,7 @@ def arrange(
 
 
 def scores(against: Against) -> pandas.DataFrame:
-    """A row a run and part: value of the key, method, seed, held_out, and the mean of the part's sites."""
+    """A row a run and part: value, method, seed, site_held_out, and the mean of the part's sites."""
     rows = []
     for value, group, run in against.runs:
         best = run.best("test")
@@ -113,7 +133,7 @@ def scores(against: Against) -> pandas.DataFrame:
             of_part = best.loc[best["held_out"] == held_out, against.measure]
             if len(of_part):
                 rows.append((value, group.label, run.seed, held_out, of_part.mean(), str(run.folder)))
-    columns = [against.key, "method", "seed", "held_out", against.measure, "run"]
+    columns = [against.key, "method", "seed", "site_held_out", against.measure, "run"]
     return pandas.DataFrame(rows, columns=columns)
 
 
@@ -123,9 +143,10 @@ def has_cases(against: Against) -> bool:
 
 
 def mean_differences(against: Against, label: str, held_out: bool, single: bool) -> Differences | None:
-    """Differences from the baseline, each the mean over all values of the key, for the seeds that have
-    every value and the cases that are the same at each. None where there are none."""
-    tables = []
+    """Differences from the baseline, each the mean over the values of the key at which the case is
+    measured (a site that is held out is at one of them), for the seeds that have every value. A case whose
+    score is undefined somewhere does not count. None where there are none."""
+    tables: list[pandas.DataFrame] = []
     for study in against.points.values():
         groups = {group.label: group for group in study.groups}
         if label not in groups:
@@ -138,11 +159,13 @@ def mean_differences(against: Against, label: str, held_out: bool, single: bool)
             return None
         seeds = evidence.checked_pair(base, other, (against.baseline, label))
         tables.append(other.loc[seeds, base.columns] - base.loc[seeds])
-    columns = [name for name in tables[0].columns if all(name in table.columns for table in tables)]
     seeds = sorted(set.intersection(*(set(table.index) for table in tables)))
-    if not seeds or not columns:
+    if not seeds:
         return None
-    mean = (sum(table.loc[seeds, columns] for table in tables) / len(tables)).dropna(axis=1)
+    tables = [table.loc[seeds] for table in tables]
+    undefined = {name for table in tables for name in table.columns[table.isna().any()]}
+    mean = pandas.concat(tables).groupby(level=0).mean()
+    mean = mean[[name for name in mean.columns if name not in undefined]]
     if mean.empty:
         return None
     return Differences.of(mean.to_numpy(), [site for site, _ in mean.columns])
@@ -156,7 +179,7 @@ def over_all(against: Against, held_out: bool) -> dict[str, Comparison]:
     return compare({label: one for label, one in found.items() if one is not None}, cases=single)
 
 
-def at_each(against: Against, held_out: bool) -> dict[float, evidence.Evidence]:
+def at_each(against: Against, held_out: bool) -> dict[Value, evidence.Evidence]:
     """Every method against the baseline, at each value alone."""
     found = {
         value: evidence.gather(study.groups, study.baseline, against.measure, {}, held_out=held_out)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of runs whose setting differs in one number: tables, plots, and what they rest on."""
+"""The page of runs whose setting differs in one fact: tables, plots, and what they rest on."""
 
 import math
 import pathlib
 
 from report import html, page, tables
-from report.against import PARTS, Against, scores
+from report.against import PARTS, Against, scores, shown
 from report.html import strong, text
 from report.paired import Comparison
 from report.plots import Missing, Plot
@@ -13,15 +13,15 @@ from report.plots import against as drawn
 from report.plots import relations
 
 ALL = (
-    "Every seed's and case's difference is its mean over all values of {key}; only seeds that have every "
-    "value count. p and Holm's correction are those of comparing.md."
+    "Every seed's and case's difference is its mean over the values of {key} at which the case is measured; "
+    "only seeds that have every value count. p and Holm's correction are those of comparing.md."
 )
 
 
 def score_rows(against: Against, held_out: bool) -> tuple[list[str], list[list[str]]]:
     """Heads and cells: a row a method, a column a value of the key."""
     frame = scores(against)
-    frame = frame[frame["held_out"] == held_out]
+    frame = frame[frame["site_held_out"] == held_out]
     values = sorted(frame[against.key].unique())
     rows = []
     for label in against.labels:
@@ -31,7 +31,7 @@ def score_rows(against: Against, held_out: bool) -> tuple[list[str], list[list[s
                 tables.spread(of.loc[of[against.key] == value, against.measure].tolist()) for value in values
             ]
             rows.append([label, *cells])
-    return [f"{against.key} {value:g}" for value in values], rows
+    return [f"{against.key} {shown(value)}" for value in values], rows
 
 
 def plain(against: Against) -> str:
@@ -94,8 +94,8 @@ def compared(against: Against) -> str:
             caption = f"{what}, all values of {against.key}, {name}"
             parts.append(html.table(caption, heads, cells))
         for value, of_value in against.apart[held_out].items():
-            shown = tables.differences(against.points[value], of_value, held_out)
-            parts.append(f"<h3>{text(against.key)} {value:g}, {text(name)}</h3>{shown}")
+            compared_to = tables.differences(against.points[value], of_value, held_out)
+            parts.append(f"<h3>{text(against.key)} {text(shown(value))}, {text(name)}</h3>{compared_to}")
             parts += [f"<p>Left out: {text(line)}.</p>" for line in of_value.left_out]
     if not parts:
         return "<p>No seed is in two groups: nothing can be compared in pairs.</p>"
@@ -117,7 +117,7 @@ def sources(against: Against) -> str:
         [
             text(run.folder),
             text(group.label),
-            f"{value:g}",
+            text(shown(value)),
             text(run.seed),
             text(run.provenance["harmofl"]["git_commit"]),
         ]
@@ -130,19 +130,22 @@ def sections(against: Against) -> tuple[list[tuple[str, str]], list[Plot]]:
     """Headings and HTML, and the plots in them."""
     plots: list[Plot] = []
 
-    def shown(found: list[Plot | Missing]) -> str:
+    def drawn_in(found: list[Plot | Missing]) -> str:
         plots.extend(plot for plot in found if isinstance(plot, Plot))
         return "".join(html.figure(plot) for plot in found)
 
     left = "".join(f"<p>Left out: {text(run.folder)} has not ended.</p>" for run in against.unfinished)
     found = [
-        (f"Scores against {against.key}", left + score_tables(against) + shown(drawn.scores_plot(against))),
+        (
+            f"Scores against {against.key}",
+            left + score_tables(against) + drawn_in(drawn.scores_plot(against)),
+        ),
         (
             f"Differences from {against.baseline}",
-            shown(drawn.differences_plot(against)) + compared(against),
+            drawn_in(drawn.differences_plot(against)) + compared(against),
         ),
-        ("Measured shift", shown(drawn.shift_plot(against))),
-        ("Flatness and drift", relations.table(against) + shown(relations.plots(against))),
+        ("Measured shift", drawn_in(drawn.shift_plot(against))),
+        ("Flatness and drift", relations.table(against) + drawn_in(relations.plots(against))),
         ("Runs", sources(against)),
     ]
     return found, plots

@@ -19,9 +19,9 @@ from harmofl_runs import find_shards
 from scanner.draws import generator
 from scanner.folders import MANIFEST, scan_folders
 from study.errors import StudyError
+from study.experiments import GROUPS, REAL
 from study.plan import Data, site_names
 
-GROUPS = {"dark": ("fluo256", "fluo360", "fluo520"), "stained": ("he_violet", "he_white")}
 SPLITS = ("train", "val", "test")
 SPLIT, DEAL_SEED = "64/16/20", 0
 LIST = "list.csv"
@@ -52,6 +52,8 @@ class Store:
 
     def shards(self, data: Data) -> pathlib.Path:
         """The folder of the shards, made if need be."""
+        if data.modality == REAL:
+            return self._base(REAL)
         final = self.folder / f"{self.size}px" / data.name
         if not (final / MANIFEST).is_file():
             dealt = self.dealt(data.modality, data.sites)

@@ -27,6 +27,15 @@ OF_NEW_SITES = tuple(name for name in METHODS if name != "local")
 # New sites get running statistics of their own images where the method keeps those of the others local.
 NEW_SITE_KEYS: dict[str, Keys] = {"fedbn": {"data.hold_out_statistics": "estimated"}}
 
+REAL = "real"
+"""The modality whose sites are the groups themselves, neither dealt nor scanned."""
+GROUPS = {
+    "dark": ("fluo256", "fluo360", "fluo520"),
+    "stained": ("he_violet", "he_white"),
+    REAL: ("bf1024", "fluo256", "fluo360", "fluo520", "he_violet", "he_white"),
+}
+"""Groups of BBBC038 by modality."""
+
 STEPS = 5
 """A client's local steps a round, as jobs/study.ini says; all images in one place get those of all
 clients."""
@@ -81,7 +90,9 @@ class Experiment:
     hold_out: str = "last"
     """`last`: the site least like the others; `each`: every site in turn; `none`."""
     modality: str = "dark"
+    """Of GROUPS."""
     seeds: int = 5
+    first_seed: int = 0
     keys: Keys = field(default_factory=dict)
     """For all runs, over those of the configuration file."""
     optional: bool = False
@@ -115,7 +126,7 @@ def of_factors() -> tuple[Variant, ...]:
     )
 
 
-RATES = ("0.1", "0.3", "1", "3")
+RATES = ("0.3", "1", "3")
 EXPERIMENTS: dict[str, Experiment] = {
     one.name: one
     for one in (
@@ -125,8 +136,8 @@ EXPERIMENTS: dict[str, Experiment] = {
             of_rates(RATES),
             strengths=(0.5,),
             hold_out="last",
-            seeds=1,
-            keys={"run.rounds": "30"},
+            seeds=3,
+            first_seed=1000,  # batches, initial weights and scanners that no other experiment sees
         ),
         Experiment(
             "new-sites",
@@ -162,6 +173,16 @@ EXPERIMENTS: dict[str, Experiment] = {
             of_methods("fedavg", "harmofl", *HALVES),
             strengths=(0.0, 1.0, 0.5),
             modality="stained",
+            optional=True,
+        ),
+        Experiment(
+            "real-sites",
+            "new sites without any simulation: each of the six groups of BBBC038 held out in turn",
+            of_methods("fedavg", "harmofl", *HALVES, "fedbn"),
+            strengths=(0.0,),
+            sites=len(GROUPS[REAL]),
+            hold_out="each",
+            modality=REAL,
             optional=True,
         ),
         Experiment(

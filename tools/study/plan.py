@@ -6,10 +6,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from study.experiments import NEW_SITE_KEYS, STEPS, Experiment, Keys, Network, Variant
-
-# Scanners of experiment `rates`, which no other experiment sees.
-TUNING_SEED = 1000
+from study.experiments import GROUPS, NEW_SITE_KEYS, REAL, STEPS, Experiment, Keys, Network, Variant
 
 
 @dataclass(frozen=True, order=True)
@@ -66,7 +63,7 @@ def site_names(count: int) -> list[str]:
 
 def held_out_sites(experiment: Experiment) -> list[str]:
     """Who is held out, a run each; "" is nobody."""
-    names = site_names(experiment.sites)
+    names = list(GROUPS[REAL]) if experiment.modality == REAL else site_names(experiment.sites)
     return {"none": [""], "last": names[-1:], "each": names}[experiment.hold_out]
 
 
@@ -78,8 +75,7 @@ def case(experiment: Experiment, variant: Variant, seed: int, strength: float, h
     if keys.get("data.partition") == "pooled":
         keys["train.local_steps"] = str(STEPS * (experiment.sites - bool(held_out)))
     setting = f"strength{strength:g}" + (f"-without-{held_out}" if experiment.hold_out == "each" else "")
-    draw = TUNING_SEED if experiment.name == "rates" else seed
-    data = Data(experiment.modality, experiment.sites, strength, draw if strength > 0 else 0)
+    data = Data(experiment.modality, experiment.sites, strength, seed if strength > 0 else 0)
     return Case(
         experiment.name,
         setting,
@@ -92,12 +88,16 @@ def case(experiment: Experiment, variant: Variant, seed: int, strength: float, h
     )
 
 
+def own_seeds(experiment: Experiment) -> range:
+    return range(experiment.first_seed, experiment.first_seed + experiment.seeds)
+
+
 def plan(experiment: Experiment, seeds: Sequence[int] | None = None) -> list[Case]:
     """The runs of an experiment: all of seed 0 first, of it strength by strength, so that whatever has been
     run by some time can be compared in pairs."""
     return [
         case(experiment, variant, seed, strength, held_out)
-        for seed in (range(experiment.seeds) if seeds is None else seeds)
+        for seed in (own_seeds(experiment) if seeds is None else seeds)
         for strength in experiment.strengths
         for held_out in held_out_sites(experiment)
         for variant in experiment.variants
@@ -118,13 +118,17 @@ def with_keys(one: Case, tuned: Mapping[str, Mapping[str, str]]) -> Case:
 
 
 def best_rates(scores: Iterable[tuple[str, float]]) -> dict[str, Keys]:
-    """From (METHOD-lrRATE, validation score) the rate with the best score of each method; of equal ones the
-    first."""
-    best: dict[str, tuple[float, str]] = {}
+    """From (METHOD-lrRATE, validation score) of all seeds the rate with the best mean score of each method;
+    of equal ones the first."""
+    found: dict[str, list[float]] = {}
     for name, score in scores:
+        found.setdefault(name, []).append(score)
+    best: dict[str, tuple[float, str]] = {}
+    for name, values in found.items():
         method, _, rate = name.rpartition("-lr")
-        if method not in best or score > best[method][0]:
-            best[method] = (score, rate)
+        mean = sum(values) / len(values)
+        if method not in best or mean > best[method][0]:
+            best[method] = (mean, rate)
     return {method: {"train.lr": rate} for method, (_, rate) in best.items()}
 
 

@@ -30,7 +30,8 @@ def of_files(folder: pathlib.Path, methods: Sequence[str]) -> dict[str, Keys]:
 
 
 def of_rates(output: pathlib.Path, methods: Sequence[str]) -> dict[str, Keys]:
-    """The learning rate of each method with the best mean validation score of the sites that trained."""
+    """The learning rate of each method with the best validation score, a mean over seeds and over the sites
+    that trained."""
     cases = [one for one in plan(EXPERIMENTS["rates"]) if one.method.rpartition("-lr")[0] in methods]
     scores = []
     for one in cases:

@@ -26,6 +26,12 @@ json over_ranks(const std::vector<RankRound>& ranks, const Value& value) {
   return {{"mean", sum / static_cast<double>(ranks.size())}, {"max", most}};
 }
 
+std::int64_t client_steps_of(const std::vector<RankRound>& ranks) {
+  std::int64_t sum = 0;
+  for (const RankRound& rank : ranks) sum += rank.client_steps;
+  return sum;
+}
+
 json phases_of(const std::vector<RankRound>& ranks) {
   std::set<std::string> names;
   for (const RankRound& rank : ranks) {
@@ -78,11 +84,15 @@ json joules_of(const std::vector<RankRound>& ranks) {
 }  // namespace
 
 std::vector<RankRound> gather_rank_rounds(const RankRound& own, const Communicator& comm) {
-  const std::vector<std::int64_t> peaks = comm.all_gather_value(own.peak_memory_bytes);
-  const std::vector<std::int64_t> gpu_peaks = comm.all_gather_value(own.peak_gpu_bytes);
+  struct Counts {
+    std::int64_t client_steps, peak_memory_bytes, peak_gpu_bytes;
+  };
+  const std::vector<Counts> counts =
+      comm.all_gather_value(Counts{own.client_steps, own.peak_memory_bytes, own.peak_gpu_bytes});
   std::vector<RankRound> all;
   for (const std::vector<NamedNumbers>& rank : gather_named({own.seconds, own.joules}, comm)) {
-    all.push_back({rank.front(), peaks[all.size()], gpu_peaks[all.size()], rank.back()});
+    const auto& [client_steps, peak_memory_bytes, peak_gpu_bytes] = counts[all.size()];
+    all.push_back({rank.front(), client_steps, peak_memory_bytes, peak_gpu_bytes, rank.back()});
   }
   return all;
 }
@@ -92,13 +102,13 @@ json RoundRecord::to_json() const {
                {"seconds", seconds},
                {"clients", clients},
                {"counted", counted},
-               {"client_steps", client_steps},
                {"lost", lost},
                {"simulated_seconds", simulated_s},
                {"sent_bytes", sent_bytes},
                {"moved_clients", moved_clients}};
   if (lr) line["lr"] = *lr;
   if (!ranks.empty()) {
+    line["client_steps"] = client_steps_of(ranks);
     line["phases"] = phases_of(ranks);
     const json waiting = waiting_of(ranks);
     if (!waiting.is_null()) line["waiting"] = waiting;

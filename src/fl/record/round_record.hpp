@@ -18,6 +18,7 @@ namespace harmofl {
 /// How one rank spent a round.
 struct RankRound {
   std::map<std::string, double> seconds;      ///< Seconds of each phase.
+  std::int64_t client_steps = 0;              ///< Gradients of its clients' steps, lost ones too.
   std::int64_t peak_memory_bytes = 0;         ///< Highest resident memory of the process so far.
   std::int64_t peak_gpu_bytes = 0;            ///< The same of its GPU; 0 where it uses none.
   std::map<std::string, double> joules = {};  ///< By "kind/phase"; empty where none are measured.
@@ -29,9 +30,8 @@ std::vector<RankRound> gather_rank_rounds(const RankRound& own, const Communicat
 struct RoundRecord {
   RoundId round;
   double seconds = 0.0;
-  std::int64_t clients = 0;       ///< Number of clients that trained.
-  std::int64_t counted = 0;       ///< Number of clients whose updates are in the average.
-  std::int64_t client_steps = 0;  ///< Gradients that the clients' steps took, lost ones too.
+  std::int64_t clients = 0;  ///< Number of clients that trained.
+  std::int64_t counted = 0;  ///< Number of clients whose updates are in the average.
   std::map<std::string, std::int64_t>
       lost;                     ///< Number of clients whose updates are not, by reason.
   double simulated_s = 0.0;     ///< Time of the round on the devices of [fleet].
@@ -41,8 +41,8 @@ struct RoundRecord {
   std::vector<RankRound> ranks;
   std::optional<double> lr = {};  ///< Learning rate of the clients, where a schedule moves it.
 
-  /// The line without its newline; of the ranks, mean and largest of each number, but joules of
-  /// each, and who waited longest and for whom.
+  /// The line without its newline; of the ranks, mean and largest of each number, but the sum of
+  /// client steps, joules of each, and who waited longest and for whom.
   nlohmann::json to_json() const;
 };
 

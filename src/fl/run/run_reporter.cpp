@@ -91,10 +91,10 @@ std::map<std::string, double> RunReporter::joules() {
 }
 
 bool RunReporter::report(RoundRecord record, const std::vector<Score>& own_scores,
-                         const PhaseTimes& times) {
+                         std::int64_t client_steps, const PhaseTimes& times) {
   scores_ = gather_scores(own_scores, comm_);
   record.ranks = gather_rank_rounds({times.since(std::exchange(reported_seconds_, times.seconds())),
-                                     peak_memory_bytes(), peak_gpu_bytes(), joules()},
+                                     client_steps, peak_memory_bytes(), peak_gpu_bytes(), joules()},
                                     comm_);
   bool best = false;
   comm_.agree([&] {

@@ -47,9 +47,10 @@ class RunReporter {
   /// From now on writes down what `energy` measures. It must outlive the reporter.
   void measure_energy(RunEnergy& energy) { energy_ = &energy; }
 
-  /// Reports a round: `record` without its ranks, this rank's scores, and what it measured until
-  /// now. Returns, on every rank, whether the round is the best so far. Collective.
-  bool report(RoundRecord record, const std::vector<Score>& own_scores, const PhaseTimes& times);
+  /// Reports a round: `record` without its ranks, this rank's scores and client steps, and what it
+  /// measured until now. Returns, on every rank, whether the round is the best so far. Collective.
+  bool report(RoundRecord record, const std::vector<Score>& own_scores, std::int64_t client_steps,
+              const PhaseTimes& times);
 
   /// Takes this rank's pictures of the round that is reported next. Collective.
   void show(const std::vector<Picture>& own) { pictures_ = gather_pictures(own, comm_); }

@@ -18,6 +18,7 @@ using test::world;
 TEST(RoundRecord, holds_mean_and_largest_of_every_rank) {
   const auto rank = static_cast<double>(world().rank().value());
   RankRound own{{{"train", 1.0 + rank}},
+                5 + world().rank().value(),
                 100 * (world().rank().value() + 1),
                 10 * (world().rank().value() + 1)};
   if (world().is_root()) own.seconds["save"] = 6.0;  // a phase that other ranks do not have
@@ -29,6 +30,7 @@ TEST(RoundRecord, holds_mean_and_largest_of_every_rank) {
   }
   const auto ranks = static_cast<double>(world().size());
   const json line = record.to_json();
+  EXPECT_EQ(line["client_steps"], world().size() * (world().size() + 9) / 2);  // 5 + 6 + ...
   EXPECT_DOUBLE_EQ(line["phases"]["train"]["mean"], (ranks + 1.0) / 2.0);
   EXPECT_DOUBLE_EQ(line["phases"]["train"]["max"], ranks);
   EXPECT_DOUBLE_EQ(line["phases"]["save"]["mean"], 6.0 / ranks);
@@ -53,13 +55,13 @@ TEST(RoundRecord, says_who_waited_longest_and_for_whom) {
 
 TEST(RoundRecord, says_nothing_of_gpus_where_no_rank_uses_one) {
   RoundRecord record;
-  record.ranks = {{{}, 100}, {{}, 200}};
+  record.ranks = {{{}, 1, 100}, {{}, 1, 200}};
   EXPECT_FALSE(record.to_json().contains("peak_gpu_memory_bytes"));
 }
 
 TEST(RoundRecord, holds_the_joules_of_each_rank_by_kind_and_phase) {
   const auto rank = static_cast<double>(world().rank().value());
-  RankRound own{{}, 100, 0, {{"cpu/train", 10.0 + rank}, {"gpu/other", std::nan("")}}};
+  RankRound own{{}, 7, 100, 0, {{"cpu/train", 10.0 + rank}, {"gpu/other", std::nan("")}}};
   if (world().is_root()) own.joules["cpu/save"] = 2.5;
   RoundRecord record;
   record.ranks = gather_rank_rounds(own, world());
@@ -76,7 +78,7 @@ TEST(RoundRecord, holds_the_joules_of_each_rank_by_kind_and_phase) {
 
 TEST(RoundRecord, says_nothing_of_joules_where_none_are_measured) {
   RoundRecord record;
-  record.ranks = {{{}, 100}, {{}, 200}};
+  record.ranks = {{{}, 1, 100}, {{}, 1, 200}};
   EXPECT_FALSE(record.to_json().contains("joules"));
 }
 
@@ -85,7 +87,6 @@ TEST(RoundRecord, says_who_took_part_and_what_was_lost) {
                            .seconds = 2.5,
                            .clients = 3,
                            .counted = 2,
-                           .client_steps = 12,
                            .lost = {{"straggler", 2}, {"dropped_after", 1}},
                            .simulated_s = 7.5,
                            .sent_bytes = 800,
@@ -95,7 +96,6 @@ TEST(RoundRecord, says_who_took_part_and_what_was_lost) {
                                     {"seconds", 2.5},
                                     {"clients", 3},
                                     {"counted", 2},
-                                    {"client_steps", 12},
                                     {"lost", {{"straggler", 2}, {"dropped_after", 1}}},
                                     {"simulated_seconds", 7.5},
                                     {"sent_bytes", 800},

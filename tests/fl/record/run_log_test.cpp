@@ -250,8 +250,8 @@ TEST(RunLog, tells_a_person_the_means) {
 TEST(RunLog, adds_up_the_joules_of_all_ranks_and_keeps_them_in_a_checkpoint) {
   RunLog log(two_sites(), nullptr);
   RoundRecord round;
-  round.ranks = {{{}, 1, 0, {{"cpu/train", 10.0}}},
-                 {{}, 1, 0, {{"cpu/train", 4.5}, {"cpu/save", 2.0}}}};
+  round.ranks = {{{}, 1, 1, 0, {{"cpu/train", 10.0}}},
+                 {{}, 1, 1, 0, {{"cpu/train", 4.5}, {"cpu/save", 2.0}}}};
   log.record(round);
   log.record(round);
   log.add_joules({{"cpu/other", 1.0}});
@@ -270,7 +270,7 @@ TEST(RunLog, adds_up_the_joules_of_all_ranks_and_keeps_them_in_a_checkpoint) {
 TEST(RunLog, keeps_nothing_of_joules_that_were_not_measured) {
   RunLog log(two_sites(), nullptr);
   RoundRecord round;
-  round.ranks = {{{}, 1}};
+  round.ranks = {{{}, 1, 1}};
   log.record(round);
   EXPECT_FALSE(to_json(log.state()).contains("joules"));
   EXPECT_FALSE(to_json(log.state()).contains("joules_rounds"));

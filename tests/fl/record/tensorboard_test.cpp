@@ -59,7 +59,7 @@ TEST(RoundScalars, are_the_numbers_of_the_round) {
       .clients = 3,
       .counted = 2,
       .lost = {{"straggler", 2}},
-      .ranks = {{{{"train", 1.0}, {"wait", 0.5}}, 100}, {{{"train", 2.0}}, 300}},
+      .ranks = {{{{"train", 1.0}, {"wait", 0.5}}, 1, 100}, {{{"train", 2.0}}, 1, 300}},
       .lr = 0.125};
   const auto found = by_tag(round_scalars({}, two_sites_and_a_new_one(), record));
   EXPECT_EQ(found.at("round/seconds"), 2.5);

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores, their differences, and the measured shift against a number of the setting, as the strength of a
-shift."""
+"""Scores, their differences, and the measured shift against a fact of the setting, as the strength of a
+shift or the site held out."""
 
 import math
 
 import pandas
 
 from report import style
-from report.against import PARTS, Against, scores
+from report.against import PARTS, Against, scores, shown
 from report.measured import shift
 from report.plots import Missing, Plot
 
@@ -19,9 +19,26 @@ def looks(against: Against) -> dict[str, dict]:
     return {label: style.look(index) for index, label in enumerate(against.labels)}
 
 
+def places(against: Against, values: pandas.Series) -> pandas.Series:
+    """Where values stand on the axis: numbers where they are, names one after another."""
+    return values if against.ordered else values.map(list(against.points).index)
+
+
+def set_names(against: Against, axis) -> None:
+    """Names at their places; numbers have their scale."""
+    if not against.ordered:
+        names = list(against.points)
+        axis.set_xticks(range(len(names)), names, rotation=20, ha="right")
+
+
+def joined(against: Against, look: dict) -> dict:
+    """The look of the marks of a method: no line joins names."""
+    return look if against.ordered else {**look, "linestyle": "none"}
+
+
 def drawn_parts(frame: pandas.DataFrame) -> list[tuple[bool, str]]:
     """The parts that there are sites of."""
-    return [(held_out, name) for held_out, name in PARTS if (frame["held_out"] == held_out).any()]
+    return [(held_out, name) for held_out, name in PARTS if (frame["site_held_out"] == held_out).any()]
 
 
 def scores_plot(against: Against) -> list[Plot | Missing]:
@@ -32,21 +49,23 @@ def scores_plot(against: Against) -> list[Plot | Missing]:
     figure, axes = style.panels(len(parts), width=WIDTH, height=4.2)
     for axis, (held_out, name) in zip(axes, parts):
         for label, look in looks(against).items():
-            rows = frame[(frame["held_out"] == held_out) & (frame["method"] == label)]
+            rows = frame[(frame["site_held_out"] == held_out) & (frame["method"] == label)]
             if rows.empty:
                 continue
             means = rows.groupby(against.key)[against.measure].mean()
-            axis.plot(means.index, means, label=label, **look)
-            axis.plot(
-                rows[against.key], rows[against.measure], look["marker"], color=look["color"], alpha=0.25
-            )
+            axis.plot(places(against, means.index), means, label=label, **joined(against, look))
+            single = places(against, rows[against.key])
+            axis.plot(single, rows[against.measure], look["marker"], color=look["color"], alpha=0.25)
+        set_names(against, axis)
         axis.set(title=name, xlabel=against.key, ylabel=f"test {against.measure}")
     axes[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     alt = (
-        f"Lines of test {against.measure} over {against.key}, one a method, for "
+        f"{'Lines' if against.ordered else 'Marks'} of test {against.measure} over {against.key}, one a "
+        f"method, for "
         f"{' and for '.join(name for _, name in parts)}; a faint mark a seed."
     )
-    title = f"Test {against.measure} against {against.key}: a line through the means of seeds, a mark a seed"
+    means = "a line through the means" if against.ordered else "a mark for the mean"
+    title = f"Test {against.measure} against {against.key}: {means} of seeds, a faint mark a seed"
     return [Plot("against", title, alt, style.content(figure), frame)]
 
 
@@ -58,7 +77,7 @@ def difference_frame(against: Against) -> pandas.DataFrame:
         for value, found in of_part.items()
         for label, one in found.comparisons.items()
     ]
-    columns = [against.key, "method", "held_out", "seeds", "difference", "low", "high", "p_holm"]
+    columns = [against.key, "method", "site_held_out", "seeds", "difference", "low", "high", "p_holm"]
     return pandas.DataFrame(rows, columns=columns)
 
 
@@ -73,8 +92,8 @@ def differences_plot(against: Against) -> list[Plot | Missing]:
     values = sorted(frame[against.key].unique())
     for axis, (held_out, name) in zip(axes, parts):
         for index, label in enumerate(labels):
-            rows = frame[(frame["held_out"] == held_out) & (frame["method"] == label)]
-            places = [
+            rows = frame[(frame["site_held_out"] == held_out) & (frame["method"] == label)]
+            beside = [
                 values.index(v) + (index - (len(labels) - 1) / 2) * 0.8 / len(labels)
                 for v in rows[against.key]
             ]
@@ -82,9 +101,9 @@ def differences_plot(against: Against) -> list[Plot | Missing]:
             below = (rows["difference"] - rows["low"]).fillna(0)
             above = (rows["high"] - rows["difference"]).fillna(0)
             look = {**looks(against)[label], "linestyle": "none"}
-            axis.errorbar(places, rows["difference"], yerr=[below, above], capsize=2, label=label, **look)
+            axis.errorbar(beside, rows["difference"], yerr=[below, above], capsize=2, label=label, **look)
         axis.axhline(0, color=style.INK, linewidth=0.8)
-        axis.set_xticks(range(len(values)), [f"{value:g}" for value in values])
+        axis.set_xticks(range(len(values)), [shown(value) for value in values])
         axis.set(title=name, xlabel=against.key, ylabel=f"{against.measure} minus {against.baseline}'s")
     axes[0].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     alt = f"Marks of the difference from {against.baseline} with intervals, by {against.key}, one a method."
@@ -122,8 +141,10 @@ def shift_plot(against: Against) -> list[Plot | Missing]:
             continue
         look = style.look(index)
         means = rows.groupby(against.key)["value"].mean()
-        axes[0].plot(means.index, means, label=label, **look)
-        axes[0].plot(rows[against.key], rows["value"], look["marker"], color=look["color"], alpha=0.3)
+        axes[0].plot(places(against, means.index), means, label=label, **joined(against, look))
+        single = places(against, rows[against.key])
+        axes[0].plot(single, rows["value"], look["marker"], color=look["color"], alpha=0.3)
+    set_names(against, axes[0])
     axes[0].set(xlabel=against.key, ylabel="log distance of amplitude spectra")
     axes[0].legend()
     alt = (

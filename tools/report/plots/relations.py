@@ -35,7 +35,7 @@ def related(against: Against, frame: pandas.DataFrame) -> list[tuple[str, str, R
     """Part of the sites, what was measured, and its correlation with the score within a value and seed."""
     found = []
     for held_out, name in PARTS:
-        rows = frame[frame["held_out"] == held_out]
+        rows = frame[frame["site_held_out"] == held_out]
         for column in (column for column in frame.columns if column.startswith("log ")):
             one = relate(rows, column, against.measure, [against.key, "seed"]) if len(rows) else None
             if one is not None:
@@ -69,13 +69,13 @@ def plots(against: Against) -> list[Plot | Missing]:
     columns = [name for name in frame.columns if name.startswith("log ") and frame[name].notna().any()]
     if not columns:
         return [Missing("Flatness against score", REMEDY)]
-    parts = [(held_out, name) for held_out, name in PARTS if (frame["held_out"] == held_out).any()]
+    parts = [(held_out, name) for held_out, name in PARTS if (frame["site_held_out"] == held_out).any()]
     figure, axes = style.panels(len(columns) * len(parts), columns=len(columns))
     for row, (held_out, name) in enumerate(parts):
         for index, column in enumerate(columns):
             axis = axes[row * len(columns) + index]
             for number, label in enumerate(against.labels):
-                rows = frame[(frame["held_out"] == held_out) & (frame["method"] == label)]
+                rows = frame[(frame["site_held_out"] == held_out) & (frame["method"] == label)]
                 look = {**style.look(number), "linestyle": "none"}
                 axis.plot(rows[column], rows[against.measure], label=label, **look)
             axis.set(title=name, xlabel=f"{column} (base 10)", ylabel=f"test {against.measure}")
