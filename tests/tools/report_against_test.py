@@ -325,6 +325,8 @@ class Page(StudyTest):
             self.assertIn(text, page)
         self.assertEqual(page.count("<img "), page.count(' alt="'))
         self.assertNotIn("not available", page)
+        self.assertIn("<strong>0.742 ± 0.001</strong>", page)
+        self.assertNotIn("<strong>0.722 ± 0.001</strong>", page, "amplitude's is not the best")
         frame = pandas.read_csv(self.folder / "figures/against-shift.csv")
         self.assertAlmostEqual(frame.loc[frame["strength"] == 1, "value"].max(), 1.0)
         # The printed table: mean and deviation over seeds 0 to 3 of .9 - .2 + .04 + .001 seed.

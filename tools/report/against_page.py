@@ -5,7 +5,7 @@ import math
 import pathlib
 
 from report import html, page, tables
-from report.against import PARTS, Against, scores, shown
+from report.against import PARTS, Against, Value, scores, shown
 from report.html import strong, text
 from report.paired import Comparison
 from report.plots import Missing, Plot
@@ -31,7 +31,24 @@ def score_rows(against: Against, held_out: bool) -> tuple[list[str], list[list[s
                 tables.spread(of.loc[of[against.key] == value, against.measure].tolist()) for value in values
             ]
             rows.append([label, *cells])
-    return [f"{against.key} {shown(value)}" for value in values], rows
+    return [head(against, value) for value in values], rows
+
+
+def best_cells(against: Against, held_out: bool) -> set[tuple[str, str]]:
+    """Method and head of the best mean of each column."""
+    frame = scores(against)
+    means = frame[frame["site_held_out"] == held_out].groupby([against.key, "method"])[against.measure].mean()
+    lower = tables.evidence.lower_is_better(against.measure)
+    found = set()
+    for value, of_value in means.groupby(level=0):
+        best = of_value.min() if lower else of_value.max()
+        labels = of_value[of_value == best].index.get_level_values("method")
+        found |= {(label, head(against, value)) for label in labels}
+    return found
+
+
+def head(against: Against, value: Value) -> str:
+    return f"{against.key} {shown(value)}"
 
 
 def plain(against: Against) -> str:
@@ -106,9 +123,17 @@ def score_tables(against: Against) -> str:
     parts = []
     for held_out, name in PARTS:
         heads, rows = score_rows(against, held_out)
-        caption = f"Test {against.measure}, {name}: mean ± standard deviation (n - 1) over seeds"
+        caption = (
+            f"Test {against.measure}, {name}: mean ± standard deviation (n - 1) over seeds; the best mean of "
+            "each column in bold"
+        )
         if rows:
-            parts.append(html.table(caption, ["method", *heads], [[*map(text, row)] for row in rows]))
+            best = best_cells(against, held_out)
+            cells = []
+            for label, *row in rows:
+                marked = [strong if (label, at) in best else text for at in heads]
+                cells.append([text(label), *(mark(cell) for mark, cell in zip(marked, row))])
+            parts.append(html.table(caption, ["method", *heads], cells))
     return "".join(parts)
 
 
