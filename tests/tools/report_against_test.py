@@ -19,7 +19,7 @@ try:
     import pandas
 
     from harmofl_runs import RunError, find_runs, open_run
-    from report import against, measured, relations
+    from report import against, against_page, measured, relations
     from report.plots import relations as drawn
     from study import collect
 except ImportError as missing:  # set up without tools/install-deps.sh
@@ -143,6 +143,18 @@ class Against(StudyTest):
         over = against.over_all(found, held_out=False)
         self.assertEqual((over["harmofl"].seeds, over["amplitude"].seeds), (3, 4))
 
+    def test_a_case_that_is_undefined_once_does_not_count(self):
+        """The second case of the site held out, whose score is 1 better, is undefined at one strength."""
+        folder = write_study(self.folder / "out")
+        for path in folder.glob("new-sites/*/harmofl-*/per_sample.csv"):
+            undefined = path.parents[1].name == "strength0.5" and path.parent.name == "harmofl-seed2"
+            frame = pandas.read_csv(path)
+            row = frame["id"] == "site_3-1"
+            frame.loc[row, "dice"] = math.nan if undefined else frame.loc[row, "dice"] + 1
+            frame.to_csv(path, index=False)
+        found = against.over_all(against.arrange(find_runs(folder), "strength"), held_out=True)
+        self.assertAlmostEqual(found["harmofl"].mean, METHODS["harmofl"] * 2 * 0.5, places=12)
+
     def test_a_method_that_lacks_a_value_is_not_compared_over_all(self):
         folder = write_study(self.folder / "out")
         for path in folder.glob("new-sites/strength1/amplitude-*/summary.json"):
@@ -156,6 +168,10 @@ class Against(StudyTest):
         runs = find_runs(folder)
         with self.assertRaisesRegex(RunError, r"has no 'speed'.*strength"):
             against.arrange(runs, "speed")
+        with self.assertRaisesRegex(
+            RunError, "has no 'seed'. It has: experiment, setting, strength, held_out"
+        ):
+            against.arrange(runs, "seed")
         with self.assertRaisesRegex(RunError, "no method is called 'moon'"):
             against.arrange(runs, "strength", baseline="moon")
         with self.assertRaisesRegex(RunError, "no measure 'auc'"):
@@ -331,6 +347,14 @@ class Page(StudyTest):
         self.assertAlmostEqual(frame.loc[frame["strength"] == 1, "value"].max(), 1.0)
         # The printed table: mean and deviation over seeds 0 to 3 of .9 - .2 + .04 + .001 seed.
         self.assertIn("0.742 ± 0.001", found.stdout)
+
+    def test_the_best_of_a_distance_is_the_smallest(self):
+        for method, value in {"fedavg": 3.0, "harmofl": 2.0, "moon": 4.0}.items():
+            run = self.folder / "out" / f"{method}-seed0"
+            support.write_run(run, method, 0, {"site_0": value}, measure="hd95")
+            (run / "study.json").write_text(json.dumps({"method": method, "seed": 0, "strength": 1.0}))
+        found = against.arrange(find_runs(self.folder / "out"), "strength", measure="hd95")
+        self.assertEqual(against_page.best_cells(found, held_out=False), {("harmofl", "strength 1")})
 
     def test_the_same_bytes(self):
         write_study(self.folder / "out", seeds=(0, 1), strengths=(1.0,))

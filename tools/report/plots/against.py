@@ -19,18 +19,6 @@ def looks(against: Against) -> dict[str, dict]:
     return {label: style.look(index) for index, label in enumerate(against.labels)}
 
 
-def places(against: Against, values: pandas.Series) -> pandas.Series:
-    """Where values stand on the axis: numbers where they are, names one after another."""
-    return values if against.ordered else values.map(list(against.points).index)
-
-
-def set_names(against: Against, axis) -> None:
-    """Names at their places; numbers have their scale."""
-    if not against.ordered:
-        names = list(against.points)
-        axis.set_xticks(range(len(names)), names, rotation=20, ha="right")
-
-
 def joined(against: Against, look: dict) -> dict:
     """The look of the marks of a method: no line joins names."""
     return look if against.ordered else {**look, "linestyle": "none"}
@@ -53,10 +41,10 @@ def scores_plot(against: Against) -> list[Plot | Missing]:
             if rows.empty:
                 continue
             means = rows.groupby(against.key)[against.measure].mean()
-            axis.plot(places(against, means.index), means, label=label, **joined(against, look))
-            single = places(against, rows[against.key])
-            axis.plot(single, rows[against.measure], look["marker"], color=look["color"], alpha=0.25)
-        set_names(against, axis)
+            axis.plot(means.index, means, label=label, **joined(against, look))
+            axis.plot(
+                rows[against.key], rows[against.measure], look["marker"], color=look["color"], alpha=0.25
+            )
         axis.set(title=name, xlabel=against.key, ylabel=f"test {against.measure}")
     axes[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     alt = (
@@ -141,10 +129,8 @@ def shift_plot(against: Against) -> list[Plot | Missing]:
             continue
         look = style.look(index)
         means = rows.groupby(against.key)["value"].mean()
-        axes[0].plot(places(against, means.index), means, label=label, **joined(against, look))
-        single = places(against, rows[against.key])
-        axes[0].plot(single, rows["value"], look["marker"], color=look["color"], alpha=0.3)
-    set_names(against, axes[0])
+        axes[0].plot(means.index, means, label=label, **joined(against, look))
+        axes[0].plot(rows[against.key], rows["value"], look["marker"], color=look["color"], alpha=0.3)
     axes[0].set(xlabel=against.key, ylabel="log distance of amplitude spectra")
     axes[0].legend()
     alt = (
