@@ -106,10 +106,13 @@ def compared(against: Against) -> str:
         found = against.together[held_out]
         if found:
             heads, rows = difference_rows(found, against)
-            cells = [[*map(text, row[:-2]), strong(row[-2]), text(row[-1])] for row in rows]
+            cells = [
+                [*map(text, row[:-2]), (strong if one.holds else text)(row[-2]), text(row[-1])]
+                for row, one in zip(rows, found.values())
+            ]
             what = f"Test {against.measure} minus that of {against.baseline}"
             caption = f"{what}, all values of {against.key}, {name}"
-            parts.append(html.table(caption, heads, cells))
+            parts.append(html.table(caption, heads, cells, said=True))
         for value, of_value in against.apart[held_out].items():
             compared_to = tables.differences(against.points[value], of_value, held_out)
             parts.append(f"<h3>{text(against.key)} {text(shown(value))}, {text(name)}</h3>{compared_to}")

@@ -21,6 +21,7 @@ nav ul {{ display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: 0; list-sty
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: normal; }}
 th, td {{ padding: .25rem .6rem; border-bottom: 1px solid #c8c8c8; text-align: right; white-space: nowrap; }}
 th:first-child, td.text {{ text-align: left; }}
+td.sentence {{ min-width: 15rem; text-align: left; white-space: normal; }}
 thead th {{ border-bottom: 2px solid {style.INK}; }}
 figure {{ margin: 1.5rem 0; }} figure img {{ max-width: 100%; min-width: 34rem; height: auto; }}
 figcaption {{ font-weight: 600; }}
@@ -47,13 +48,19 @@ def data_link(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], words: bool = False) -> str:
+def table(
+    caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], words: bool = False, said: bool = False
+) -> str:
     """A table that scrolls by itself where it is too wide. Cells are HTML; the first is the row's head, the
-    others are numbers, or `words`."""
-    kind = ' class="text"' if words else ""
+    others are numbers, or `words`; the last may be `said`, a sentence that takes several lines."""
+    kinds = [' class="text"' if words else ""] * (len(heads) - 1)
+    if said:
+        kinds[-1] = ' class="sentence"'
     lines = [f"<th scope='col'>{text(head)}</th>" for head in heads]
     body = [
-        f"<tr><th scope='row'>{row[0]}</th>" + "".join(f"<td{kind}>{cell}</td>" for cell in row[1:]) + "</tr>"
+        f"<tr><th scope='row'>{row[0]}</th>"
+        + "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, row[1:], strict=True))
+        + "</tr>"
         for row in rows
     ]
     return (

@@ -118,7 +118,7 @@ def differences(study: Study, found: evidence.Evidence, held_out: bool) -> str:
         "p (Holm)",
         "says",
     ]
-    return table(caption, heads, rows)
+    return table(caption, heads, rows, said=True)
 
 
 def differences_by_site(study: Study, found: evidence.Evidence) -> str:
