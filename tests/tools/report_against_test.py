@@ -285,6 +285,35 @@ class Measured(StudyTest):
         self.assertAlmostEqual(measured.drift(run), 14.5 + 0.5)
 
 
+class Ratios(unittest.TestCase):
+    def frame(self, rows):
+        return pandas.DataFrame(rows, columns=["strength", "method", "seed", "log x"])
+
+    def test_pairs_of_a_setting_and_seed(self):
+        """Seeds 0 and 1 have a fourth and a sixteenth of the baseline's, whatever the strength adds."""
+        rows = []
+        for strength in (0.0, 1.0):
+            for seed, factor in enumerate((1 / 4, 1 / 16)):
+                rows.append((strength, "a", seed, math.log10(factor) + 3 * strength))
+                rows.append((strength, "base", seed, 3 * strength))
+        rows.append((1.0, "a", 2, 5.0))  # without a partner
+        found = relations.ratio(self.frame(rows), "log x", "strength", ("a", "base"))
+        self.assertAlmostEqual(found.factor, 1 / 8)
+        self.assertEqual(found.seeds, 2)
+        # log10 of the seeds: -.602 and -1.204; t(.975, 1) = 12.7062 times their difference / 2.
+        half = 12.7062 * math.log10(4) / 2
+        self.assertAlmostEqual(math.log10(found.interval[0]), math.log10(1 / 8) - half, places=4)
+        self.assertAlmostEqual(math.log10(found.interval[1]), math.log10(1 / 8) + half, places=4)
+
+    def test_what_is_not_there(self):
+        rows = [(0.0, "a", 0, 1.0), (0.0, "base", 1, 1.0)]
+        self.assertIsNone(relations.ratio(self.frame(rows), "log x", "strength", ("a", "base")))
+        self.assertIsNone(relations.ratio(self.frame(rows), "log x", "strength", ("b", "base")))
+        one = relations.ratio(self.frame([*rows, (0.0, "base", 0, 1.0)]), "log x", "strength", ("a", "base"))
+        self.assertEqual((one.factor, one.seeds), (1.0, 1))
+        self.assertTrue(math.isnan(one.interval[0]))
+
+
 class Relations(unittest.TestCase):
     def frame(self, rows):
         return pandas.DataFrame(rows, columns=["strength", "seed", "x", "y"])
@@ -342,6 +371,9 @@ class Page(StudyTest):
         self.assertEqual(page.count("<img "), page.count(' alt="'))
         self.assertNotIn("not available", page)
         self.assertIn("<strong>0.742 ± 0.001</strong>", page)
+        # Seeds 0 to 3: harmofl's loss rises by (.2 + .01 s) where fedavg's does by (.3 + .01 s).
+        factor = numpy.prod([(0.2 + 0.01 * s) / (0.3 + 0.01 * s) for s in range(4)]) ** (1 / 4)
+        self.assertIn(f"<td>{factor:.2f} (", page)
         self.assertNotIn("<strong>0.722 ± 0.001</strong>", page, "amplitude's is not the best")
         frame = pandas.read_csv(self.folder / "figures/against-shift.csv")
         self.assertAlmostEqual(frame.loc[frame["strength"] == 1, "value"].max(), 1.0)

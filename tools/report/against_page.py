@@ -173,7 +173,10 @@ def sections(against: Against) -> tuple[list[tuple[str, str]], list[Plot]]:
             drawn_in(drawn.differences_plot(against)) + compared(against),
         ),
         ("Measured shift", drawn_in(drawn.shift_plot(against))),
-        ("Flatness and drift", relations.table(against) + drawn_in(relations.plots(against))),
+        (
+            "Flatness and drift",
+            relations.ratio_table(against) + relations.table(against) + drawn_in(relations.plots(against)),
+        ),
         ("Runs", sources(against)),
     ]
     return found, plots

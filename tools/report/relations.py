@@ -21,6 +21,32 @@ class Relation:
     settings: int
 
 
+@dataclass(frozen=True)
+class Ratio:
+    """How many times a quantity is that of the baseline, and its 95 % interval."""
+
+    factor: float
+    interval: tuple[float, float]
+    seeds: int
+
+
+def ratio(frame: pandas.DataFrame, log: str, key: str, pair: tuple[str, str]) -> Ratio | None:
+    """A method over the baseline (`pair`), from a column of base-10 logarithms: a seed's is the geometric
+    mean over the settings in which both are measured, the interval Student's over seeds (their logarithms;
+    none with fewer than two). None where nothing is measured of both."""
+    table = frame.pivot(index=[key, "seed"], columns="method", values=log)
+    if any(name not in table for name in pair):
+        return None
+    of_seeds = (table[pair[0]] - table[pair[1]]).dropna().groupby(level="seed").mean().to_numpy()
+    if len(of_seeds) == 0:
+        return None
+    mean, low, high = of_seeds.mean(), math.nan, math.nan
+    if len(of_seeds) > 1:
+        half = stats.t.ppf(0.975, len(of_seeds) - 1) * of_seeds.std(ddof=1) / math.sqrt(len(of_seeds))
+        low, high = 10 ** (mean - half), 10 ** (mean + half)
+    return Ratio(10**mean, (low, high), len(of_seeds))
+
+
 def within(frame: pandas.DataFrame, column: str, settings: list[str]) -> numpy.ndarray:
     """Values minus the mean of their setting, which is what settings alone explain."""
     return (frame[column] - frame.groupby(settings)[column].transform("mean")).to_numpy()

@@ -9,7 +9,7 @@ from report import html, style
 from report.against import PARTS, Against, scores
 from report.measured import drift, sharpness
 from report.plots import Missing, Plot
-from report.relations import Relation, relate
+from report.relations import Ratio, Relation, ratio, relate
 
 REMEDY = "Run `harmofl analyse flatness` on best.h5 of the runs, and train with run.measure = true."
 
@@ -61,6 +61,33 @@ def table(against: Against) -> str:
     return html.table(
         caption, ["measured", "with the score of", "rho", "95 % interval", "runs", "settings"], rows
     )
+
+
+def ratio_table(against: Against) -> str:
+    """What each method's models have of the baseline's flatness and drift."""
+    frame = frame_of(against)
+    frame = frame.drop_duplicates("run")  # a row for each part of the sites
+    columns = [name for name in frame.columns if name.startswith("log ")]
+    rows = []
+    for label in against.labels:
+        if label != against.baseline:
+            found = [ratio(frame, column, against.key, (label, against.baseline)) for column in columns]
+            if any(found):
+                rows.append([html.text(label), *map(ratio_text, found)])
+    if not rows:
+        return ""
+    caption = (
+        f"Times {against.baseline}'s, geometric means over pairs of the same {against.key} and seed; 95 % "
+        "interval over seeds. Below 1: flatter, or less drift"
+    )
+    return html.table(caption, ["method", *(name.removeprefix("log ") for name in columns)], rows)
+
+
+def ratio_text(one: Ratio | None) -> str:
+    if one is None:
+        return "-"
+    low, high = one.interval
+    return f"{one.factor:.2f}" + ("" if math.isnan(low) else f" ({low:.2f} to {high:.2f})")
 
 
 def plots(against: Against) -> list[Plot | Missing]:
