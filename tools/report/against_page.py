@@ -76,7 +76,7 @@ def markdown(heads: list[str], rows: list[list[str]]) -> str:
 
 
 def difference_rows(found: dict[str, Comparison], against: Against) -> tuple[list[str], list[list[str]]]:
-    heads = [f"minus {against.baseline}, all {against.key}s", "seeds", "difference", "95 % interval"]
+    heads = [f"minus {against.baseline}, all values of {against.key}", "seeds", "difference", "95 % interval"]
     rows = [
         [
             label,
