@@ -19,6 +19,7 @@ namespace {
 /// "  8 updates, lost: 2 straggler", where some were lost.
 std::string lost_text(const RoundRecord& record) {
   std::vector<std::string> reasons;
+  reasons.reserve(record.lost.size());
   for (const auto& [reason, clients] : record.lost) reasons.push_back(concat(clients, " ", reason));
   if (reasons.empty()) return "";
   return concat("  ", record.counted, " updates, lost: ", join(reasons));
