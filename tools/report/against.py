@@ -45,6 +45,11 @@ class Against:
         """Each value alone, likewise."""
         return {held_out: at_each(self, held_out) for held_out, _ in PARTS}
 
+    @functools.cached_property
+    def scored(self) -> pandas.DataFrame:
+        """`scores` of these runs, read once."""
+        return scores(self)
+
     @property
     def ordered(self) -> bool:
         """Whether the values are numbers, so that a line may join them."""

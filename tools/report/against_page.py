@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of runs whose setting differs in one fact: tables, plots, and what they rest on."""
 
-import math
 import pathlib
 
 from report import html, page, tables
-from report.against import PARTS, Against, Value, scores, shown
+from report.against import PARTS, Against, Value, shown
 from report.html import strong, text
 from report.paired import Comparison
 from report.plots import Missing, Plot
@@ -18,33 +17,38 @@ ALL = (
 )
 
 
+def score_columns(against: Against, held_out: bool) -> dict[str, dict[str, list[float]]]:
+    """Scores by method and by the heads of the table, a column a value of the key, a score a seed."""
+    found: dict[str, dict[str, list[float]]] = {}
+    frame = against.scored
+    rows = frame[frame["site_held_out"] == held_out]
+    for (label, value), of in rows.groupby(["method", against.key], sort=True):
+        found.setdefault(label, {})[head(against, value)] = of[against.measure].tolist()
+    return {label: found[label] for label in against.labels if label in found}
+
+
+def heads_of(against: Against, columns: dict[str, dict[str, list[float]]]) -> list[str]:
+    """The heads of the columns, in the order of the key's values."""
+    known = {one for of in columns.values() for one in of}
+    return [one for one in (head(against, value) for value in against.points) if one in known]
+
+
 def score_rows(against: Against, held_out: bool) -> tuple[list[str], list[list[str]]]:
-    """Heads and cells: a row a method, a column a value of the key."""
-    frame = scores(against)
-    frame = frame[frame["site_held_out"] == held_out]
-    values = sorted(frame[against.key].unique())
-    rows = []
-    for label in against.labels:
-        of = frame[frame["method"] == label]
-        if len(of):
-            cells = [
-                tables.spread(of.loc[of[against.key] == value, against.measure].tolist()) for value in values
-            ]
-            rows.append([label, *cells])
-    return [head(against, value) for value in values], rows
+    """Heads and cells: a row a method."""
+    columns = score_columns(against, held_out)
+    heads = heads_of(against, columns)
+    return heads, [
+        [label, *(tables.spread(of.get(one, [])) for one in heads)] for label, of in columns.items()
+    ]
 
 
 def best_cells(against: Against, held_out: bool) -> set[tuple[str, str]]:
-    """Method and head of the best mean of each column."""
-    frame = scores(against)
-    means = frame[frame["site_held_out"] == held_out].groupby([against.key, "method"])[against.measure].mean()
+    """Method and head of the best mean of each column, as the table shows it."""
+    columns = score_columns(against, held_out)
     lower = tables.evidence.lower_is_better(against.measure)
-    found = set()
-    for value, of_value in means.groupby(level=0):
-        best = of_value.min() if lower else of_value.max()
-        labels = of_value[of_value == best].index.get_level_values("method")
-        found |= {(label, head(against, value)) for label in labels}
-    return found
+    return {
+        (label, one) for one in heads_of(against, columns) for label in tables.best_of(columns, one, lower)
+    }
 
 
 def head(against: Against, value: Value) -> str:
@@ -82,17 +86,13 @@ def difference_rows(found: dict[str, Comparison], against: Against) -> tuple[lis
             label,
             str(one.seeds),
             f"{one.mean:+.4f}",
-            interval_text(one),
+            tables.interval_text(one),
             tables.p_text(one.p_holm),
             says(one, against),
         ]
         for label, one in found.items()
     ]
     return [*heads, "p (Holm)", "says"], rows
-
-
-def interval_text(one: Comparison) -> str:
-    return "-" if math.isnan(one.interval[0]) else f"{one.interval[0]:+.4f} to {one.interval[1]:+.4f}"
 
 
 def says(one: Comparison, against: Against) -> str:
@@ -162,6 +162,7 @@ def sections(against: Against) -> tuple[list[tuple[str, str]], list[Plot]]:
         plots.extend(plot for plot in found if isinstance(plot, Plot))
         return "".join(html.figure(plot) for plot in found)
 
+    frame = relations.frame_of(against)
     left = "".join(f"<p>Left out: {text(run.folder)} has not ended.</p>" for run in against.unfinished)
     found = [
         (
@@ -175,7 +176,9 @@ def sections(against: Against) -> tuple[list[tuple[str, str]], list[Plot]]:
         ("Measured shift", drawn_in(drawn.shift_plot(against))),
         (
             "Flatness and drift",
-            relations.ratio_table(against) + relations.table(against) + drawn_in(relations.plots(against)),
+            relations.ratio_table(against, frame)
+            + relations.table(against, frame)
+            + drawn_in(relations.plots(against, frame)),
         ),
         ("Runs", sources(against)),
     ]

@@ -78,6 +78,11 @@ def p_text(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 
+def interval_text(found: Comparison) -> str:
+    low, high = found.interval
+    return "-" if math.isnan(low) else f"{low:+.4f} to {high:+.4f}"
+
+
 def verdict(found: Comparison, lower: bool) -> str:
     """What may be said, in words; `lower`: lower scores are better."""
     if found.holds:
@@ -97,7 +102,7 @@ def differences(study: Study, found: evidence.Evidence, held_out: bool) -> str:
             text(label),
             str(one.seeds),
             f"{one.mean:+.4f}",
-            "-" if math.isnan(one.interval[0]) else f"{one.interval[0]:+.4f} to {one.interval[1]:+.4f}",
+            interval_text(one),
             *(p_text(p) for p in (one.p_seeds, one.p_cases, one.p_total)),
             strong(p_text(one.p_holm)) if one.holds else p_text(one.p_holm),
             text(verdict(one, lower)),

@@ -7,7 +7,7 @@ import math
 import pandas
 
 from report import style
-from report.against import PARTS, Against, scores, shown
+from report.against import PARTS, Against, shown
 from report.measured import shift
 from report.plots import Missing, Plot
 
@@ -32,7 +32,7 @@ def drawn_parts(frame: pandas.DataFrame) -> list[tuple[bool, str]]:
 def scores_plot(against: Against) -> list[Plot | Missing]:
     """A line a method through the means of its seeds, a faint mark a seed; a panel for each part of the
     sites."""
-    frame = scores(against)
+    frame = against.scored
     parts = drawn_parts(frame)
     figure, axes = style.panels(len(parts), width=WIDTH, height=4.2)
     for axis, (held_out, name) in zip(axes, parts):

@@ -6,7 +6,7 @@ import math
 import pandas
 
 from report import html, style
-from report.against import PARTS, Against, scores
+from report.against import PARTS, Against
 from report.measured import drift, sharpness
 from report.plots import Missing, Plot
 from report.relations import Ratio, Relation, ratio, relate
@@ -27,7 +27,7 @@ def frame_of(against: Against) -> pandas.DataFrame:
         found = sharpness(run) if run.has("flatness.json") else {}
         named = {f"log {name}": logarithm(value) for name, value in found.items() if "gradient" in name}
         measured[str(run.folder)] = {**named, "log drift": logarithm(drift(run))}
-    frame = scores(against)
+    frame = against.scored
     return frame.join(pandas.DataFrame([measured[run] for run in frame["run"]], index=frame.index))
 
 
@@ -43,10 +43,10 @@ def related(against: Against, frame: pandas.DataFrame) -> list[tuple[str, str, R
     return found
 
 
-def table(against: Against) -> str:
+def table(against: Against, frame: pandas.DataFrame) -> str:
     """The correlations."""
     rows = []
-    for part, column, one in related(against, frame_of(against)):
+    for part, column, one in related(against, frame):
         low, high = one.interval
         interval = "-" if math.isnan(low) else f"{low:+.2f} to {high:+.2f}"
         rho = "-" if math.isnan(one.rho) else f"{one.rho:+.2f}"
@@ -63,9 +63,8 @@ def table(against: Against) -> str:
     )
 
 
-def ratio_table(against: Against) -> str:
+def ratio_table(against: Against, frame: pandas.DataFrame) -> str:
     """What each method's models have of the baseline's flatness and drift."""
-    frame = frame_of(against)
     frame = frame.drop_duplicates("run")  # a row for each part of the sites
     columns = [name for name in frame.columns if name.startswith("log ")]
     rows = []
@@ -90,9 +89,8 @@ def ratio_text(one: Ratio | None) -> str:
     return f"{one.factor:.2f}" + ("" if math.isnan(low) else f" ({low:.2f} to {high:.2f})")
 
 
-def plots(against: Against) -> list[Plot | Missing]:
+def plots(against: Against, frame: pandas.DataFrame) -> list[Plot | Missing]:
     """A mark a run: what the loss rises by, and drift, against the score."""
-    frame = frame_of(against)
     columns = [name for name in frame.columns if name.startswith("log ") and frame[name].notna().any()]
     if not columns:
         return [Missing("Flatness against score", REMEDY)]
