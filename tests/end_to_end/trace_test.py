@@ -140,12 +140,15 @@ class Content(support.ProgramTest):
             phases = self.trace.named("train", event["pid"] - 1)
             self.assertTrue(any(p["ts"] <= event["ts"] and end(event) <= end(p) for p in phases), event)
 
-    def test_lanes_have_tracks_of_their_own(self):
+    def test_clients_are_on_the_tracks_of_their_lanes(self):
+        """Which lane has a client is up to the clock: one that came too late for each has no track
+        (Crew.gives_each_lane_a_track_of_its_own makes sure that lanes meet)."""
         for rank, sites in enumerate(self.by_rank):
             names = {name for (pid, _), name in self.trace.threads.items() if pid == rank + 1}
-            self.assertEqual(names, {"main"} | ({"lane 1"} if sites > 1 else set()))
-        lanes = {e["tid"] for e in self.trace.named("train client", self.by_rank.index(2))}
-        self.assertEqual(len(lanes), 2)
+            self.assertIn("main", names)
+            self.assertLessEqual(names, {"main", "lane 1"} if sites > 1 else {"main"})
+        on = {self.trace.threads[e["pid"], e["tid"]] for e in self.trace.named("train client")}
+        self.assertLessEqual(on, {"main", "lane 1"})
 
     def test_collectives_have_their_bytes(self):
         sums = [

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fl/lanes/share_out.hpp"
 
+#include "base/trace_recorder.hpp"
 #include "support/errors.hpp"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <numeric>
 #include <set>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -22,6 +26,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::ElementsAreArray;
+using testing::Pair;
 using testing::UnorderedElementsAreArray;
 
 std::vector<std::size_t> first_items(std::size_t count) {
@@ -68,6 +73,22 @@ TEST(Crew, has_its_lanes_work_at_the_same_time_call_after_call) {
     EXPECT_EQ(std::ssize(threads), lanes);
     EXPECT_TRUE(threads.contains(std::this_thread::get_id())) << "lane 0 is the caller";
   }
+}
+
+TEST(Crew, gives_each_lane_a_track_of_its_own) {
+  Crew crew;
+  TraceRecorder recorder;
+  std::barrier all(3);
+  crew.run(3, [&](std::int64_t) {
+    const Range client("train client");
+    all.arrive_and_wait();
+  });
+  std::map<std::string, std::int64_t> clients;
+  for (const TraceTrack& track : recorder.take()) {
+    clients[track.name] = std::ranges::count(track.events, "train client",
+                                             [](const TraceEvent& event) { return *event.name; });
+  }
+  EXPECT_THAT(clients, ElementsAre(Pair("lane 1", 1), Pair("lane 2", 1), Pair("main", 1)));
 }
 
 TEST(OrderOf, items_is_largest_first_and_their_own_where_results_are_taken_in_by_it) {
