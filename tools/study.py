@@ -24,7 +24,7 @@ from study.data import Store
 from study.driver import Driver, Outcome
 from study.errors import StudyError
 from study.experiments import EXPERIMENTS, Experiment
-from study.plan import Case, part, plan, with_keys
+from study.plan import Case, part, plan
 from study.steps import Tools, steps
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -105,9 +105,9 @@ def chosen(options: argparse.Namespace) -> list[Experiment]:
 
 
 def cases_of(experiment: Experiment, options: argparse.Namespace) -> list[Case]:
-    """The runs that are asked for, of one experiment. `rates` always has all its seeds: the same rates
-    for whatever is run."""
-    cases = plan(experiment, None if experiment.name == "rates" else options.seeds)
+    """The runs that are asked for, of one experiment. One that chooses rates always has all its seeds: the
+    same rates for whatever is run."""
+    cases = plan(experiment, options.seeds if experiment.rates else None)
     if options.methods:
         known = {one.method for one in cases}
         unknown = sorted(set(options.methods) - known - {name.rpartition("-lr")[0] for name in known})
@@ -144,9 +144,8 @@ def run_cases(options: argparse.Namespace) -> Outcome:
     driver = Driver(tools, options.jobs, limit_s, options.pause_while, functools.partial(print, flush=True))
     for experiment in chosen(options):
         cases = cases_of(experiment, options)
-        if experiment.name != "rates":
-            keys = tuned.keys(options.tuned, options.output, cases)
-            cases = [with_keys(one, keys) for one in cases]
+        if experiment.rates:
+            cases = tuned.tune(options.tuned, options.output, cases)
         print(f"{experiment.name}: {experiment.asks}")
         total = driver.run(part(cases, *options.share))
         if total.failed or total.interrupted or total.left:

@@ -76,6 +76,14 @@ class Plan(unittest.TestCase):
         one = case(EXPERIMENTS["real-sites"], pooled, 0, 0.0, "bf1024")
         self.assertEqual(dict(one.keys)["train.local_steps"], str(5 * STEPS))
 
+    def test_named_groups_are_held_out_in_turn(self):
+        cases = plan(EXPERIMENTS["real-stained"], [0])
+        self.assertEqual(
+            [(one.held_out, one.setting) for one in cases if one.method == "harmofl"],
+            [(name, f"strength0-without-{name}") for name in ("he_violet", "he_white")],
+        )
+        self.assertEqual({one.data.name for one in cases}, {"real-6-strength0-draw0"})
+
     def test_nobody_is_held_out_of_graded(self):
         for name, sites in (("graded-4", 4), ("graded-8", 8)):
             for one in plan(EXPERIMENTS[name], [0]):
@@ -96,6 +104,16 @@ class Plan(unittest.TestCase):
     def test_equal_budgets(self):
         counts = Counter(one.method.rpartition("-lr")[0] for one in plan(EXPERIMENTS["rates"]))
         self.assertEqual(counts, dict.fromkeys(METHODS, 3 * 3))
+        counts = Counter(
+            (one.method.rpartition("-lr")[0], one.held_out) for one in plan(EXPERIMENTS["rates-real"])
+        )
+        methods = ("fedavg", "harmofl", "amplitude", "perturbation", "fedbn")
+        self.assertEqual(counts, {(m, h): 3 * 2 for m in methods for h in ("he_violet", "he_white")})
+
+    def test_seeds_of_rates_are_their_own(self):
+        chosen = {one.seed for e in EXPERIMENTS.values() if not e.rates for one in plan(e)}
+        others = {one.seed for e in EXPERIMENTS.values() if e.rates for one in plan(e)}
+        self.assertEqual(chosen & others, set())
 
     def test_seeds(self):
         self.assertEqual({one.seed for one in plan(NEW_SITES, [7])}, {7})
@@ -117,6 +135,16 @@ class Plan(unittest.TestCase):
             (own.network.norm, own.network.padding, own.network.centred), ("group", "replicate", True)
         )
         self.assertEqual(dict(found["none-zeros-dc+alpha"].keys)["perturbation.alpha"], "0.05")
+
+    def test_factors_at_real_sites(self):
+        cases = plan(EXPERIMENTS["factors-real"], [0])
+        self.assertEqual(len(cases), 2 * 2 * 2 * 3)
+        found = {one.method: one for one in cases if one.held_out == "he_white"}
+        self.assertEqual(dict(found["group-replicate-dc"].keys)["amplitude.band"], "dc")
+        for part, centred in (("none", False), ("own", True)):
+            one = found[f"batch-stateless-replicate-{part}"]
+            self.assertNotIn("amplitude.band", dict(one.keys))
+            self.assertEqual((one.network.padding, one.network.centred), ("replicate", centred))
 
     def test_command(self):
         one = with_keys(plan(NEW_SITES, [2])[1], {"harmofl": {"train.lr": "0.3"}})
@@ -161,20 +189,44 @@ class Tuning(unittest.TestCase):
         self.assertEqual(dict(with_keys(one, keys).keys)["algorithm.name"], "fedavg")
         self.assertEqual(dict(with_keys(one, keys).keys)["train.lr"], "0.3")
 
+    def write_rates(self, experiment, good):
+        """Runs that chose rates, of methods and sites held out with the rate that is good."""
+        for one in plan(EXPERIMENTS[experiment]):
+            method, _, rate = one.method.rpartition("-lr")
+            if (method, one.held_out) in good:
+                score, other = (0.8, 0.1) if rate == good[method, one.held_out] else (0.5, 0.9)
+                write_run(self.folder / one.name, scores={"site_0": score}, held_out={one.held_out: other})
+
+    def found(self, experiment, *methods):
+        """Learning rates of the runs of seed 0, by method and site held out."""
+        cases = [one for one in plan(EXPERIMENTS[experiment], [0]) if one.method in methods]
+        return {
+            (one.method, one.held_out): dict(one.keys)["train.lr"]
+            for one in tuned.tune(None, self.folder, cases)
+        }
+
     def test_rates_from_runs(self):
         """By the validation score of the sites that trained; the one held out has no say."""
-        for one in plan(EXPERIMENTS["rates"]):
-            method, _, rate = one.method.rpartition("-lr")
-            good = {"fedavg": "0.3", "moon": "1"}.get(method)
-            if good:
-                score, other = (0.8, 0.1) if rate == good else (0.5, 0.9)
-                write_run(self.folder / one.name, scores={"site_0": score}, held_out={"site_3": other})
-        cases = [one for one in plan(NEW_SITES, [0]) if one.method in ("fedavg", "moon")]
-        self.assertEqual(
-            tuned.keys(None, self.folder, cases), {"fedavg": {"train.lr": "0.3"}, "moon": {"train.lr": "1"}}
-        )
-        with self.assertRaisesRegex(StudyError, "has not ended, so no learning rate is known"):
-            tuned.keys(None, self.folder, plan(NEW_SITES, [0]))
+        good = {("fedavg", "site_3"): "0.3", ("moon", "site_3"): "1"}
+        self.write_rates("rates", good)
+        self.assertEqual(self.found("new-sites", "fedavg", "moon"), good)
+        with self.assertRaisesRegex(StudyError, "has not ended, .* Run --only rates,"):
+            self.found("new-sites", "fedavg", "harmofl")
+
+    def test_rates_chosen_with_another_site_held_out_serve_where_there_are_no_others(self):
+        self.write_rates("rates", {("fedavg", "site_3"): "0.3"})
+        self.assertEqual(set(self.found("real-sites", "fedavg").values()), {"0.3"})
+        self.assertEqual(self.found("graded-8", "fedavg"), {("fedavg", ""): "0.3"})
+
+    def test_each_federation_has_the_rate_that_it_chose(self):
+        good = {("fedavg", "he_white"): "0.3", ("fedavg", "he_violet"): "1"}
+        self.write_rates("rates-real", good)
+        self.assertEqual(self.found("real-stained", "fedavg"), good)
+        part = "group-zeros-dc"
+        wanted = {(part, "he_white"): "0.3", (part, "he_violet"): "1"}
+        self.assertEqual(self.found("factors-real", part), wanted)
+        with self.assertRaisesRegex(StudyError, "Run --only rates-real,"):
+            self.found("real-stained", "harmofl")
 
     def test_keys_from_files(self):
         (self.folder / "harmofl.ini").write_text(

@@ -36,6 +36,9 @@ GROUPS = {
 }
 """Groups of BBBC038 by modality."""
 
+FIRST_SEED_OF_RATES = 1000
+"""Batches, initial weights and scanners that no other experiment sees."""
+
 STEPS = 5
 """A client's local steps a round, as jobs/study.ini says; all images in one place get those of all
 clients."""
@@ -87,12 +90,15 @@ class Experiment:
     variants: tuple[Variant, ...]
     strengths: tuple[float, ...] = STRENGTHS
     sites: int = 4
-    hold_out: str = "last"
-    """`last`: the site least like the others; `each`: every site in turn; `none`."""
+    hold_out: str | tuple[str, ...] = "last"
+    """`last`: the site least like the others; `each`: every site in turn; `none`; or the names of those to
+    hold out, in turn."""
     modality: str = "dark"
     """Of GROUPS."""
     seeds: int = 5
     first_seed: int = 0
+    rates: str = "rates"
+    """The experiment that chose the learning rates; empty: this is one that chooses."""
     keys: Keys = field(default_factory=dict)
     """For all runs, over those of the configuration file."""
     optional: bool = False
@@ -103,41 +109,56 @@ def of_methods(*names: str) -> tuple[Variant, ...]:
     return tuple(Variant(name, METHODS[name]) for name in names)
 
 
-def of_rates(rates: tuple[str, ...]) -> tuple[Variant, ...]:
+RATES = ("0.3", "1", "3")
+
+
+def of_rates(*names: str) -> tuple[Variant, ...]:
     """Every method with every learning rate: equal budgets."""
     return tuple(
-        Variant(f"{name}-lr{rate}", {**keys, "train.lr": rate})
-        for rate in rates
-        for name, keys in METHODS.items()
+        Variant(f"{name}-lr{rate}", {**METHODS[name], "train.lr": rate}) for rate in RATES for name in names
     )
 
 
-def of_factors() -> tuple[Variant, ...]:
+def of_factors(norms: tuple[str, ...], parts: tuple[str, ...]) -> tuple[Variant, ...]:
     """Every part with every norm and padding."""
     return tuple(
         Variant(
             f"{norm}-{padding}-{part}",
-            {"algorithm.name": "fedavg", **keys},
+            {"algorithm.name": "fedavg", **PARTS[part]},
             Network(norm, padding, centred=part == OWN),
         )
+        for norm in norms
         for padding in PADDINGS
-        for norm in NORMS
-        for part, keys in PARTS.items()
+        for part in parts
     )
 
 
-RATES = ("0.3", "1", "3")
+OF_REAL_SITES = ("fedavg", "harmofl", *HALVES, "fedbn")
 EXPERIMENTS: dict[str, Experiment] = {
     one.name: one
     for one in (
         Experiment(
             "rates",
             "which learning rate each method gets: best validation of the sites that train",
-            of_rates(RATES),
+            of_rates(*METHODS),
             strengths=(0.5,),
             hold_out="last",
             seeds=3,
-            first_seed=1000,  # batches, initial weights and scanners that no other experiment sees
+            first_seed=FIRST_SEED_OF_RATES,
+            rates="",
+        ),
+        Experiment(
+            "rates-real",
+            "the same at real sites, for each federation without one of the groups of stained tissue",
+            of_rates(*OF_REAL_SITES),
+            strengths=(0.0,),
+            sites=len(GROUPS[REAL]),
+            hold_out=GROUPS["stained"],
+            modality=REAL,
+            seeds=2,
+            first_seed=FIRST_SEED_OF_RATES,
+            rates="",
+            optional=True,
         ),
         Experiment(
             "new-sites",
@@ -178,7 +199,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "real-sites",
             "new sites without any simulation: each of the six groups of BBBC038 held out in turn",
-            of_methods("fedavg", "harmofl", *HALVES, "fedbn"),
+            of_methods(*OF_REAL_SITES),
             strengths=(0.0,),
             sites=len(GROUPS[REAL]),
             hold_out="each",
@@ -186,11 +207,34 @@ EXPERIMENTS: dict[str, Experiment] = {
             optional=True,
         ),
         Experiment(
+            "real-stained",
+            "the two groups of stained tissue among them once more, with learning rates chosen there",
+            of_methods(*OF_REAL_SITES),
+            strengths=(0.0,),
+            sites=len(GROUPS[REAL]),
+            hold_out=GROUPS["stained"],
+            modality=REAL,
+            rates="rates-real",
+            optional=True,
+        ),
+        Experiment(
             "factors",
             "norm, band, alpha, shared or own amplitude, and padding, at a new site and full strength",
-            of_factors(),
+            of_factors(NORMS, tuple(PARTS)),
             strengths=(1.0,),
             seeds=3,
+            optional=True,
+        ),
+        Experiment(
+            "factors-real",
+            "by which path amplitudes act at real sites: norm, shared or own amplitude, padding",
+            of_factors(("batch-stateless", "group"), ("none", "dc", OWN)),
+            strengths=(0.0,),
+            sites=len(GROUPS[REAL]),
+            hold_out=GROUPS["stained"],
+            modality=REAL,
+            seeds=3,
+            rates="rates-real",
             optional=True,
         ),
     )

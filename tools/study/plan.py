@@ -64,6 +64,8 @@ def site_names(count: int) -> list[str]:
 def held_out_sites(experiment: Experiment) -> list[str]:
     """Who is held out, a run each; "" is nobody."""
     names = list(GROUPS[REAL]) if experiment.modality == REAL else site_names(experiment.sites)
+    if not isinstance(experiment.hold_out, str):
+        return list(experiment.hold_out)
     return {"none": [""], "last": names[-1:], "each": names}[experiment.hold_out]
 
 
@@ -74,7 +76,8 @@ def case(experiment: Experiment, variant: Variant, seed: int, strength: float, h
         keys |= {"data.hold_out": held_out, **NEW_SITE_KEYS.get(keys["algorithm.name"], {})}
     if keys.get("data.partition") == "pooled":
         keys["train.local_steps"] = str(STEPS * (experiment.sites - bool(held_out)))
-    setting = f"strength{strength:g}" + (f"-without-{held_out}" if experiment.hold_out == "each" else "")
+    in_turn = len(held_out_sites(experiment)) > 1
+    setting = f"strength{strength:g}" + (f"-without-{held_out}" if in_turn else "")
     data = Data(experiment.modality, experiment.sites, strength, seed if strength > 0 else 0)
     return Case(
         experiment.name,

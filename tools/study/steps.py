@@ -11,6 +11,7 @@ import numpy
 from harmofl_runs import state_dict
 from report.measured import RELATIVE
 from study.data import Store
+from study.experiments import EXPERIMENTS
 from study.networks import save_network
 from study.plan import Case, command, facts_text
 
@@ -97,7 +98,7 @@ def steps(one: Case, tools: Tools) -> list[Step]:
     """Training; then what is measured of the model."""
     folder = tools.folder(one)
     found = [Step("train", folder / "summary.json", lambda: train_words(one, tools))]
-    if tools.measured and one.experiment != "rates":
+    if tools.measured and EXPERIMENTS[one.experiment].rates:
         found.append(Step("spectra", folder / "spectra.json", lambda: spectra_words(one, tools)))
     if tools.measured and one.experiment == "new-sites" and dict(one.keys)["algorithm.name"] != APART:
         found.append(Step("flatness", folder / "flatness.json", lambda: flatness_words(one, tools)))

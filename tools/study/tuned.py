@@ -8,7 +8,7 @@ from harmofl_runs import Run
 from harmofl_runs.files import read_ini
 from study.errors import StudyError
 from study.experiments import EXPERIMENTS, METHODS, Keys
-from study.plan import Case, best_rates, plan
+from study.plan import Case, best_rates, plan, with_keys
 
 # What tuning may not say, since the experiment does.
 OURS = ("run.", "data.", "model.", "comm.", "device.")
@@ -29,16 +29,17 @@ def of_files(folder: pathlib.Path, methods: Sequence[str]) -> dict[str, Keys]:
     return found
 
 
-def of_rates(output: pathlib.Path, methods: Sequence[str]) -> dict[str, Keys]:
+def of_rates(output: pathlib.Path, rates: str, methods: Sequence[str], held_out: str) -> dict[str, Keys]:
     """The learning rate of each method with the best validation score, a mean over seeds and over the sites
-    that trained."""
-    cases = [one for one in plan(EXPERIMENTS["rates"]) if one.method.rpartition("-lr")[0] in methods]
+    that trained; of the runs of `rates` that held out the same site, where there are any."""
+    cases = [one for one in plan(EXPERIMENTS[rates]) if one.method.rpartition("-lr")[0] in methods]
+    cases = [one for one in cases if one.held_out == held_out] or cases
     scores = []
     for one in cases:
         folder = output / one.name
         if not (folder / "summary.json").is_file():
             raise StudyError(
-                f"{folder}: has not ended, so no learning rate is known. Run --only rates, or give --tuned."
+                f"{folder}: has not ended, so no learning rate is known. Run --only {rates}, or give --tuned."
             )
         run = Run(folder)
         best = run.best("val")
@@ -46,7 +47,15 @@ def of_rates(output: pathlib.Path, methods: Sequence[str]) -> dict[str, Keys]:
     return best_rates(scores)
 
 
-def keys(folder: pathlib.Path | None, output: pathlib.Path, cases: Sequence[Case]) -> dict[str, Keys]:
-    """Keys of the methods that these runs have. Runs of no method of METHODS take FedAvg's."""
+def tune(folder: pathlib.Path | None, output: pathlib.Path, cases: Sequence[Case]) -> list[Case]:
+    """The runs of an experiment with their methods' keys, of files in `folder` if there is one, else of the
+    runs that chose rates for it. Runs of no method of METHODS take FedAvg's."""
     methods = sorted({one.method if one.method in METHODS else "fedavg" for one in cases})
-    return of_files(folder, methods) if folder else of_rates(output, methods)
+    found: dict[str, dict[str, Keys]] = {}
+    for one in cases:
+        if one.held_out not in found:
+            rates = EXPERIMENTS[one.experiment].rates
+            found[one.held_out] = (
+                of_files(folder, methods) if folder else of_rates(output, rates, methods, one.held_out)
+            )
+    return [with_keys(one, found[one.held_out]) for one in cases]
