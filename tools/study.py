@@ -53,6 +53,11 @@ def share_of(text: str) -> tuple[int, int]:
     return int(words[0]), int(words[1])
 
 
+def words_of(text: str) -> list[str]:
+    """ "a,b" """
+    return text.split(",")
+
+
 def at_least_one(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
@@ -72,7 +77,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         metavar="NAME",
         help=f"an experiment; may be repeated. Known: {', '.join(EXPERIMENTS)}",
     )
-    parser.add_argument("--methods", type=lambda text: text.split(","), help="only these, with commas")
+    parser.add_argument("--methods", type=words_of, help="only these, with commas")
+    parser.add_argument("--held-out", type=words_of, help="only runs that hold out these sites, with commas")
     parser.add_argument(
         "--seeds", type=seeds_of, help="how many, or which with commas (default: the experiment's)"
     )
@@ -116,6 +122,15 @@ def cases_of(experiment: Experiment, options: argparse.Namespace) -> list[Case]:
                 f"--methods: {experiment.name} has no {unknown[0]!r}. It has: {', '.join(sorted(known))}."
             )
         cases = [one for one in cases if {one.method, one.method.rpartition("-lr")[0]} & set(options.methods)]
+    if options.held_out:
+        known = {one.held_out for one in cases if one.held_out}
+        unknown = sorted(set(options.held_out) - known)
+        if unknown:
+            raise StudyError(
+                f"--held-out: {experiment.name} never holds out {unknown[0]!r}, but: "
+                f"{', '.join(sorted(known)) or 'nobody'}."
+            )
+        cases = [one for one in cases if one.held_out in options.held_out]
     return cases
 
 

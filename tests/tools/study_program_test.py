@@ -262,6 +262,18 @@ class Runs(support.ProgramTest):
         self.assertEqual((found.returncode, len(found.stderr.splitlines())), (1, 1))
         self.assertIn("has no 'fedavgg'", found.stderr)
 
+    def test_only_runs_that_hold_out_these(self):
+        words = [sys.executable, ROOT / "tools/study.py", "list", "--output", self.folder / "out"]
+        words += ["--only", "new-sites-each", "--seeds", "1", "--held-out"]
+        found = subprocess.run([*words, "site_1,site_3"], capture_output=True, text=True, check=False)
+        self.assertEqual(found.returncode, 0, found.stderr)
+        listed = [line.split("/")[1] for line in found.stdout.splitlines()[1:]]
+        names = [f"strength1-without-{site}" for site in ("site_1", "site_3")]
+        self.assertEqual(listed, [name for name in names for _ in range(4)])
+        found = subprocess.run([*words, "site_1,he_white"], capture_output=True, text=True, check=False)
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("never holds out 'he_white', but: site_0, site_1, site_2, site_3.", found.stderr)
+
 
 if __name__ == "__main__":
     support.main()
