@@ -18,7 +18,8 @@
 # HARMOFL_BUILD: the build that is measured (default: build/release). HARMOFL_BENCH_CASE: only cases of
 # step, round, overhead, trace and lanes whose names begin so, for instance densenet121 or A. HARMOFL_BENCH_PYTHON: a Python of
 # yours with torch, h5py and safetensors instead of the one that install-deps.sh makes. One case of the family
-# gpu at a time: PYTHONPATH=bench python3 -m suite.gpu --list.
+# gpu at a time: PYTHONPATH=bench python3 -m suite.gpu --list. HARMOFL_BENCH_LOADS: how many cores are kept busy
+# beside lanes, in turn (default: 0,1,2).
 set -euo pipefail
 
 # shellcheck source=tools/common.sh

@@ -194,10 +194,19 @@ def memory_rows(federation, repeats):
         )
 
 
+def loads():
+    """Numbers of cores that are kept busy in turn: HARMOFL_BENCH_LOADS, else 0, 1 and 2."""
+    text = os.environ.get("HARMOFL_BENCH_LOADS", "0,1,2")
+    found = [int(word) for word in text.split(",") if word.isdigit() and int(word) <= 2]
+    if not found or len(found) != len(text.split(",")):
+        raise SystemExit(f"HARMOFL_BENCH_LOADS: {text!r} is not a list of 0, 1 and 2, such as 0,1")
+    return found
+
+
 def lanes(quick, folder):
     for case in QUICK if quick else chosen(CASES):
         federation = Federation(folder, case)
         federation.check()
-        for load in (0,) if quick else (0, 1, 2):
+        for load in (0,) if quick else loads():
             yield from beside(federation, load, 1 if quick else 5)
         yield from memory_rows(federation, 1 if quick else 3)
