@@ -133,6 +133,31 @@ def of_factors(norms: tuple[str, ...], parts: tuple[str, ...]) -> tuple[Variant,
     )
 
 
+def at_real_sites(
+    name: str,
+    asks: str,
+    variants: tuple[Variant, ...],
+    hold_out: str | tuple[str, ...],
+    seeds: int = 5,
+    first_seed: int = 0,
+    rates: str = "rates",
+) -> Experiment:
+    """An experiment whose sites are the groups themselves, where nothing has a strength."""
+    return Experiment(
+        name,
+        asks,
+        variants,
+        strengths=(0.0,),
+        sites=len(GROUPS[REAL]),
+        hold_out=hold_out,
+        modality=REAL,
+        seeds=seeds,
+        first_seed=first_seed,
+        rates=rates,
+        optional=True,
+    )
+
+
 OF_REAL_SITES = ("fedavg", "harmofl", *HALVES, "fedbn")
 EXPERIMENTS: dict[str, Experiment] = {
     one.name: one
@@ -147,18 +172,14 @@ EXPERIMENTS: dict[str, Experiment] = {
             first_seed=FIRST_SEED_OF_RATES,
             rates="",
         ),
-        Experiment(
+        at_real_sites(
             "rates-real",
             "the same at real sites, for each federation without one of the groups of stained tissue",
             of_rates(*OF_REAL_SITES),
-            strengths=(0.0,),
-            sites=len(GROUPS[REAL]),
             hold_out=GROUPS["stained"],
-            modality=REAL,
             seeds=2,
             first_seed=FIRST_SEED_OF_RATES,
             rates="",
-            optional=True,
         ),
         Experiment(
             "new-sites",
@@ -196,26 +217,18 @@ EXPERIMENTS: dict[str, Experiment] = {
             modality="stained",
             optional=True,
         ),
-        Experiment(
+        at_real_sites(
             "real-sites",
             "new sites without any simulation: each of the six groups of BBBC038 held out in turn",
             of_methods(*OF_REAL_SITES),
-            strengths=(0.0,),
-            sites=len(GROUPS[REAL]),
             hold_out="each",
-            modality=REAL,
-            optional=True,
         ),
-        Experiment(
+        at_real_sites(
             "real-stained",
             "the two groups of stained tissue among them once more, with learning rates chosen there",
             of_methods(*OF_REAL_SITES),
-            strengths=(0.0,),
-            sites=len(GROUPS[REAL]),
             hold_out=GROUPS["stained"],
-            modality=REAL,
             rates="rates-real",
-            optional=True,
         ),
         Experiment(
             "factors",
@@ -225,17 +238,13 @@ EXPERIMENTS: dict[str, Experiment] = {
             seeds=3,
             optional=True,
         ),
-        Experiment(
+        at_real_sites(
             "factors-real",
             "by which path amplitudes act at real sites: norm, shared or own amplitude, padding",
             of_factors(("batch-stateless", "group"), ("none", "dc", OWN)),
-            strengths=(0.0,),
-            sites=len(GROUPS[REAL]),
             hold_out=GROUPS["stained"],
-            modality=REAL,
             seeds=3,
             rates="rates-real",
-            optional=True,
         ),
     )
 }

@@ -51,11 +51,9 @@ def tune(folder: pathlib.Path | None, output: pathlib.Path, cases: Sequence[Case
     """The runs of an experiment with their methods' keys, of files in `folder` if there is one, else of the
     runs that chose rates for it. Runs of no method of METHODS take FedAvg's."""
     methods = sorted({one.method if one.method in METHODS else "fedavg" for one in cases})
-    found: dict[str, dict[str, Keys]] = {}
-    for one in cases:
-        if one.held_out not in found:
-            rates = EXPERIMENTS[one.experiment].rates
-            found[one.held_out] = (
-                of_files(folder, methods) if folder else of_rates(output, rates, methods, one.held_out)
-            )
-    return [with_keys(one, found[one.held_out]) for one in cases]
+    if folder:
+        keys = of_files(folder, methods)
+        return [with_keys(one, keys) for one in cases]
+    rates = [(EXPERIMENTS[one.experiment].rates, one.held_out) for one in cases]
+    found = {asked: of_rates(output, asked[0], methods, asked[1]) for asked in dict.fromkeys(rates)}
+    return [with_keys(one, found[asked]) for one, asked in zip(cases, rates)]
